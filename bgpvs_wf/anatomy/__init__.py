@@ -1,0 +1,1 @@
+"""What is known of the infant brain beforehand: labels, atlases, ages, contrast."""

@@ -1,0 +1,252 @@
+"""`RunConfig`: everything a run needs to know, frozen, passed explicitly."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bgpvs_wf.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareConfig:
+    """Preprocessing: see `bgpvs_wf.workflows.prepare`."""
+
+    denoise: bool = False
+    """Run non-local means denoising before the bias correction."""
+    bias_correction: bool = True
+    """Run N4."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnatomyConfig:
+    """Where the nuclei come from: see `bgpvs_wf.workflows.anatomy`."""
+
+    source: str = "auto"
+    """`derivatives`, `atlas`, or `auto` (derivatives where there are any, else atlas)."""
+    atlases: tuple[str, ...] = ()
+    """Names or folders of the atlases to choose from; none means all that are known."""
+    bg_region: str = "nuclei"
+    """`nuclei`, or `closed`: nuclei closed by about 2 mm, taking in the capsule between them."""
+    include_thalamus: bool = False
+    """Count the thalamus as basal ganglia."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PseudolabelConfig:
+    """The synthesis of pseudo-labels: see `bgpvs_wf.pseudolabels`."""
+
+    strategy: str = "anatomy"
+    """`anatomy` (proposed) or `filter` (the published simple rule)."""
+    scales_mm: tuple[float, ...] = (0.3, 0.45, 0.65, 0.9)
+    """Gaussian standard deviations of the tube filter, mm."""
+    false_discovery_rate: float = 0.1
+    """Accepted share of false tubes among seeds, estimated from tubes of opposite sign."""
+    min_length_mm: float = 2.0
+    """Shorter candidates are refused."""
+    rim_mm: float = 1.0
+    """Depth of the rim of the region in which candidates are suspect, mm."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantifyConfig:
+    """Measures: see `bgpvs_wf.quantification`."""
+
+    min_volume_mm3: float = 0.0
+    """Smaller perivascular spaces are left out of counts and volumes."""
+
+
+_STAGES: dict[str, type] = {
+    "prepare": PrepareConfig,
+    "anatomy": AnatomyConfig,
+    "pseudolabel": PseudolabelConfig,
+    "quantify": QuantifyConfig,
+}
+_CHOICES = {
+    "anatomy.source": ("auto", "derivatives", "atlas"),
+    "anatomy.bg_region": ("nuclei", "closed"),
+    "pseudolabel.strategy": ("anatomy", "filter"),
+    "analysis_level": ("participant", "group"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """One run of the workflow.
+
+    Raises
+    ------
+    UsageError
+        If a value is not one of the choices, or of the wrong type.
+    """
+
+    bids_dir: Path
+    output_dir: Path
+    work_dir: Path = Path("work")
+    analysis_level: str = "participant"
+    participant_label: tuple[str, ...] = ()
+    session_id: tuple[str, ...] = ()
+    bids_filter_file: Path | None = None
+    derivatives: Mapping[str, Path] = field(default_factory=dict)
+    """Name to folder of existing derivatives (brain masks, dseg, restored images)."""
+    plugin: str = "MultiProc"
+    plugin_args: Mapping[str, Any] = field(default_factory=dict)
+    nprocs: int = field(default_factory=lambda: os.cpu_count() or 1)
+    omp_nthreads: int = 0
+    """Threads a node may use; 0 means `nprocs`, at most 8."""
+    memory_gb: float = 0.0
+    """Memory all nodes together may use; 0 means nine tenths of the machine's."""
+    random_seed: int = 20260101
+    stop_on_first_crash: bool = False
+    prepare: PrepareConfig = field(default_factory=PrepareConfig)
+    anatomy: AnatomyConfig = field(default_factory=AnatomyConfig)
+    pseudolabel: PseudolabelConfig = field(default_factory=PseudolabelConfig)
+    quantify: QuantifyConfig = field(default_factory=QuantifyConfig)
+
+    def __post_init__(self) -> None:
+        for name in ("bids_dir", "output_dir", "work_dir", "bids_filter_file"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, Path(value).expanduser().absolute())
+        derivatives = {k: Path(v).expanduser().absolute() for k, v in self.derivatives.items()}
+        object.__setattr__(self, "derivatives", derivatives)
+        for dotted, choices in _CHOICES.items():
+            value = self
+            for part in dotted.split("."):
+                value = getattr(value, part)
+            if value not in choices:
+                raise UsageError(f"{dotted} is {value!r}; choose one of {', '.join(choices)}.")
+
+    @property
+    def threads(self) -> int:
+        """Threads a node may use."""
+        return self.omp_nthreads or min(self.nprocs, 8)
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> RunConfig:
+        """Build from a nested mapping, as `tomllib` reads it.
+
+        Raises
+        ------
+        UsageError
+            If a key is unknown, missing, or its value of the wrong type.
+
+        Examples
+        --------
+        >>> RunConfig.from_mapping({"bids_dir": "/b", "output_dir": "/o", "nproc": 2})
+        Traceback (most recent call last):
+        bgpvs_wf.errors.UsageError: Unknown setting 'nproc'; did you mean 'nprocs'?
+        """
+        values = dict(mapping)
+        for stage, kind in _STAGES.items():
+            if stage in values:
+                values[stage] = _build(kind, values[stage], prefix=f"{stage}.")
+        return _build(cls, values, prefix="")
+
+    @classmethod
+    def from_toml(cls, path: str | os.PathLike[str], **overrides: Any) -> RunConfig:
+        """Read a TOML file; `overrides` win, stage by stage and key by key."""
+        return cls.from_mapping(merge(read_toml(path), overrides))
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return a nested mapping of plain values, without the unset ones."""
+        return {key: _plain(value) for key, value in dataclasses.asdict(self).items() if value is not None}
+
+    def to_toml(self) -> str:
+        """Return TOML text that `from_toml` reads back to an equal configuration."""
+        import tomli_w
+
+        return tomli_w.dumps(self.to_mapping())
+
+
+def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a TOML file, with a `UsageError` that says what is wrong with it."""
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"Cannot read {path}: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not valid TOML: {error}.") from error
+
+
+def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge two nested mappings; the second wins, key by key.
+
+    Examples
+    --------
+    >>> merge({"nprocs": 4, "quantify": {"min_volume_mm3": 1.0}}, {"nprocs": 2})
+    {'nprocs': 2, 'quantify': {'min_volume_mm3': 1.0}}
+    """
+    merged = dict(base)
+    for key, value in overrides.items():
+        if key in _STAGES and isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            value = {**merged[key], **value}
+        merged[key] = value
+    return merged
+
+
+def _build(kind: type, values: Mapping[str, Any], prefix: str) -> Any:
+    import difflib
+
+    if dataclasses.is_dataclass(values):
+        return values
+    if not isinstance(values, Mapping):
+        raise UsageError(f"'{prefix.rstrip('.')}' must be a table of settings, not {values!r}.")
+    known = {f.name: f for f in dataclasses.fields(kind)}
+    for key in values:
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean '{prefix}{close[0]}'?" if close else f"known: {', '.join(known)}."
+            raise UsageError(f"Unknown setting '{prefix}{key}'; {hint}")
+    converted = {key: _convert(value, known[key].type, f"{prefix}{key}") for key, value in values.items()}
+    missing = [
+        name
+        for name, f in known.items()
+        if name not in converted
+        and f.default is dataclasses.MISSING
+        and f.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise UsageError(f"Missing setting: {', '.join(prefix + name for name in missing)}.")
+    return kind(**converted)
+
+
+def _convert(value: Any, annotation: Any, name: str) -> Any:
+    """Turn a TOML value into the annotated type, or say why that cannot be."""
+    kind = str(annotation)
+    try:
+        if kind.startswith("tuple[") and not isinstance(value, str):
+            item = float if "float" in kind else str
+            return tuple(item(v) for v in value)
+        if kind == "bool" and isinstance(value, bool):
+            return value
+        if kind == "int" and isinstance(value, int) and not isinstance(value, bool):
+            return value
+        if kind == "float" and isinstance(value, (int, float)) and not isinstance(value, bool):
+            return float(value)
+        if kind == "str" and isinstance(value, str):
+            return value
+        if kind.startswith("Path") and isinstance(value, (str, os.PathLike)):
+            return Path(value)
+        if kind.startswith("Mapping") and isinstance(value, Mapping):
+            return dict(value)
+        if kind.endswith("Config"):
+            return value
+    except (TypeError, ValueError):
+        pass
+    raise UsageError(f"Setting '{name}' is {value!r}, which is no {kind}.")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items() if v is not None}
+    if isinstance(value, (tuple, list)):
+        return [_plain(v) for v in value]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value

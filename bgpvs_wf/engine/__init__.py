@@ -1,0 +1,1 @@
+"""Running workflows: plugins, progress, faults, and what is finished already."""

@@ -1,0 +1,106 @@
+"""Grids in space: voxel sizes, boxes, resampling. All lengths in mm."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+
+class Grid(NamedTuple):
+    """A voxel grid in space: shape (3,) and affine (4, 4), voxel index to mm (RAS+)."""
+
+    shape: tuple[int, int, int]
+    affine: np.ndarray
+
+
+def voxel_sizes(affine: np.ndarray) -> np.ndarray:
+    """Return the edge lengths of a voxel, shape (3,), mm.
+
+    Examples
+    --------
+    >>> voxel_sizes(np.diag([-0.8, 0.5, 2.0, 1.0]))
+    array([0.8, 0.5, 2. ])
+    """
+    return np.sqrt((np.asarray(affine, float)[:3, :3] ** 2).sum(axis=0))
+
+
+def voxel_volume(affine: np.ndarray) -> float:
+    """Return the volume of a voxel, mm3."""
+    return float(abs(np.linalg.det(np.asarray(affine, float)[:3, :3])))
+
+
+def same_grid(a: Grid, b: Grid, tolerance_mm: float = 1e-2) -> bool:
+    """Tell whether two grids put every voxel at the same place, within `tolerance_mm`."""
+    if tuple(a.shape) != tuple(b.shape):
+        return False
+    corners = _corners(a.shape)
+    return bool(np.abs(corners @ np.asarray(a.affine).T - corners @ np.asarray(b.affine).T).max() < tolerance_mm)
+
+
+def bounding_box(
+    mask: np.ndarray, affine: np.ndarray, margin_mm: float = 0.0
+) -> tuple[slice, slice, slice]:
+    """Return the slices of the smallest box around a mask, grown by a margin, inside the array.
+
+    Raises
+    ------
+    ValueError
+        If the mask is empty.
+    """
+    if not mask.any():
+        raise ValueError("empty mask has no bounding box")
+    margin = np.ceil(margin_mm / voxel_sizes(affine) - 1e-6).astype(int)
+    slices = []
+    for axis in range(3):
+        hit = np.flatnonzero(mask.any(axis=tuple(i for i in range(3) if i != axis)))
+        slices.append(
+            slice(max(int(hit[0]) - margin[axis], 0), min(int(hit[-1]) + 1 + margin[axis], mask.shape[axis]))
+        )
+    return slices[0], slices[1], slices[2]
+
+
+def crop_affine(affine: np.ndarray, slices: tuple[slice, ...]) -> np.ndarray:
+    """Return the affine of an array cropped with `slices`."""
+    cropped = np.array(affine, float)
+    cropped[:3, 3] += cropped[:3, :3] @ [s.start or 0 for s in slices]
+    return cropped
+
+
+def isotropic_grid(grid: Grid, voxel_mm: float) -> Grid:
+    """Return the grid with the same orientation and field of view, and cubic voxels."""
+    sizes = voxel_sizes(grid.affine)
+    shape = np.maximum(np.round(np.array(grid.shape) * sizes / voxel_mm), 1).astype(int)
+    affine = np.array(grid.affine, float)
+    affine[:3, :3] *= voxel_mm / sizes
+    # Edges of the field of view coincide, not voxel centres.
+    centre = np.append((np.array(grid.shape) - 1) / 2, 1)
+    affine[:3, 3] = (np.asarray(grid.affine) @ centre)[:3] - affine[:3, :3] @ ((shape - 1) / 2)
+    return Grid((int(shape[0]), int(shape[1]), int(shape[2])), affine)
+
+
+def resample(data: np.ndarray, affine: np.ndarray, target: Grid, order: int = 1) -> np.ndarray:
+    """Resample an array to another grid; zero outside.
+
+    Parameters
+    ----------
+    data : ndarray, shape (x, y, z)
+    affine : ndarray, shape (4, 4)
+    target : Grid
+    order : int
+        Of the spline; 0 for labels (keeps the type), else float32 comes back.
+    """
+    to_source = np.linalg.inv(affine) @ target.affine
+    kept = data if order == 0 else np.asarray(data, np.float32)
+    if kept.dtype == bool:
+        kept = kept.view(np.uint8)
+    out = ndimage.affine_transform(
+        kept, to_source[:3, :3], to_source[:3, 3], output_shape=tuple(target.shape), order=order
+    )
+    return out.astype(data.dtype) if order == 0 else out
+
+
+def _corners(shape: tuple[int, ...]) -> np.ndarray:
+    axes = [(0, n - 1) for n in shape]
+    return np.array([(i, j, k, 1) for i in axes[0] for j in axes[1] for k in axes[2]], float)

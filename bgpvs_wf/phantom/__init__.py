@@ -1,0 +1,1 @@
+"""The digital reference object: a synthetic infant of known geometry."""

@@ -1,0 +1,1 @@
+"""Labels synthesised from anatomy and a tube filter, instead of drawn by hand."""

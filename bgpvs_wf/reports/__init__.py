@@ -1,0 +1,1 @@
+"""Figures and pages a person looks at before believing a number."""

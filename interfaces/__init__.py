@@ -1,0 +1,1 @@
+"""Thin Nipype interfaces over the array functions, a module a stage."""

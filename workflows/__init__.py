@@ -1,0 +1,1 @@
+"""Nipype workflow factories, a module a stage; `base` ties them together."""
