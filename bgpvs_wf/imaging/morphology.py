@@ -1,0 +1,213 @@
+"""Morphology of masks in millimetres, on any grid.
+
+Structuring elements are balls in space, not boxes of voxels: a voxel belongs to a ball if its
+centre lies within the radius of the ball's centre. All distances run from voxel centre to voxel
+centre, so that dilation by a radius is a threshold of the distance map, whatever the voxel size.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from bgpvs_wf.imaging.geometry import bounding_box, voxel_sizes
+
+_TOLERANCE_MM = 1e-6
+
+
+def ball(radius_mm: float, affine: np.ndarray) -> np.ndarray:
+    """Return the footprint of a ball: the voxels whose centres lie within a radius.
+
+    Parameters
+    ----------
+    radius_mm : float
+        Radius, mm; not negative.
+    affine : ndarray, shape (4, 4)
+        Voxel index to mm; may be oblique, anisotropic, even sheared.
+
+    Returns
+    -------
+    ndarray of bool, shape (2 i + 1, 2 j + 1, 2 k + 1)
+
+    Examples
+    --------
+    >>> ball(1.0, np.diag([0.5, 1.0, 2.0, 1.0])).shape
+    (5, 3, 1)
+    """
+    if radius_mm < 0:
+        raise ValueError("radius of a ball is negative")
+    matrix = np.asarray(affine, float)[:3, :3]
+    half = _reach(radius_mm, affine)
+    index = np.stack(np.meshgrid(*(np.arange(-h, h + 1) for h in half), indexing="ij"), axis=-1)
+    return np.asarray(((index @ matrix.T) ** 2).sum(axis=-1) <= (radius_mm + _TOLERANCE_MM) ** 2)
+
+
+def distance_mm(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Return, for every voxel, the distance to the nearest voxel outside the mask.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (x, y, z)
+    affine : ndarray, shape (4, 4)
+
+    Returns
+    -------
+    ndarray of float64, shape (x, y, z)
+        Distance between voxel centres, mm; 0 outside the mask, infinite everywhere if the
+        mask fills the array.
+
+    Examples
+    --------
+    >>> distance_mm(np.array([0, 1, 1, 1]).reshape(4, 1, 1), np.eye(4) * 0.5).ravel()
+    array([0. , 0.5, 1. , 1.5])
+    """
+    mask = np.asarray(mask, bool)
+    if mask.all():
+        return np.full(mask.shape, np.inf)
+    if _is_orthogonal(affine):
+        return np.asarray(ndimage.distance_transform_edt(mask, sampling=voxel_sizes(affine)))
+    return _sheared_distance(mask, affine)
+
+
+def dilate_mm(mask: np.ndarray, affine: np.ndarray, radius_mm: float) -> np.ndarray:
+    """Dilate a mask by a ball; the array's edge does not grow.
+
+    Examples
+    --------
+    >>> mask = np.array([0, 0, 0, 1, 0]).reshape(5, 1, 1)
+    >>> dilate_mm(mask, np.diag([0.5, 0.5, 0.5, 1]), 1.0).ravel().astype(int)
+    array([0, 1, 1, 1, 1])
+    """
+    mask = np.asarray(mask, bool)
+    if not mask.any():
+        return mask.copy()
+    box = bounding_box(
+        mask,
+        affine,
+        margin_mm=float((_reach(radius_mm, affine) + 1).max()) * float(voxel_sizes(affine).max()),
+    )
+    out = np.zeros_like(mask)
+    out[box] = distance_mm(~mask[box], affine) <= radius_mm + _TOLERANCE_MM
+    return out
+
+
+def erode_mm(mask: np.ndarray, affine: np.ndarray, radius_mm: float) -> np.ndarray:
+    """Erode a mask by a ball; what lies outside the array counts as mask, as in `close_mm`."""
+    mask = np.asarray(mask, bool)
+    return np.asarray(distance_mm(mask, affine) > radius_mm + _TOLERANCE_MM) & mask
+
+
+def close_mm(mask: np.ndarray, affine: np.ndarray, radius_mm: float) -> np.ndarray:
+    """Close a mask by a ball: dilate, then erode. Contains the mask; idempotent.
+
+    The array is padded, so that a mask at its edge is closed as it would be inside.
+    """
+    mask = np.asarray(mask, bool)
+    if not mask.any():
+        return mask.copy()
+    reach = _reach(radius_mm, affine) + 1
+    margin = float(reach.max() * voxel_sizes(affine).max())
+    box = bounding_box(mask, affine, margin_mm=margin)
+    padded = np.pad(mask[box], [(int(r), int(r)) for r in reach])
+    closed = erode_mm(dilate_mm(padded, affine, radius_mm), affine, radius_mm)
+    out = mask.copy()
+    out[box] |= closed[tuple(slice(int(r), -int(r)) for r in reach)]
+    return out
+
+
+def open_mm(mask: np.ndarray, affine: np.ndarray, radius_mm: float) -> np.ndarray:
+    """Open a mask by a ball: erode, then dilate. Contained in the mask; idempotent."""
+    mask = np.asarray(mask, bool)
+    return dilate_mm(erode_mm(mask, affine, radius_mm), affine, radius_mm) & mask
+
+
+def close_labels(mask: np.ndarray, affine: np.ndarray, radius_mm: float) -> np.ndarray:
+    """Close a mask, or the union of labels, by a ball.
+
+    Parameters
+    ----------
+    mask : ndarray of bool or int, shape (x, y, z)
+        A mask, or labels with 0 as background.
+    affine : ndarray, shape (4, 4)
+    radius_mm : float
+        Gaps narrower than twice the radius close.
+
+    Returns
+    -------
+    ndarray, shape (x, y, z), of the type of `mask`
+        Labelled voxels keep their label; voxels that the closing adds carry the nearest one.
+
+    Examples
+    --------
+    >>> labels = np.zeros((6, 9, 9), int)
+    >>> labels[1], labels[4] = 11, 12
+    >>> close_labels(labels, np.eye(4), 2.0)[:, 4, 4]
+    array([ 0, 11, 11, 12, 12,  0])
+    """
+    mask = np.asarray(mask)
+    closed = close_mm(mask != 0, affine, radius_mm)
+    added = closed & (mask == 0)
+    out = mask.copy()
+    if added.any():
+        out[added] = nearest_label(mask, affine)[added]
+    return out
+
+
+def nearest_label(labels: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Return, for every voxel, the label of the nearest labelled voxel (0 is no label).
+
+    Raises
+    ------
+    ValueError
+        If there is no label.
+    """
+    from scipy.spatial import cKDTree
+
+    labels = np.asarray(labels)
+    if not labels.any():
+        raise ValueError("no label to carry outwards")
+    if _is_orthogonal(affine):
+        nearest = ndimage.distance_transform_edt(
+            labels == 0, sampling=voxel_sizes(affine), return_distances=False, return_indices=True
+        )
+        return np.asarray(labels[tuple(nearest)])
+    matrix = np.asarray(affine, float)[:3, :3]
+    index = np.argwhere(labels)
+    _, found = cKDTree(index @ matrix.T).query(np.argwhere(labels == 0) @ matrix.T)
+    out = labels.copy()
+    out[labels == 0] = labels[tuple(index[found].T)]
+    return out
+
+
+def surface(mask: np.ndarray) -> np.ndarray:
+    """Return the voxels of a mask that share a face with a voxel outside it.
+
+    What lies outside the array counts as outside the mask.
+    """
+    mask = np.asarray(mask, bool)
+    return mask & ~ndimage.binary_erosion(mask, border_value=0)
+
+
+def _reach(radius_mm: float, affine: np.ndarray) -> np.ndarray:
+    """Return how many voxels a ball reaches along each axis of the array, shape (3,)."""
+    # The rows of the inverse are the normals of the voxel planes; their length is one over
+    # the planes' spacing, which differs from the voxel's edge only where the grid is sheared.
+    inverse = np.linalg.inv(np.asarray(affine, float)[:3, :3])
+    return np.floor((radius_mm + _TOLERANCE_MM) * np.linalg.norm(inverse, axis=1)).astype(int)
+
+
+def _is_orthogonal(affine: np.ndarray) -> bool:
+    unit = np.asarray(affine, float)[:3, :3] / voxel_sizes(affine)
+    return bool(np.abs(unit.T @ unit - np.eye(3)).max() < 1e-4)
+
+
+def _sheared_distance(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    from scipy.spatial import cKDTree
+
+    matrix = np.asarray(affine, float)[:3, :3]
+    out = np.zeros(mask.shape)
+    # A segment from inside to the nearest outside voxel need not end at the outer rim that
+    # face neighbours make, so all outside voxels are asked.
+    tree = cKDTree(np.argwhere(~mask) @ matrix.T)
+    out[mask], _ = tree.query(np.argwhere(mask) @ matrix.T)
+    return out
