@@ -1,0 +1,103 @@
+"""Folders of a run: raw data is never written to, and what cannot be written is said at once."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from bgpvs_wf.config import RunConfig
+from bgpvs_wf.errors import UsageError
+
+PIPELINE = "bgpvs-wf"
+"""Our name in ``GeneratedBy``."""
+
+
+def check_folders(config: RunConfig) -> None:
+    """Refuse folders that are missing, would touch raw data, or cannot be written to.
+
+    Nothing is created.
+
+    Raises
+    ------
+    UsageError
+        If `bids_dir` is no BIDS dataset, a derivative folder does not exist, the output or work
+        folder is inside the raw dataset (but for ``derivatives/``) or unwritable, or the output
+        folder holds someone else's dataset.
+    """
+    check_dataset(config.bids_dir)
+    for name, folder in config.derivatives.items():
+        if not folder.is_dir():
+            raise UsageError(f"The derivatives '{name}' are not at {folder}; correct the path.")
+        if folder.resolve() == config.output_dir.resolve():
+            raise UsageError(
+                f"The output folder {config.output_dir} is the input derivatives '{name}'; "
+                "choose another."
+            )
+    for what, folder in (("output", config.output_dir), ("work", config.work_dir)):
+        _check_outside_raw(what, folder, config.bids_dir)
+        _check_writable(what, folder)
+    _check_ours(config.output_dir)
+
+
+def check_dataset(bids_dir: Path) -> None:
+    """Make sure that a folder is a BIDS dataset.
+
+    Raises
+    ------
+    UsageError
+        If it does not exist or has no readable ``dataset_description.json``.
+    """
+    if not bids_dir.is_dir():
+        raise UsageError(f"There is no folder {bids_dir}; give the root of a BIDS dataset.")
+    description = bids_dir / "dataset_description.json"
+    if not description.exists():
+        subjects = any(bids_dir.glob("sub-*"))
+        hint = "add one" if subjects else "give the root of a BIDS dataset"
+        raise UsageError(f"{bids_dir} is no BIDS dataset: no dataset_description.json; {hint}.")
+    if not isinstance(_read(description), dict):
+        raise UsageError(f"{description} is not valid JSON; repair it.")
+
+
+def _check_outside_raw(what: str, folder: Path, bids_dir: Path) -> None:
+    real, raw = folder.resolve(), bids_dir.resolve()
+    if real.is_relative_to(raw) and not real.is_relative_to(raw / "derivatives"):
+        raise UsageError(
+            f"The {what} folder {folder} is inside the raw dataset; put it elsewhere, "
+            f"or below {bids_dir / 'derivatives'}."
+        )
+
+
+def _check_writable(what: str, folder: Path) -> None:
+    existing = folder
+    while not os.path.lexists(existing) and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir():
+        raise UsageError(f"The {what} folder {folder} cannot be made: {existing} is no folder.")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"The {what} folder {folder} cannot be written to (no permission at {existing}); "
+            "choose another."
+        )
+
+
+def _check_ours(output_dir: Path) -> None:
+    description = output_dir / "dataset_description.json"
+    if not description.exists():
+        return
+    content = _read(description)
+    generators = content.get("GeneratedBy", []) if isinstance(content, dict) else []
+    if not isinstance(generators, list) or not any(
+        isinstance(entry, dict) and entry.get("Name") == PIPELINE for entry in generators
+    ):
+        raise UsageError(
+            f"The output folder {output_dir} holds another dataset; choose a new or empty folder."
+        )
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError):
+        return None
