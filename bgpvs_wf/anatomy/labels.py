@@ -3,8 +3,8 @@
 Indices and names are those of FreeSurfer's colour table (FreeSurferColorLUT.txt; Fischl et al.,
 Neuron 2002, doi 10.1016/S0896-6273(02)00569-X). Sources without sides or without a split of the
 lentiform nucleus need labels FreeSurfer has not: 9008, 9010, 9012, 9017 and 9051, chosen where
-that table has none. What several sources cannot tell apart is one label here: the inferior horns and
-the choroid plexus belong to the lateral ventricles, the corpus callosum is 192 as a whole.
+that table has none. What several sources cannot tell apart is one label here: the inferior horns
+and the choroid plexus belong to the lateral ventricles, the corpus callosum is 192 as a whole.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ class Region(NamedTuple):
     mirror: int
     """Index of the same structure on the other side; its own where there is none."""
     tissue: str
-    """`WM`, `cortex`, `ventricle`, `CSF`, `BG`, `thalamus`, `deepGM`, `limbic`, `brainstem`, `cerebellum`."""
+    """`WM`, `cortex`, `ventricle`, `CSF`, `BG`, `thalamus`, `deepGM`, `limbic`, `brainstem` or
+    `cerebellum`."""
 
 
 _PAIRS = (
