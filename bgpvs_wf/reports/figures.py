@@ -1,0 +1,193 @@
+"""Tiles as pictures: SVG for the page, where layers can be switched, and PNG for the rest."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bgpvs_wf.reports.registration import edge_tiles
+from bgpvs_wf.reports.views import Outline, Scene, Tile, Volume
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SCALE_BAR_MM = 10.0
+
+
+def tile_svg(tile: Tile) -> str:
+    """Return a tile as an SVG element, user units mm, its outlines in groups of class `ov`.
+
+    Lines keep their width in pixels when the picture is scaled; nothing outside is referred to.
+    """
+    width, height = tile.size_mm
+    groups = "".join(_group(outline) for outline in tile.outlines)
+    return (
+        f'<svg class="tile" viewBox="0 0 {width:.2f} {height:.2f}" aria-hidden="true" '
+        f'style="aspect-ratio:{width:.2f}/{height:.2f}">'
+        f'<image width="{width:.2f}" height="{height:.2f}" preserveAspectRatio="none" '
+        f'href="{png_uri(tile.grey)}"/>{groups}{_marks(tile)}</svg>'
+    )
+
+
+def png_uri(grey: np.ndarray) -> str:
+    """Return a uint8 image, shape (rows, columns), as a PNG data URI."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(grey)).save(buffer, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def overlay_figure(
+    image: np.ndarray,
+    affine: np.ndarray,
+    *,
+    nuclei: np.ndarray | None = None,
+    bgpvs: np.ndarray | None = None,
+    title: str = "",
+    name: str = "T2w",
+) -> bytes:
+    """Draw an image without and with its nuclei and PVS, on the slices that show them.
+
+    Parameters
+    ----------
+    image : ndarray, shape (x, y, z)
+    affine : ndarray, shape (4, 4)
+        Voxel index to mm (RAS+): any orientation, oblique, anisotropic.
+    nuclei, bgpvs : ndarray of int, shape (x, y, z), optional
+        Harmonised indices; 0 rest, 1 BG, 2 PVS.
+    title : str
+    name : str
+        What the image is.
+
+    Returns
+    -------
+    bytes
+        A PNG file; the same bytes for the same input and version of matplotlib.
+    """
+    scene = Scene(
+        {name: Volume(image, affine)},
+        None if nuclei is None else Volume(nuclei, affine),
+        None if bgpvs is None else Volume(bgpvs, affine),
+    )
+    tiles = [
+        scene.tile(name, plane, i) for plane in ("axial", "coronal") for i in scene.slices(plane)
+    ]
+    tiles += [scene.tile(name, "sagittal", i) for i in scene.slices("sagittal")]
+    return _mosaic(tiles, title)
+
+
+def registration_figure(fixed: Volume, moving: Mapping[str, Volume], *, title: str = "") -> bytes:
+    """Draw the edges of a fixed image on others, a row each, without and with.
+
+    Parameters
+    ----------
+    fixed : Volume
+    moving : mapping of str to Volume
+        Caption ("T1w before") to image, on any grid.
+    title : str
+
+    Returns
+    -------
+    bytes
+        A PNG file.
+    """
+    tiles = [t for caption, image in moving.items() for t in edge_tiles(fixed, image, caption)]
+    return _mosaic(tiles, title, columns=3)
+
+
+def legend(tiles: Sequence[Tile]) -> dict[str, str]:
+    """Return name to colour of everything outlined in some tiles, in drawing order."""
+    found: dict[str, str] = {}
+    for tile in tiles:
+        found.update({outline.name: outline.colour for outline in tile.outlines})
+    pvs = found.pop("PVS", None)
+    return found if pvs is None else {**found, "PVS": pvs}
+
+
+def _group(outline: Outline) -> str:
+    path = "".join(
+        "M" + "L".join(f"{x:.2f} {y:.2f}" for x, y in line) for line in outline.lines if len(line)
+    )
+    return (
+        f'<g class="ov {outline.kind} is-{outline.name.lower()}" fill="none" '
+        f'stroke="{outline.colour}"><path d="{path}" vector-effect="non-scaling-stroke"/></g>'
+    )
+
+
+def _marks(tile: Tile) -> str:
+    """Return the letters at the edges and a scale bar."""
+    width, height = tile.size_mm
+    left, right, top, bottom = tile.letters
+    size = max(width, height) / 22
+    places = (
+        (left, size * 0.3, height / 2, "start"),
+        (right, width - size * 0.3, height / 2, "end"),
+        (top, width / 2, size, "middle"),
+        (bottom, width / 2, height - size * 0.4, "middle"),
+    )
+    texts = "".join(
+        f'<text x="{x:.2f}" y="{y:.2f}" font-size="{size:.2f}" text-anchor="{anchor}">'
+        f"{letter}</text>"
+        for letter, x, y, anchor in places
+    )
+    end, level = width - size * 0.5, height - size * 0.6
+    bar = f'<path d="M{end - SCALE_BAR_MM:.2f} {level:.2f}H{end:.2f}" class="bar"/>'
+    return f'<g class="marks">{texts}{bar}</g>'
+
+
+def _mosaic(tiles: Sequence[Tile], title: str, columns: int = 4) -> bytes:
+    """Draw tiles in rows, each row first plain, then with outlines."""
+    from matplotlib.figure import Figure
+
+    rows = -(-len(tiles) // columns)
+    figure = Figure(figsize=(3.2 * columns, 5.8 * rows + 0.9), facecolor="black", dpi=110)
+    axes = figure.subplots(2 * rows, columns, squeeze=False)
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for number, tile in enumerate(tiles):
+        row, column = divmod(number, columns)
+        _draw(axes[2 * row, column], tile, outlined=False)
+        _draw(axes[2 * row + 1, column], tile, outlined=True)
+    _caption(figure, tiles, title)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _draw(ax: Axes, tile: Tile, *, outlined: bool) -> None:
+    width, height = tile.size_mm
+    ax.imshow(tile.grey, cmap="gray", vmin=0, vmax=255, extent=(0, width, height, 0))
+    ax.set_title("" if outlined else tile.caption, color="white", fontsize=9)
+    places = ((0.02, 0.5), (0.98, 0.5), (0.5, 0.97), (0.5, 0.03))
+    aligned = (("left", "center"), ("right", "center"), ("center", "top"), ("center", "bottom"))
+    for letter, (x, y), (ha, va) in zip(tile.letters, places, aligned, strict=True):
+        ax.text(x, y, letter, color="white", fontsize=8, ha=ha, va=va, transform=ax.transAxes)
+    for outline in tile.outlines if outlined else ():
+        for line in outline.lines:
+            ax.plot(line[:, 0], line[:, 1], color=outline.colour, linewidth=0.9)
+    ax.set_xlim(0, width)
+    ax.set_ylim(height, 0)
+
+
+def _caption(figure: Figure, tiles: Sequence[Tile], title: str) -> None:
+    from matplotlib.lines import Line2D
+
+    names = legend(tiles)
+    if names:
+        lines = [Line2D([], [], color=colour) for colour in names.values()]
+        figure.legend(
+            lines,
+            list(names),
+            loc="lower center",
+            ncols=len(names),
+            frameon=False,
+            labelcolor="white",
+        )
+    figure.suptitle(title, color="white", fontsize=12)
+    figure.tight_layout(rect=(0, 0.03, 1, 1))

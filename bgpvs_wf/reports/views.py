@@ -1,0 +1,370 @@
+"""Which slices to show of a subject, and what to draw on them; positions in mm."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from bgpvs_wf.anatomy.labels import BG_LABELS, LEFT_LABELS, LENTIFORM_LABELS, NUCLEI
+from bgpvs_wf.imaging.geometry import (
+    Grid,
+    bounding_box,
+    crop_affine,
+    resample,
+    same_grid,
+    voxel_sizes,
+)
+
+PVS_LABEL = 2
+"""Of the perivascular spaces in a `desc-bgpvs_dseg`."""
+PVS_COLOUR = "#F0E442"
+COLOURS: dict[str, str] = {
+    "Caudate": "#56B4E9",
+    "Putamen": "#E8602C",
+    "Pallidum": "#1FC29A",
+    "Lentiform": "#E8602C",
+    "Accumbens": "#E79AC6",
+    "Thalamus": "#C9C9C9",
+}
+"""Structure to outline colour, told apart with any colour vision: the palette of Okabe & Ito (2008,
+jfly.uni-koeln.de/color), brightened for outlines on grey; the thalamus, which is no BG, is grey."""
+PLANES: dict[str, int] = {"sagittal": 0, "coronal": 1, "axial": 2}
+"""Plane to the axis it is a slice of, in display order (left, posterior, inferior)."""
+LETTERS: dict[str, tuple[str, str, str, str]] = {
+    "axial": ("R", "L", "A", "P"),
+    "coronal": ("R", "L", "S", "I"),
+    "sagittal": ("A", "P", "S", "I"),
+}
+"""What is at the left, right, top and bottom edge: radiological convention."""
+BOX_MARGIN_MM = 8.0
+
+
+class Volume(NamedTuple):
+    """Voxels, shape (x, y, z), and where they are: affine (4, 4), voxel index to mm (RAS+)."""
+
+    data: np.ndarray
+    affine: np.ndarray
+
+    @property
+    def grid(self) -> Grid:
+        """The voxel grid."""
+        x, y, z = self.data.shape
+        return Grid((x, y, z), self.affine)
+
+
+class Outline(NamedTuple):
+    """Lines around a structure, in mm from the upper left corner of its tile."""
+
+    name: str
+    kind: str
+    """`nucleus`, `pvs` or `edge`."""
+    colour: str
+    lines: tuple[np.ndarray, ...]
+    """Each of shape (n, 2): across, down."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One slice, ready to draw: patient's right at the left of axial and coronal slices."""
+
+    plane: str
+    caption: str
+    grey: np.ndarray
+    """uint8, shape (rows, columns)."""
+    size_mm: tuple[float, float]
+    """Width and height."""
+    outlines: tuple[Outline, ...] = ()
+
+    @property
+    def letters(self) -> tuple[str, str, str, str]:
+        """What is at the left, right, top and bottom edge."""
+        return LETTERS[self.plane]
+
+
+def to_display(volume: Volume) -> Volume:
+    """Turn and flip a volume so that its axes run left, posterior, inferior; nothing is resampled.
+
+    Slices of the result are shown by transposing them: patient's right at the left of the
+    screen. Oblique volumes keep their own axes, each named after the direction it is nearest to.
+
+    Examples
+    --------
+    >>> ras = Volume(np.arange(2.0).reshape(2, 1, 1), np.eye(4))
+    >>> to_display(ras).data.ravel()
+    array([1., 0.])
+    """
+    from nibabel import orientations as orient
+
+    start = orient.io_orientation(volume.affine)
+    change = orient.ornt_transform(start, orient.axcodes2ornt(("L", "P", "I")))
+    data = orient.apply_orientation(volume.data, change)
+    return Volume(data, volume.affine @ orient.inv_ornt_aff(change, volume.data.shape))
+
+
+def tilt_degrees(affine: np.ndarray) -> float:
+    """Return the largest angle between a voxel axis and the axis of the body nearest to it."""
+    cosines = np.abs(np.asarray(affine, float)[:3, :3] / voxel_sizes(affine))
+    return float(np.degrees(np.arccos(np.clip(cosines.max(axis=0).min(), 0, 1))))
+
+
+def choose_slices(
+    weight: np.ndarray, target: np.ndarray, axis: int, count: int, spacing: float
+) -> list[int]:
+    """Choose slices that cover a region and show most of what is in it.
+
+    The region's extent is cut into `count` bands of equal volume; in each, the slice with most
+    of the target wins, and among slices without any, the one with most of the region.
+
+    Parameters
+    ----------
+    weight, target : ndarray of bool, shape (x, y, z)
+        The region, and what is searched in it.
+    axis, count : int
+    spacing : float
+        Between slices, mm. Slices of two bands are at least 3 mm apart where the bands allow it.
+
+    Returns
+    -------
+    list of int
+        Ascending, without repetition; fewer than `count` in a very thin region, none in an empty.
+    """
+    others = tuple(i for i in range(3) if i != axis)
+    area, hits = weight.sum(axis=others).astype(float), target.sum(axis=others).astype(float)
+    if not area.any():
+        return []
+    score = hits / max(hits.max(), 1) + 0.5 * area / area.max()
+    score[area == 0] = -1
+    band = np.minimum((np.cumsum(area) - area / 2) / area.sum() * count, count - 1e-9).astype(int)
+    chosen: list[int] = []
+    for number in range(count):
+        inside = np.flatnonzero((band == number) & (area > 0))
+        apart = [i for i in inside if not chosen or (i - chosen[-1]) * spacing >= 3.0]
+        candidates = apart or [i for i in inside if i not in chosen]
+        if len(candidates):
+            chosen.append(int(max(candidates, key=lambda i: score[i])))
+    return chosen
+
+
+def voxel_outline(mask: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return the edges between voxels inside and outside of a mask, exactly.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (rows, columns)
+
+    Returns
+    -------
+    tuple of ndarray, each of shape (2, 2)
+        Straight lines as (column, row) corners, in voxels from the upper left corner.
+
+    Examples
+    --------
+    >>> len(voxel_outline(np.ones((1, 3), bool)))
+    4
+    """
+    padded = np.pad(np.asarray(mask, bool), 1).astype(np.int8)
+    lines = []
+    for transposed in (False, True):
+        change = np.diff(padded.T if transposed else padded, axis=0)
+        for level, row in enumerate(change):
+            # Runs of equal sign are one line; the sign says which side the mask is on.
+            ends = np.flatnonzero(np.diff(row))
+            for start, stop in itertools.pairwise(ends):
+                if row[start + 1]:
+                    line = np.array([[start, level], [stop, level]], float)
+                    lines.append(line[:, ::-1] if transposed else line)
+    return tuple(lines)
+
+
+def smooth_outline(mask: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return contours half-way between voxel centres inside and outside of a mask.
+
+    Returns
+    -------
+    tuple of ndarray, each of shape (n, 2)
+        Closed lines as (column, row), in voxels from the upper left corner.
+    """
+    from skimage.measure import find_contours
+
+    found = find_contours(np.pad(np.asarray(mask, float), 1), 0.5)
+    return tuple(line[:, ::-1] - 0.5 for line in found)
+
+
+def structures(labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the nuclei of a label array by name, both sides in one mask."""
+    found: dict[str, np.ndarray] = {}
+    for index, name in NUCLEI.items():
+        mask = labels == index
+        if mask.any():
+            short = name.split("-")[1]
+            found[short] = found[short] | mask if short in found else mask
+    return {name: found[name] for name in COLOURS if name in found}
+
+
+class Scene:
+    """Images, nuclei and PVS of a subject on one grid, cut to the basal ganglia.
+
+    Parameters
+    ----------
+    images : mapping of str to Volume
+        Name ("T2w") to image. The grid of the first is home; others are resampled onto it.
+    nuclei, bgpvs : Volume, optional
+        Label maps: harmonised indices; 0 rest, 1 BG, 2 PVS.
+
+    Raises
+    ------
+    ValueError
+        If there is no image.
+    """
+
+    def __init__(
+        self,
+        images: Mapping[str, Volume],
+        nuclei: Volume | None = None,
+        bgpvs: Volume | None = None,
+    ) -> None:
+        if not images:
+            raise ValueError("a scene needs an image")
+        home = next(iter(images.values())).grid
+        labels = None if nuclei is None else on_grid(nuclei, home, order=0)
+        marked = None if bgpvs is None else on_grid(bgpvs, home, order=0)
+        focus = _focus(labels, marked)
+        if focus is None:
+            focus = on_grid(next(iter(images.values())), home) != 0
+        everywhere = (slice(None),) * 3
+        box = bounding_box(focus, home.affine, BOX_MARGIN_MM) if focus.any() else everywhere
+        affine = crop_affine(home.affine, box)
+
+        def cut(data: np.ndarray) -> np.ndarray:
+            return to_display(Volume(data[box], affine)).data
+
+        self.images = {name: cut(on_grid(image, home)) for name, image in images.items()}
+        """Name to array, axes left, posterior, inferior."""
+        shape = next(iter(self.images.values())).shape
+        self.nuclei = np.zeros(shape, np.int32) if labels is None else cut(labels)
+        self.bgpvs = np.zeros(shape, np.int32) if marked is None else cut(marked)
+        self.focus = cut(focus)
+        self.affine = to_display(Volume(focus[box], affine)).affine
+        self.spacing = voxel_sizes(self.affine)
+        self._grey = {name: to_grey(data, self.focus) for name, data in self.images.items()}
+        self._structures = structures(self.nuclei)
+
+    @property
+    def pvs(self) -> np.ndarray:
+        """Mask of the perivascular spaces."""
+        return self.bgpvs == PVS_LABEL
+
+    def slices(self, plane: str, count: int = 3) -> list[int]:
+        """Choose slices of a plane; sagittal ones through the lentiform of either side."""
+        axis = PLANES[plane]
+        if plane != "sagittal":
+            return choose_slices(self.focus, self.pvs, axis, count, self.spacing[axis])
+        left = np.isin(self.nuclei, LEFT_LABELS)
+        chosen = []
+        for side in (~left, left):
+            region = _lentiform(self.nuclei) & side
+            chosen += choose_slices(region, self.pvs & region, axis, 1, self.spacing[axis])
+        return chosen or choose_slices(self.focus, self.pvs, axis, 2, self.spacing[axis])
+
+    def tile(self, name: str, plane: str, index: int) -> Tile:
+        """Return one slice of one image with all outlines on it."""
+        axis = PLANES[plane]
+
+        def cut(data: np.ndarray) -> np.ndarray:
+            return np.take(data, index, axis=axis).T
+
+        masks = {key: cut(mask) for key, mask in self._structures.items()}
+        caption = f"{name}, {plane} {self._place(axis, index)}"
+        return self._draw(plane, caption, cut(self._grey[name]), masks, cut(self.pvs))
+
+    def projection(self, plane: str) -> Tile:
+        """Return all perivascular spaces at once, seen through the silhouettes of the nuclei."""
+        axis = PLANES[plane]
+        bg = np.isin(self.nuclei, BG_LABELS)
+        masks = {n: np.any(mask & bg, axis=axis).T for n, mask in self._structures.items()}
+        depth = self.pvs.sum(axis=axis).T * self.spacing[axis]
+        grey = np.where(bg.any(axis=axis).T, 46, 14)
+        # Saturates at 4 mm of PVS behind one another (chosen).
+        grey = np.where(depth > 0, 130 + 125 * np.minimum(depth / 4.0, 1), grey)
+        caption = f"all PVS, {plane} projection"
+        visible = {name: mask for name, mask in masks.items() if mask.any()}
+        return self._draw(plane, caption, grey.astype(np.uint8), visible, depth > 0)
+
+    def _draw(
+        self,
+        plane: str,
+        caption: str,
+        grey: np.ndarray,
+        masks: Mapping[str, np.ndarray],
+        pvs: np.ndarray,
+    ) -> Tile:
+        across, down = (i for i in range(3) if i != PLANES[plane])
+        step = self.spacing[[across, down]]
+        outlines = [
+            Outline(
+                name, "nucleus", COLOURS[name], tuple(line * step for line in smooth_outline(mask))
+            )
+            for name, mask in masks.items()
+            if mask.any()
+        ]
+        if pvs.any():
+            lines = tuple(line * step for line in voxel_outline(pvs))
+            outlines.append(Outline("PVS", "pvs", PVS_COLOUR, lines))
+        height, width = grey.shape
+        return Tile(
+            plane, caption, grey, (float(width * step[0]), float(height * step[1])), tuple(outlines)
+        )
+
+    def _place(self, axis: int, index: int) -> str:
+        """Return where a slice is, at its centre: "z = 12 mm"."""
+        centre = (np.array(self.focus.shape) - 1) / 2
+        centre[axis] = index
+        value = (self.affine @ np.append(centre, 1))[axis]
+        return f"{'xyz'[axis]} = {value:.0f} mm".replace("-0 ", "0 ").replace("-", "−")
+
+
+def on_grid(volume: Volume, grid: Grid, order: int = 1) -> np.ndarray:
+    """Return a volume's voxels on a grid, untouched where it lies there already."""
+    if same_grid(volume.grid, grid, tolerance_mm=0.1):
+        return np.asarray(volume.data)
+    return resample(np.asarray(volume.data), volume.affine, grid, order=order)
+
+
+def to_grey(data: np.ndarray, focus: np.ndarray | None = None) -> np.ndarray:
+    """Window an image to 0-255.
+
+    Around a focus, the window is three times as wide as the middle 98 % of the focus (chosen: the
+    nuclei fill the mid-greys, the white matter around them stays apart, CSF and vessels saturate).
+    Without one, it takes in the middle 98 % of what is not zero.
+
+    Parameters
+    ----------
+    data : ndarray, shape (x, y, z)
+    focus : ndarray of bool, optional
+    """
+    finite = np.nan_to_num(np.asarray(data, np.float32))
+    tissue = finite[finite != 0] if focus is None else finite[focus & (finite != 0)]
+    if tissue.size == 0:
+        return np.zeros(data.shape, np.uint8)
+    bottom, top = np.percentile(tissue, [1, 99])
+    if focus is not None:
+        bottom, top = max(2 * bottom - top, float(finite.min())), 2 * top - bottom
+    scaled = (finite - bottom) / max(float(top - bottom), 1e-6)
+    return (np.clip(scaled, 0, 1) * 255).round().astype(np.uint8)
+
+
+def _focus(labels: np.ndarray | None, marked: np.ndarray | None) -> np.ndarray | None:
+    """Return the basal ganglia, or None if nobody says where they are."""
+    bg = np.isin(labels, BG_LABELS) if labels is not None else None
+    if marked is not None:
+        bg = (marked > 0) if bg is None else bg | (marked > 0)
+    return bg if bg is not None and bg.any() else None
+
+
+def _lentiform(labels: np.ndarray) -> np.ndarray:
+    parts = [i for i, name in NUCLEI.items() if name.endswith(("Putamen", "Pallidum"))]
+    return np.isin(labels, [*parts, *LENTIFORM_LABELS])
