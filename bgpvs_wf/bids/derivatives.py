@@ -1,0 +1,257 @@
+"""What to write and where: paths, sidecars and the description of the output dataset."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable, Mapping
+from importlib import metadata, resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bgpvs_wf._version import __version__
+from bgpvs_wf.bids.folders import PIPELINE
+from bgpvs_wf.bids.inputs import SubjectInputs
+from bgpvs_wf.config import RunConfig
+from bgpvs_wf.imaging.files import write_json, write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BIDS_VERSION = "1.10.0"
+"""Of the specification that names and sidecars follow."""
+BGPVS_LABELS: dict[int, tuple[str, str]] = {
+    0: ("Background", "BKG"),
+    1: ("Basal-Ganglia", "BG"),
+    2: ("Basal-Ganglia-PVS", "PVS"),
+}
+"""Name and abbreviation of the labels of ``desc-bgpvs_dseg`` and ``desc-pseudo_dseg``."""
+_SOFTWARE = (
+    "antspyx", "connected-components-3d", "nibabel", "nipype", "numpy", "pandas", "pybids",
+    "scikit-image", "scipy", "skan",
+)  # fmt: skip
+_BIDSIGNORE = "*.html\nlogs/\ngroup_*\n*_objects.*\n*_morph.*\n"
+
+
+def derivative_path(
+    output_dir: Path,
+    inputs: SubjectInputs,
+    *,
+    suffix: str = "",
+    extension: str = ".nii.gz",
+    **entities: str | None,
+) -> Path:
+    """Return where a result of a subject and session goes.
+
+    Parameters
+    ----------
+    output_dir : Path
+    inputs : SubjectInputs
+    suffix, extension, **entities : str
+        BIDS entities by pybids' names (``desc``, ``space``, ``label``, ...); None leaves one out.
+
+    Raises
+    ------
+    ValueError
+        If no pattern of ``data/io_spec.json`` takes these entities.
+
+    Examples
+    --------
+    >>> inputs = SubjectInputs(subject="01", session="3mo")
+    >>> path = derivative_path(Path("out"), inputs, desc="nuclei", suffix="dseg")
+    >>> path.as_posix()
+    'out/sub-01/ses-3mo/anat/sub-01_ses-3mo_desc-nuclei_dseg.nii.gz'
+    """
+    from bids.layout.writing import build_path
+
+    asked = {
+        "subject": inputs.subject,
+        "session": inputs.session,
+        "suffix": suffix,
+        "extension": extension,
+        **entities,
+    }
+    asked = {name: value for name, value in asked.items() if value}
+    built = build_path(asked, list(_spec()["patterns"]), strict=True)
+    if built is None:
+        raise ValueError(f"no output pattern for {asked}")
+    return output_dir / built
+
+
+def expected_outputs(config: RunConfig, inputs: SubjectInputs) -> dict[str, Path]:
+    """Return the files of a finished subject and session, without sidecars and label tables.
+
+    Parameters
+    ----------
+    config : RunConfig
+    inputs : SubjectInputs
+        All results are on the grid of its home image, T2w or T1w. A T1w beside a T2w is
+        resampled to it and named ``space-T2w``.
+
+    Returns
+    -------
+    dict of str to Path
+        Keys: ``t2w_preproc``, ``t1w_preproc`` (those there are), ``nuclei_dseg``,
+        ``bgpvs_dseg``, ``pseudo_dseg``, ``pseudo_probseg``, ``pvs_dseg``, ``pvs_objects``,
+        ``bgpvs_morph``, ``report``.
+    """
+    outputs = {}
+    for name, entities in _spec()["outputs"].items():
+        if (name == "t2w_preproc" and inputs.t2w is None) or (
+            name == "t1w_preproc" and inputs.t1w is None
+        ):
+            continue
+        space = "T2w" if name == "t1w_preproc" and inputs.home == "T2w" else None
+        outputs[name] = derivative_path(config.output_dir, inputs, space=space, **entities)
+    return outputs
+
+
+def group_table_path(output_dir: Path) -> Path:
+    """Return where the table of all subjects goes."""
+    return output_dir / "group_bgpvs.tsv"
+
+
+def logs_path(output_dir: Path) -> Path:
+    """Return the folder of logs and crash files."""
+    return output_dir / "logs"
+
+
+def sidecar_path(path: Path) -> Path:
+    """Return the ``.json`` that goes with an image or table.
+
+    Examples
+    --------
+    >>> sidecar_path(Path("sub-01_desc-nuclei_dseg.nii.gz")).name
+    'sub-01_desc-nuclei_dseg.json'
+    """
+    return path.with_name(path.name.split(".", 1)[0] + ".json")
+
+
+def label_table_path(dseg: Path) -> Path:
+    """Return the ``.tsv`` that goes with a dseg."""
+    return dseg.with_name(dseg.name.split(".", 1)[0] + ".tsv")
+
+
+def bgpvs_label_table() -> pd.DataFrame:
+    """Return the label table of ``desc-bgpvs_dseg``: index, name, abbreviation."""
+    import pandas as pd
+
+    rows = [(index, *names) for index, names in BGPVS_LABELS.items()]
+    return pd.DataFrame(rows, columns=["index", "name", "abbreviation"])
+
+
+def dataset_links(config: RunConfig) -> dict[str, Path]:
+    """Return the datasets a run reads, by the names that BIDS URIs use: ``raw`` and derivatives."""
+    links = dict(config.derivatives)
+    raw = "raw" if "raw" not in links else "bids_dir"
+    return {raw: config.bids_dir, **links}
+
+
+def bids_uri(path: Path, output_dir: Path, links: Mapping[str, Path]) -> str:
+    """Return the BIDS URI of a file, relative to the output or one of the linked datasets.
+
+    Parameters
+    ----------
+    path : Path
+    output_dir : Path
+    links : mapping of str to Path
+        As `dataset_links` gives them; the innermost folder around the file wins.
+
+    Examples
+    --------
+    >>> bids_uri(Path("/raw/sub-1/anat/sub-1_T2w.nii"), Path("/out"), {"raw": Path("/raw")})
+    'bids:raw:sub-1/anat/sub-1_T2w.nii'
+    >>> bids_uri(Path("/elsewhere/atlas.nii"), Path("/out"), {})
+    'file:///elsewhere/atlas.nii'
+    """
+    roots = [("", output_dir), *links.items()]
+    around = [(name, root) for name, root in roots if path.is_relative_to(root)]
+    if not around:
+        return path.absolute().as_uri()
+    name, root = max(around, key=lambda item: len(item[1].parts))
+    return f"bids:{name}:{path.relative_to(root).as_posix()}"
+
+
+def sidecar(
+    sources: Iterable[Path],
+    output_dir: Path,
+    links: Mapping[str, Path],
+    parameters: Mapping[str, Any] | None = None,
+    **fields: Any,
+) -> dict[str, Any]:
+    """Return the sidecar of a result; write it with `bgpvs_wf.imaging.files.write_json`.
+
+    Parameters
+    ----------
+    sources : iterable of Path
+        The files it was made from.
+    output_dir, links
+        As for `bids_uri`.
+    parameters : mapping, optional
+        What it was made with.
+    **fields
+        Further BIDS metadata (``SkullStripped``, ``Description``, ...), put first.
+    """
+    return {
+        **fields,
+        "Sources": [bids_uri(Path(source), output_dir, links) for source in sources],
+        "Parameters": dict(parameters or {}),
+        "SoftwareVersions": software_versions(),
+    }
+
+
+@functools.cache
+def _versions() -> tuple[tuple[str, str], ...]:
+    found = [(PIPELINE, __version__)]
+    for name in _SOFTWARE:
+        try:
+            found.append((name, metadata.version(name)))
+        except metadata.PackageNotFoundError:
+            continue
+    return tuple(found)
+
+
+def software_versions() -> dict[str, str]:
+    """Return name to version of this package and those its numbers depend on."""
+    return dict(_versions())
+
+
+def write_dataset_description(config: RunConfig) -> Path:
+    """Make the output folder a BIDS derivative dataset.
+
+    Left untouched where it says the same already; ``.bidsignore`` goes with it.
+
+    Returns
+    -------
+    Path
+        Of ``dataset_description.json``.
+
+    Raises
+    ------
+    BGPVSError
+        If it cannot be written.
+    """
+    links = dataset_links(config)
+    description = {
+        "Name": "bgpvs-wf - perivascular spaces in the basal ganglia of infants",
+        "BIDSVersion": BIDS_VERSION,
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": PIPELINE, "Version": __version__}],
+        "SourceDatasets": [{"URL": path.as_uri()} for path in links.values()],
+        "DatasetLinks": {name: path.as_uri() for name, path in links.items()},
+    }
+    path = config.output_dir / "dataset_description.json"
+    try:
+        same = json.loads(path.read_text(encoding="utf-8")) == description
+    except (OSError, ValueError):
+        same = False
+    if not same:
+        write_json(description, path)
+        write_text(_BIDSIGNORE, config.output_dir / ".bidsignore")
+    return path
+
+
+@functools.cache
+def _spec() -> Any:
+    text = resources.files("bgpvs_wf.data").joinpath("io_spec.json").read_text(encoding="utf-8")
+    return json.loads(text)
