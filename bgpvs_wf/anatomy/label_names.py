@@ -31,7 +31,7 @@ _STRUCTURES: tuple[tuple[re.Pattern[str], int, int | None], ...] = tuple(
     for pattern, left, unsided in (
         (r"corpus ?callosum|^cc\b", 192, 192),
         (r"caudate|\bcaud?\b", 11, None),
-        (r"capsule|fornix|commissur", 2, 219),
+        (r"capsule|fornix|commissur|\bcomm\b", 2, 219),
         (r"putamen", 12, None),
         (r"pallid", 13, None),
         (r"accumb", 26, None),
