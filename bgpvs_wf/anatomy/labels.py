@@ -10,13 +10,15 @@ and the choroid plexus belong to the lateral ventricles, the corpus callosum is 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class Region(NamedTuple):
+@dataclass(frozen=True, order=True)
+class Region:
     """One harmonised label."""
 
     index: int
@@ -138,5 +140,6 @@ def label_table(indices: Iterable[int]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = [REGIONS[i][:3] for i in sorted({int(i) for i in indices} - {0})]
+    regions = [REGIONS[i] for i in sorted({int(i) for i in indices} - {0})]
+    rows = [(region.index, region.name, region.abbreviation) for region in regions]
     return pd.DataFrame(rows, columns=["index", "name", "abbreviation"])
