@@ -1,0 +1,153 @@
+"""Nipype's MultiProc, made to outlive workers that the system kills.
+
+Nipype 1.11 waits for ever for the result of a worker that was killed (by the
+out-of-memory killer, as a rule), and leaves commands of its workers running
+when it is interrupted. Here a lost task is run once more, alone; if it is lost
+again it fails with a message. Whatever ends the run also ends the workers and
+the commands under them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+import multiprocessing
+import os
+import signal
+from collections import deque
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from traceback import format_exception
+from typing import Any
+
+from nipype.pipeline.plugins import multiproc
+
+from bgpvs_wf.errors import BGPVSError
+
+_LOG = logging.getLogger(__name__)
+
+LOST_MESSAGE = (
+    "The system killed this step twice, the second time while it ran alone; most probably it ran "
+    "out of memory. Give the job more memory or fewer threads (--omp-nthreads), and run again."
+)
+
+
+class MultiProcPlugin(multiproc.MultiProcPlugin):
+    """Run nodes in parallel processes on this machine. Arguments as for Nipype's own."""
+
+    def __init__(self, plugin_args: dict[str, Any] | None = None) -> None:
+        super().__init__(plugin_args=plugin_args)
+        self._workers: dict[int, ProcessPoolExecutor] = {}
+        self._nodes: dict[int, tuple[Any, bool]] = {}
+        self._waiting: deque[int] = deque()
+        self._alone: int | None = None
+        self._retried: set[int] = set()
+        self.pool.shutdown()
+        self.pool = self._new_pool(self.processors)
+
+    def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
+        """Run a graph; leave no process behind, however it ends."""
+        # MultiProc collects garbage at every poll: spare it what is there already.
+        gc.freeze()
+        try:
+            super().run(graph, config, updatehash=updatehash)
+        except BaseException:
+            self._kill_workers()
+            self.pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        finally:
+            gc.unfreeze()
+
+    def _new_pool(self, size: int) -> ProcessPoolExecutor:
+        """Start a pool and its workers, before anything starts threads in this process."""
+        pool = ProcessPoolExecutor(
+            max_workers=size,
+            initializer=_start_worker,
+            initargs=(self._cwd,),
+            mp_context=multiprocessing.get_context(self.plugin_args.get("mp_context", "fork")),
+        )
+        pool.submit(os.getpid).result()
+        self._note_workers(pool)
+        return pool
+
+    def _note_workers(self, pool: ProcessPoolExecutor) -> None:
+        for process in multiprocessing.active_children():
+            if process.pid:
+                self._workers.setdefault(process.pid, pool)
+
+    def _submit_job(self, node: Any, updatehash: bool = False) -> int:
+        self._taskid += 1
+        if getattr(node.interface, "terminal_output", "") == "stream":
+            node.interface.terminal_output = "allatonce"
+        self._nodes[self._taskid] = (node, updatehash)
+        try:
+            self._task_obj[self._taskid] = self._submit(self.pool, self._taskid)
+            return int(self._taskid)
+        except BrokenProcessPool:
+            self._kill_workers(self.pool)
+        self.pool = self._new_pool(self.processors)
+        self._task_obj[self._taskid] = self._submit(self.pool, self._taskid)
+        return int(self._taskid)
+
+    def _submit(self, pool: ProcessPoolExecutor, taskid: int) -> Future[Any]:
+        future = pool.submit(multiproc.run_node, *self._nodes[taskid], taskid)
+        self._note_workers(pool)
+        return future
+
+    def _get_result(self, taskid: int) -> dict[str, Any] | None:
+        if self._alone is None and self._waiting:
+            self._run_alone(self._waiting.popleft())
+        future = self._task_obj[taskid]
+        if taskid in self._waiting or not future.done():
+            return None
+        if taskid == self._alone:
+            self._alone = None
+        error = future.exception()
+        if error is None:
+            return dict(future.result())
+        if isinstance(error, BrokenProcessPool):
+            if taskid not in self._retried:
+                _LOG.warning("Lost %s; running it again, alone.", self._nodes[taskid][0].fullname)
+                self._retried.add(taskid)
+                self._waiting.append(taskid)
+                return None
+            error = BGPVSError(LOST_MESSAGE)
+        return {"result": None, "traceback": format_exception(error)}
+
+    def _run_alone(self, taskid: int) -> None:
+        """Start a lost task in a pool of its own, so that it can take no other with it."""
+        pool = self._new_pool(1)
+        self._alone = taskid
+        self._task_obj[taskid] = self._submit(pool, taskid)
+        pool.shutdown(wait=False)
+
+    def _clear_task(self, taskid: int) -> None:
+        super()._clear_task(taskid)
+        del self._nodes[taskid]
+
+    def _report_crash(self, node: Any, result: Any = None) -> str:
+        try:
+            return str(super()._report_crash(node, result=result))
+        except OSError as error:
+            # A full disk must not stop the others here.
+            _LOG.error("Cannot write the crash file of %s: %s", node.fullname, error)
+            return ""
+
+    def _kill_workers(self, pool: ProcessPoolExecutor | None = None) -> None:
+        """Kill the workers of one pool, or of all, and the commands they run.
+
+        Each worker leads a process group of its own.
+        """
+        for pid in [pid for pid, owner in self._workers.items() if pool in (None, owner)]:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
+            del self._workers[pid]
+
+
+def _start_worker(cwd: str) -> None:
+    os.setsid()
+    # The main process decides what an interrupt or a termination means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    multiproc.process_initializer(cwd)

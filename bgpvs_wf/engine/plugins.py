@@ -1,0 +1,155 @@
+"""Nipype's execution plugins: which there are, what they are told, how a file names one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bgpvs_wf.errors import UsageError
+
+PLUGINS = (
+    "Linear",
+    "MultiProc",
+    "LegacyMultiProc",
+    "SLURM",
+    "SLURMGraph",
+    "SGE",
+    "SGEGraph",
+    "PBS",
+    "PBSGraph",
+    "LSF",
+    "OAR",
+    "Condor",
+    "CondorDAGMan",
+    "IPython",
+)
+"""Names that `--plugin` takes, as Nipype calls them (without its debugging plugins)."""
+
+_SHARING = ("MultiProc", "LegacyMultiProc")
+"""Plugins that share out this machine's processors and memory."""
+
+
+def check_name(name: str) -> str:
+    """Return the plugin's name in Nipype's spelling.
+
+    Raises
+    ------
+    UsageError
+        If Nipype has no such plugin.
+
+    Examples
+    --------
+    >>> check_name("multiproc")
+    'MultiProc'
+    """
+    known = {plugin.lower(): plugin for plugin in PLUGINS}
+    if name.lower() in known:
+        return known[name.lower()]
+    close = difflib.get_close_matches(name.lower(), known, n=1)
+    hint = f"did you mean {known[close[0]]}?" if close else f"choose one of {', '.join(PLUGINS)}."
+    raise UsageError(f"Unknown plugin {name!r}; {hint}")
+
+
+def parse_arguments(pairs: Iterable[str]) -> dict[str, Any]:
+    """Read `KEY=VALUE` pairs; values are YAML scalars, so that 4 is a number and true is true.
+
+    Raises
+    ------
+    UsageError
+        If a pair has no equals sign or no key.
+
+    Examples
+    --------
+    >>> parse_arguments(["n_procs=4", "sbatch_args=--partition=short --time=60"])
+    {'n_procs': 4, 'sbatch_args': '--partition=short --time=60'}
+    """
+    import yaml
+
+    arguments: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise UsageError(f"--plugin-args takes KEY=VALUE pairs, not {pair!r}.")
+        try:
+            arguments[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            arguments[key] = value
+        if isinstance(arguments[key], (dict, list)):
+            arguments[key] = value
+    return arguments
+
+
+def read_plugin_file(path: Path) -> dict[str, Any]:
+    """Read a plugin file: YAML with `plugin` and, if needed, `plugin_args`.
+
+    Returns
+    -------
+    dict
+        With the keys `plugin` and `plugin_args`.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read or says something else.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"Cannot read {path}: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = str(error).replace("\n", " ")
+        raise UsageError(f"{path} is not valid YAML: {reason}.") from error
+    if not isinstance(content, dict) or not isinstance(content.get("plugin"), str):
+        raise UsageError(f"{path} names no plugin; write a line such as 'plugin: MultiProc'.")
+    arguments = content.get("plugin_args") or {}
+    if not isinstance(arguments, dict):
+        raise UsageError(f"plugin_args in {path} must be a mapping of names to values.")
+    return {"plugin": check_name(content["plugin"]), "plugin_args": arguments}
+
+
+def complete_arguments(
+    plugin: str, given: Mapping[str, Any], nprocs: int, memory_gb: float
+) -> dict[str, Any]:
+    """Add what a plugin that shares out this machine needs to know; what is given wins.
+
+    A node that asks for more than there is runs alone rather than stopping the run.
+
+    Examples
+    --------
+    >>> complete_arguments("MultiProc", {"n_procs": 3}, nprocs=8, memory_gb=16.0)
+    {'n_procs': 3, 'memory_gb': 16.0, 'raise_insufficient': False}
+    >>> complete_arguments("SLURM", {"sbatch_args": "-p short"}, nprocs=8, memory_gb=16.0)
+    {'sbatch_args': '-p short'}
+    """
+    if plugin not in _SHARING:
+        return dict(given)
+    shared: dict[str, Any] = {"n_procs": nprocs, "raise_insufficient": False}
+    if memory_gb > 0:
+        shared["memory_gb"] = memory_gb
+    return {**given, **{key: value for key, value in shared.items() if key not in given}}
+
+
+def load_plugin(plugin: str, arguments: Mapping[str, Any]) -> Any:
+    """Return a plugin object for `nipype.Workflow.run(plugin=...)`.
+
+    `MultiProc` is served by `bgpvs_wf.engine.multiproc`, which outlives killed workers.
+
+    Raises
+    ------
+    UsageError
+        If the plugin needs something that is not installed.
+    """
+    if plugin == "MultiProc":
+        from bgpvs_wf.engine.multiproc import MultiProcPlugin
+
+        return MultiProcPlugin(plugin_args=dict(arguments))
+    import nipype.pipeline.plugins as plugins
+
+    try:
+        return getattr(plugins, f"{check_name(plugin)}Plugin")(plugin_args=dict(arguments))
+    except ImportError as error:
+        raise UsageError(f"The plugin {plugin} needs a package that is missing: {error}.") from error
