@@ -56,23 +56,15 @@ def load_image(
     BadImageError
         If the file is missing, truncated, no NIfTI, or holds what `check_image` refuses.
     """
-    import nibabel as nib
-    from nibabel.filebasedimages import ImageFileError
-
     path = Path(path)
-    _check_container(path, what)
+    image = _parse(_read_whole(path, what), path, what)
+    _check_affine(image, f"{what} {path}")
     try:
-        image = nib.load(path)
-        if not isinstance(image, nib.Nifti1Image):
-            raise BadImageError(f"{what} {path} is not NIfTI; convert it to .nii.gz.")
         data = np.asanyarray(image.dataobj)
-    except ImageFileError as error:
+    except (OSError, ValueError) as error:
         raise BadImageError(
-            f"{what} {path} is not NIfTI, or its header is damaged; convert or copy it again."
-        ) from error
-    except (EOFError, OSError, zlib.error, ValueError) as error:
-        raise BadImageError(
-            f"{what} {path} is truncated or damaged; copy it again from its source."
+            f"{what} {path} is truncated: fewer voxels than its header says; "
+            "copy it again from its source."
         ) from error
     while data.ndim > 3 and data.shape[-1] == 1:
         data = data[..., 0]
@@ -280,13 +272,12 @@ def _why_not_written(error: OSError, path: Path) -> str:
     return f"Cannot write {path.name} into {path.parent}: {reason}; check the folder and run again."
 
 
-def _check_container(path: Path, what: str) -> None:
-    """Look at name and first bytes, where nibabel's own messages lead astray."""
+def _read_whole(path: Path, what: str) -> bytes:
+    """Return the uncompressed file, its checksum verified, which nibabel does not do."""
     if not path.name.endswith((".nii", ".nii.gz")):
         raise BadImageError(f"{what} {path} is not NIfTI by its name; convert it to .nii.gz.")
     try:
-        with open(path, "rb") as handle:
-            start = handle.read(2)
+        content = path.read_bytes()
     except FileNotFoundError as error:
         kind = "is a broken link" if path.is_symlink() else "does not exist"
         raise BadImageError(
@@ -296,13 +287,41 @@ def _check_container(path: Path, what: str) -> None:
         raise BadImageError(
             f"{what} {path} cannot be read: {error.strerror}; check its permissions."
         ) from error
-    if not start:
+    if not content:
         raise BadImageError(f"{what} {path} is empty (0 bytes); copy it again from its source.")
-    gzipped = start == b"\x1f\x8b"
-    if path.suffix == ".gz" and not gzipped:
-        raise BadImageError(f"{what} {path} is not gzip-compressed; rename it to .nii or gzip it.")
-    if path.suffix == ".nii" and gzipped:
+    gzipped = content.startswith(b"\x1f\x8b")
+    if path.suffix != ".gz" and not gzipped:
+        return content
+    if path.suffix != ".gz":
         raise BadImageError(f"{what} {path} is gzip-compressed; rename it to .nii.gz.")
+    if not gzipped:
+        raise BadImageError(f"{what} {path} is not gzip-compressed; rename it to .nii or gzip it.")
+    try:
+        return gzip.decompress(content)
+    except (EOFError, OSError, zlib.error) as error:
+        raise BadImageError(
+            f"{what} {path} is truncated or damaged; copy it again from its source."
+        ) from error
+
+
+def _parse(content: bytes, path: Path, what: str) -> nib.Nifti1Image:
+    import nibabel as nib
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.spatialimages import HeaderDataError
+    from nibabel.wrapstruct import WrapStructError
+
+    # The magic words of the NIfTI standards; other formats get here by a wrong name.
+    kind = {b"n+1": nib.Nifti1Image, b"n+2": nib.Nifti2Image}.get(
+        content[4:7] if content[4:7] == b"n+2" else content[344:347]
+    )
+    if kind is None:
+        raise BadImageError(f"{what} {path} is not NIfTI; convert it to .nii.gz.")
+    try:
+        return kind.from_bytes(content)
+    except (ImageFileError, HeaderDataError, WrapStructError, OSError, ValueError) as error:
+        raise BadImageError(
+            f"{what} {path} has a damaged header; copy it again from its source."
+        ) from error
 
 
 def _check_shape(shape: tuple[int, ...], where: str) -> None:
