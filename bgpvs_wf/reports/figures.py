@@ -124,7 +124,7 @@ def _marks(tile: Tile) -> str:
     """Return the letters at the edges and a scale bar."""
     width, height = tile.size_mm
     left, right, top, bottom = tile.letters
-    size = max(width, height) / 22
+    size = max(width, height) / 28
     places = (
         (left, size * 0.3, height / 2, "start"),
         (right, width - size * 0.3, height / 2, "end"),

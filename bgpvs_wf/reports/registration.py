@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bgpvs_wf.anatomy.labels import REGIONS
-from bgpvs_wf.imaging.geometry import bounding_box, crop_affine, voxel_sizes
+from bgpvs_wf.imaging.geometry import Grid, bounding_box, crop_affine, resample, voxel_sizes
 from bgpvs_wf.reports.views import (
     PLANES,
     Outline,
@@ -48,12 +48,13 @@ def edge_tiles(fixed: Volume, moving: Volume, caption: str) -> list[Tile]:
     list of Tile
         Axial, coronal, sagittal.
     """
-    home, shown = _framed(fixed.data, moving, fixed)
+    home = _framed(fixed, np.asarray(fixed.data) != 0)
     tiles = []
-    for plane, index in _middle(home):
-        cut, step = _slice(home, plane, index)
-        outline = Outline("edges", "edge", EDGE_COLOUR, _edges(cut, step))
-        tiles.append(_tile(shown, plane, index, caption, (outline,)))
+    for plane, index in _middle(home.data != 0):
+        across = _Cross(home, plane, index)
+        shown = across.sample(moving)
+        outline = Outline("edges", "edge", EDGE_COLOUR, _edges(across.cut(home), across.step))
+        tiles.append(across.tile(shown, caption, (outline,)))
     return tiles
 
 
@@ -72,45 +73,68 @@ def atlas_tiles(image: Volume, atlas: Volume, caption: str) -> list[Tile]:
     list of Tile
         Axial, coronal, sagittal, through the middle of the deep grey matter.
     """
-    labels = on_grid(atlas, image.grid, order=0)
-    home, framed = _framed(image.data, Volume(labels, image.affine), image, order=0)
-    of = {index: region.tissue for index, region in REGIONS.items()}
-    tissues = {
-        tissue: np.isin(framed.data, [i for i, kind in of.items() if kind == tissue])
+    inside = np.asarray(image.data) != 0
+    home = _framed(image, inside)
+    labels = _framed(Volume(on_grid(atlas, image.grid, order=0), image.affine), inside)
+    masks = {
+        tissue: np.isin(labels.data, [i for i, r in REGIONS.items() if r.tissue == tissue])
         for tissue in TISSUE_COLOURS
     }
-    deep = tissues["BG"] | tissues["thalamus"]
+    deep = masks["BG"] | masks["thalamus"]
     tiles = []
-    for plane, index in _middle(Volume(deep, home.affine) if deep.any() else home):
+    for plane, index in _middle(deep if deep.any() else home.data != 0):
+        across = _Cross(home, plane, index)
         outlines = []
-        for tissue, mask in tissues.items():
-            cut, step = _slice(Volume(mask, home.affine), plane, index)
+        for tissue, mask in masks.items():
+            cut = across.cut(Volume(mask, home.affine))
             if cut.any():
-                lines = tuple(line * step for line in smooth_outline(cut))
+                lines = tuple(line * across.step for line in smooth_outline(cut))
                 outlines.append(Outline(tissue, "edge", TISSUE_COLOURS[tissue], lines))
-        tiles.append(_tile(home, plane, index, caption, tuple(outlines)))
+        tiles.append(across.tile(across.cut(home), caption, tuple(outlines)))
     return tiles
 
 
-def _framed(
-    reference: np.ndarray, other: Volume, home: Volume, order: int = 1
-) -> tuple[Volume, Volume]:
-    """Cut two volumes to where the reference is not zero, and turn them for display."""
-    moved = on_grid(other, home.grid, order=order)
-    mask = np.asarray(reference) != 0
-    box = bounding_box(mask, home.affine, 4.0) if mask.any() else (slice(None),) * 3
-    affine = crop_affine(home.affine, box)
-    shown = to_display(Volume(moved[box], affine))
-    return to_display(Volume(np.asarray(home.data)[box], affine)), shown
+class _Cross:
+    """One slice through a volume that lies as it is displayed."""
+
+    def __init__(self, home: Volume, plane: str, index: int) -> None:
+        self.plane, self.axis, self.index = plane, PLANES[plane], index
+        self.step = voxel_sizes(home.affine)[[i for i in range(3) if i != self.axis]]
+        box = [slice(None)] * 3
+        box[self.axis] = slice(index, index + 1)
+        shape = list(home.data.shape)
+        shape[self.axis] = 1
+        self.grid = Grid((shape[0], shape[1], shape[2]), crop_affine(home.affine, tuple(box)))
+
+    def cut(self, volume: Volume) -> np.ndarray:
+        """Return the slice of a volume on the same grid, shape (rows, columns)."""
+        return np.take(volume.data, self.index, axis=self.axis).T
+
+    def sample(self, volume: Volume) -> np.ndarray:
+        """Return the slice of a volume on any grid."""
+        plane = resample(np.asarray(volume.data), volume.affine, self.grid)
+        return np.take(plane, 0, axis=self.axis).T
+
+    def tile(self, cut: np.ndarray, caption: str, outlines: tuple[Outline, ...]) -> Tile:
+        """Return the tile of a slice."""
+        size = (float(cut.shape[1] * self.step[0]), float(cut.shape[0] * self.step[1]))
+        return Tile(self.plane, f"{caption}, {self.plane}", to_grey(cut), size, outlines)
 
 
-def _middle(volume: Volume) -> list[tuple[str, int]]:
-    """Return a slice of each plane: the middle; sagittal a quarter of the width off it."""
-    inside = [np.flatnonzero((volume.data != 0).any(axis=_others(axis))) for axis in range(3)]
-    ends = [(int(hit[0]), int(hit[-1])) if hit.size else (0, 0) for hit in inside]
-    share = {"axial": 0.5, "coronal": 0.5, "sagittal": 0.3}
-    order = ("axial", "coronal", "sagittal")
-    return [(p, round(np.interp(share[p], (0, 1), ends[PLANES[p]]))) for p in order]
+def _framed(volume: Volume, inside: np.ndarray) -> Volume:
+    """Cut a volume to a mask and a little more, and turn it for display."""
+    box = bounding_box(inside, volume.affine, 4.0) if inside.any() else (slice(None),) * 3
+    return to_display(Volume(np.asarray(volume.data)[box], crop_affine(volume.affine, box)))
+
+
+def _middle(mask: np.ndarray) -> list[tuple[str, int]]:
+    """Return a slice of each plane: the middle; sagittal well off it, inside a hemisphere."""
+    chosen = []
+    for plane, share in (("axial", 0.5), ("coronal", 0.5), ("sagittal", 0.3)):
+        axis = PLANES[plane]
+        hit = np.flatnonzero(mask.any(axis=tuple(i for i in range(3) if i != axis)))
+        chosen.append((plane, round(hit[0] + share * (hit[-1] - hit[0])) if hit.size else 0))
+    return chosen
 
 
 def _edges(cut: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -135,22 +159,3 @@ def _edges(cut: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, ...]:
             if kept[0] and len(run) * step.mean() > _SHORTEST_EDGE_MM:
                 lines.append((run[:, ::-1] - 1.5) * step)
     return tuple(lines)
-
-
-def _slice(volume: Volume, plane: str, index: int) -> tuple[np.ndarray, np.ndarray]:
-    axis = PLANES[plane]
-    return np.take(volume.data, index, axis=axis).T, voxel_sizes(volume.affine)[list(_others(axis))]
-
-
-def _tile(
-    volume: Volume, plane: str, index: int, caption: str, outlines: tuple[Outline, ...]
-) -> Tile:
-    grey = to_grey(volume.data)
-    cut, step = _slice(Volume(grey, volume.affine), plane, index)
-    size = (float(cut.shape[1] * step[0]), float(cut.shape[0] * step[1]))
-    return Tile(plane, f"{caption}, {plane}", cut, size, outlines)
-
-
-def _others(axis: int) -> tuple[int, int]:
-    first, second = (i for i in range(3) if i != axis)
-    return first, second

@@ -84,6 +84,12 @@ class Tile:
         """What is at the left, right, top and bottom edge."""
         return LETTERS[self.plane]
 
+    @property
+    def alt(self) -> str:
+        """What a reader who cannot see it is told."""
+        names = ", ".join(outline.name for outline in self.outlines)
+        return f"{self.caption}; outlined: {names}" if names else self.caption
+
 
 def to_display(volume: Volume) -> Volume:
     """Turn and flip a volume so that its axes run left, posterior, inferior; nothing is resampled.
@@ -343,8 +349,8 @@ def to_grey(data: np.ndarray, focus: np.ndarray | None = None) -> np.ndarray:
 
     Parameters
     ----------
-    data : ndarray, shape (x, y, z)
-    focus : ndarray of bool, optional
+    data : ndarray, of any shape
+    focus : ndarray of bool, same shape, optional
     """
     finite = np.nan_to_num(np.asarray(data, np.float32))
     tissue = finite[finite != 0] if focus is None else finite[focus & (finite != 0)]

@@ -1,0 +1,58 @@
+"""The handful of numbers at the top of a subject's page, from the table of regions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from bgpvs_wf.reports.tables import readable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BG_REGION = "BG"
+"""Name of the rows of the basal ganglia as a whole."""
+
+
+class Headline(NamedTuple):
+    """A number, and what it is on either side (empty: not known)."""
+
+    label: str
+    total: str
+    unit: str
+    left: str
+    right: str
+
+
+def headlines(regions: pd.DataFrame) -> list[Headline]:
+    """Return volume of the BG, count, volume and fraction of PVS: both sides, left, right.
+
+    Parameters
+    ----------
+    regions : DataFrame
+        A row per `region` and `side` (`left`, `right`, `both`). Numbers whose column is
+        missing are left out.
+    """
+    wanted: tuple[tuple[str, str, str, Callable[[float], float]], ...] = (
+        ("PVS in the basal ganglia", "pvs_count", "", float),
+        ("PVS volume", "pvs_volume_mm3", "mm³", float),
+        ("PVS share of the basal ganglia", "pvs_fraction", "%", lambda v: 100 * v),
+        ("Basal ganglia volume", "volume_mm3", "mL", lambda v: v / 1000),
+    )
+    if not {"region", "side"} <= set(regions.columns):
+        return []
+    bg = regions[regions["region"] == BG_REGION].set_index("side")
+    return [
+        Headline(label, *_sides(bg, column, unit, scale))
+        for label, column, unit, scale in wanted
+        if column in bg.columns and "both" in bg.index
+    ]
+
+
+def _sides(
+    bg: pd.DataFrame, column: str, unit: str, scale: Callable[[float], float]
+) -> tuple[str, str, str, str]:
+    def text(side: str) -> str:
+        return readable(scale(float(bg[column].loc[side]))) if side in bg.index else ""
+
+    return text("both"), unit, text("left"), text("right")

@@ -1,0 +1,144 @@
+"""The methods paragraph of a subject page: what was done, in words to copy, with its sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+REFERENCES: dict[str, str] = {
+    "bgpvs": "Kang, Bak, Shin, Kim, Nam. J Magn Reson Imaging 2026. doi:10.1002/jmri.70298",
+    "bids": "Gorgolewski et al. Sci Data 2016;3:160044. doi:10.1038/sdata.2016.44",
+    "nipype": "Gorgolewski et al. Front Neuroinform 2011;5:13. doi:10.3389/fninf.2011.00013",
+    "ants": "Avants et al. NeuroImage 2011;54:2033-2044. doi:10.1016/j.neuroimage.2010.09.025",
+    "n4": "Tustison et al. IEEE Trans Med Imaging 2010;29:1310-1320. doi:10.1109/TMI.2010.2046908",
+    "denoise": "Manjón et al. J Magn Reson Imaging 2010;31:192-203. doi:10.1002/jmri.22003",
+    "syn": "Avants et al. Med Image Anal 2008;12:26-41. doi:10.1016/j.media.2007.06.004",
+    "vesselness": "Frangi et al. MICCAI 1998. LNCS 1496:130-137. doi:10.1007/BFb0056195",
+    "skan": "Nunez-Iglesias et al. PeerJ 2018;6:e4312. doi:10.7717/peerj.4312",
+}
+"""Key to reference, in the order they are first cited."""
+
+
+def methods_text(
+    images: Sequence[str], parameters: Mapping[str, Any], software: Mapping[str, str]
+) -> tuple[str, list[str]]:
+    """Describe a subject's processing for a paper.
+
+    Parameters
+    ----------
+    images : sequence of str
+        What there was of `T2w` and `T1w`.
+    parameters : mapping
+        As `RunConfig.to_mapping` gives them; stages that are missing are not described.
+    software : mapping of str to str
+        Name to version; those named in the text are given theirs.
+
+    Returns
+    -------
+    text : str
+        Paragraphs, citations as numbers in brackets.
+    references : list of str
+        In the order of their numbers.
+    """
+    cited: list[str] = []
+
+    def cite(key: str) -> str:
+        if key not in cited:
+            cited.append(key)
+        return f"[{cited.index(key) + 1}]"
+
+    def tool(name: str) -> str:
+        found = {k.lower(): v for k, v in software.items()}.get(name.lower())
+        return f"{name} {found}" if found else name
+
+    stages = (_inputs, _prepare, _anatomy, _pseudolabel, _quantify)
+    paragraphs = [stage(images, parameters, cite, tool) for stage in stages]
+    text = "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
+    return text, [REFERENCES[key] for key in cited]
+
+
+def _inputs(images: Sequence[str], parameters: Mapping[str, Any], cite: Any, tool: Any) -> str:
+    have = " and ".join(images) or "no"
+    return (
+        "Perivascular spaces of the basal ganglia (BG-PVS) were segmented and measured with "
+        f"{tool('bgpvs-wf')}, which follows the anatomy-informed approach of Kang et al. "
+        f"{cite('bgpvs')}, from {have} images organised as BIDS {cite('bids')}, in a "
+        f"{tool('nipype')} workflow {cite('nipype')}."
+    )
+
+
+def _prepare(images: Sequence[str], parameters: Mapping[str, Any], cite: Any, tool: Any) -> str:
+    prepare = parameters.get("prepare")
+    if prepare is None:
+        return ""
+    steps = []
+    if prepare.get("denoise"):
+        steps.append(f"denoised by adaptive non-local means {cite('denoise')}")
+    if prepare.get("bias_correction"):
+        steps.append(f"corrected for intensity non-uniformity with N4 {cite('n4')}")
+    steps.append("scaled to a median of 100 inside the brain")
+    text = f"Images were {', '.join(steps[:-1])}{' and ' if steps[:-1] else ''}{steps[-1]}."
+    if len(images) > 1:
+        text += f" The T1w image was aligned to the T2w image rigidly with ANTs {cite('ants')}."
+    if "T2w" in images:
+        text += " The T2w image was kept on its native grid."
+    return text
+
+
+def _anatomy(images: Sequence[str], parameters: Mapping[str, Any], cite: Any, tool: Any) -> str:
+    anatomy = parameters.get("anatomy")
+    if anatomy is None:
+        return ""
+    sources = {
+        "derivatives": "were taken from existing segmentations",
+        "atlas": f"came from age-matched atlases, registered with ANTs (SyN) {cite('syn')}",
+    }
+    source = sources.get(
+        str(anatomy.get("source")),
+        "came from existing segmentations where there were any, otherwise from age-matched "
+        f"atlases, registered with ANTs (SyN) {cite('syn')}",
+    )
+    text = f"Caudate, putamen, pallidum, accumbens and thalamus {source}."
+    if anatomy.get("bg_region") == "closed":
+        text += " The nuclei were closed by about 2 mm, taking in the internal capsule between."
+    counted = "included" if anatomy.get("include_thalamus") else "not included"
+    return f"{text} The thalamus was {counted} in the basal ganglia."
+
+
+def _pseudolabel(images: Sequence[str], parameters: Mapping[str, Any], cite: Any, tool: Any) -> str:
+    pseudo = parameters.get("pseudolabel")
+    if pseudo is None:
+        return ""
+    if pseudo.get("strategy") == "filter":
+        return (
+            f"PVS were voxels whose vesselness {cite('vesselness')} exceeded the mean of the "
+            f"region by one standard deviation, after an opening {cite('bgpvs')}."
+        )
+    scales = ", ".join(f"{scale:g}" for scale in pseudo.get("scales_mm", ()))
+    return (
+        f"PVS were tubes found by a multi-scale Hessian filter {cite('vesselness')}"
+        + (f" (standard deviations {scales} mm)" if scales else "")
+        + ", thresholded with hysteresis"
+        + (
+            f" at a false discovery rate of {pseudo['false_discovery_rate']:g}, estimated from the "
+            "response to tubes of opposite contrast"
+            if "false_discovery_rate" in pseudo
+            else ""
+        )
+        + "; candidates that touched cerebrospinal fluid, followed the rim of a nucleus or were "
+        "no tubes were refused by fixed rules."
+    )
+
+
+def _quantify(images: Sequence[str], parameters: Mapping[str, Any], cite: Any, tool: Any) -> str:
+    quantify = parameters.get("quantify")
+    if quantify is None:
+        return ""
+    text = (
+        f"Lengths were measured along skeletons {cite('skan')}; diameters, orientations, counts "
+        "and volumes per nucleus and side"
+    )
+    least = float(quantify.get("min_volume_mm3", 0) or 0)
+    if least > 0:
+        return f"{text}, leaving out PVS smaller than {least:g} mm³."
+    return f"{text}."

@@ -1,0 +1,255 @@
+"""The page of a subject: one HTML file that needs nothing else, to judge a result at a glance."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bgpvs_wf.reports.figures import legend, tile_svg
+from bgpvs_wf.reports.headlines import headlines
+from bgpvs_wf.reports.methods import methods_text
+from bgpvs_wf.reports.registration import atlas_tiles, edge_tiles
+from bgpvs_wf.reports.tables import readable, to_table
+from bgpvs_wf.reports.views import Scene, Tile, Volume
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_WEEKS_PER_MONTH = 52.1775 / 12
+_TERM_WEEKS = 40.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubjectReport:
+    """All that a subject's page shows; what is None or empty is left out, and said to be."""
+
+    subject: str
+    """With its session, as in file names: `sub-01` or `sub-01_ses-3mo`."""
+    age_weeks: float | None = None
+    """Post-menstrual."""
+    age_note: str = ""
+    """Where the age is from, or why there is none."""
+    t2w: Volume | None = None
+    """Preprocessed; its grid, or the T1w's where there is no T2w, is that of the label maps."""
+    t1w: Volume | None = None
+    nuclei: Volume | None = None
+    """Harmonised indices (`bgpvs_wf.anatomy.labels`)."""
+    bgpvs: Volume | None = None
+    """0 rest, 1 BG, 2 PVS."""
+    t1w_before: Volume | None = None
+    """The T1w as scanned, before it was aligned to the T2w."""
+    atlas: Volume | None = None
+    """The atlas in the subject's space: harmonised indices, for the check of the registration."""
+    regions: pd.DataFrame | None = None
+    """A row per region."""
+    objects: pd.DataFrame | None = None
+    """A row per perivascular space."""
+    dictionary: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Columns of both tables to `Description` and `Units`."""
+    record: Mapping[str, Any] = field(default_factory=dict)
+    """The pseudo-labels' record: scalars, and mappings of scalars, which become tables."""
+    warnings: Sequence[str] = ()
+    software: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """As `RunConfig.to_mapping` gives them."""
+    sources: Sequence[str] = ()
+    """The files this was made from."""
+    methods: str = ""
+    """Paragraphs for a paper; made from inputs, parameters and software where empty."""
+    references: Sequence[str] = ()
+    """What `methods` cites."""
+
+    @property
+    def images(self) -> dict[str, Volume]:
+        """What there is of T2w and T1w, by name."""
+        both = {"T2w": self.t2w, "T1w": self.t1w}
+        return {name: image for name, image in both.items() if image is not None}
+
+
+class Panel(NamedTuple):
+    """A group of pictures: columns of slices, each with its tiles from top to bottom."""
+
+    title: str
+    note: str
+    rows: int
+    columns: int
+    figures: tuple[tuple[Tile, str], ...]
+    """Tile and SVG, column by column."""
+
+
+def render_subject(report: SubjectReport) -> str:
+    """Return the HTML of a subject's page, the same text for the same report.
+
+    Parameters
+    ----------
+    report : SubjectReport
+
+    Returns
+    -------
+    str
+        HTML that refers to nothing outside of itself.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+    environment = Environment(
+        loader=PackageLoader("bgpvs_wf.reports"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("subject.html").render(_content(report))
+
+
+def write_subject_page(report: SubjectReport, path: str | os.PathLike[str]) -> Path:
+    """Write a subject's page; it appears whole or not at all.
+
+    Raises
+    ------
+    BGPVSError
+        If the folder cannot be written to or the disk is full.
+    """
+    from bgpvs_wf.imaging.files import write_text
+
+    return write_text(render_subject(report), path)
+
+
+def age_text(weeks: float | None) -> str:
+    """Return an age in weeks, and in months where that is how people say it.
+
+    Examples
+    --------
+    >>> age_text(34.0), age_text(53.0444), age_text(None)
+    ('34.0 weeks PMA', '53.0 weeks PMA (3.0 months after term)', 'age unknown')
+    """
+    if weeks is None:
+        return "age unknown"
+    months = (weeks - _TERM_WEEKS) / _WEEKS_PER_MONTH
+    return f"{weeks:.1f} weeks PMA" + (f" ({months:.1f} months after term)" if months >= 1 else "")
+
+
+def input_text(images: Sequence[str]) -> tuple[str, bool]:
+    """Return which images there were, and whether one is missing."""
+    if not images:
+        return "no image", True
+    if len(images) > 1:
+        return " and ".join(images), False
+    other = {"T2w": "no T1w", "T1w": "no T2w"}.get(images[0], "")
+    return f"{images[0]} only, {other}", True
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield dotted names and values as text.
+
+    Examples
+    --------
+    >>> list(flatten({"quantify": {"min_volume_mm3": 0.5}, "nprocs": 2}))
+    [('quantify.min_volume_mm3', '0.5'), ('nprocs', '2')]
+    """
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        elif isinstance(value, (list, tuple)):
+            yield f"{prefix}{key}", ", ".join(map(str, value)) or "none"
+        else:
+            yield f"{prefix}{key}", str(value)
+
+
+def _content(report: SubjectReport) -> dict[str, Any]:
+    panels = list(_panels(report))
+    checks = list(_checks(report))
+    inputs, incomplete = input_text(list(report.images))
+    methods, references = report.methods, list(report.references)
+    if not methods:
+        methods, references = methods_text(list(report.images), report.parameters, report.software)
+    return {
+        "subject": report.subject,
+        "age": age_text(report.age_weeks),
+        "age_note": report.age_note,
+        "inputs": inputs,
+        "incomplete": incomplete,
+        "warnings": list(report.warnings),
+        "headlines": [] if report.regions is None else headlines(report.regions),
+        "panels": panels,
+        "legend": legend([tile for panel in panels for tile, _ in panel.figures]),
+        "checks": checks,
+        "check_legend": legend([tile for panel in checks for tile, _ in panel.figures]),
+        "regions": _table(report.regions, report.dictionary),
+        "objects": _table(report.objects, report.dictionary),
+        "record": _record(report.record),
+        "software": dict(report.software),
+        "parameters": list(flatten(report.parameters)),
+        "sources": list(report.sources),
+        "methods": methods,
+        "references": references,
+    }
+
+
+def _panels(report: SubjectReport) -> Iterator[Panel]:
+    """Yield axial, coronal and sagittal views of the basal ganglia, every image of a slice."""
+    if not report.images:
+        return
+    scene = Scene(report.images, report.nuclei, report.bgpvs)
+    names = list(report.images)
+    notes = {
+        "axial": "radiological: the patient's right is at the left",
+        "coronal": "radiological: the patient's right is at the left",
+        "sagittal": "through the right and the left lentiform nucleus; anterior is at the left",
+    }
+    for plane, note in notes.items():
+        indices = scene.slices(plane)
+        tiles = [scene.tile(name, plane, index) for index in indices for name in names]
+        columns = len(indices)
+        if plane == "sagittal" and scene.pvs.any():
+            # The column that two sagittal slices leave free.
+            tiles += [scene.projection(p) for p in ("axial", "coronal")[: len(names)]]
+            note += "; all PVS at once, seen through the nuclei"
+            columns += 1
+        yield _panel(plane.capitalize(), note, len(names), columns, tiles)
+
+
+def _checks(report: SubjectReport) -> Iterator[Panel]:
+    """Yield the checks of the registrations there were."""
+    if report.t2w is not None and report.t1w is not None:
+        stages = {"T1w as scanned": report.t1w_before, "T1w aligned": report.t1w}
+        shown = {name: image for name, image in stages.items() if image is not None}
+        rows = [edge_tiles(report.t2w, image, name) for name, image in shown.items()]
+        tiles = [tile for column in zip(*rows, strict=True) for tile in column]
+        note = "edges of the T2w on the T1w; they should follow the T1w's own edges"
+        yield _panel("T1w to T2w", note, len(rows), len(rows[0]), tiles)
+    if report.atlas is not None and report.images:
+        name, image = next(iter(report.images.items()))
+        tiles = atlas_tiles(image, report.atlas, f"atlas on {name}")
+        note = "outlines of the registered atlas; they should follow the ventricles and deep nuclei"
+        yield _panel("Atlas to subject", note, 1, len(tiles), tiles)
+
+
+def _panel(title: str, note: str, rows: int, columns: int, tiles: Sequence[Tile]) -> Panel:
+    return Panel(title, note, rows, columns, tuple((tile, tile_svg(tile)) for tile in tiles))
+
+
+def _table(frame: pd.DataFrame | None, dictionary: Mapping[str, Mapping[str, Any]]) -> Any:
+    return None if frame is None else to_table(frame, dictionary)
+
+
+def _record(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Split a record into single values and tables of values."""
+
+    def text(value: Any) -> str:
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return readable(value) if number else str(value)
+
+    def words(name: str) -> str:
+        return str(name).replace("_", " ")
+
+    tables = {k: v for k, v in record.items() if isinstance(v, Mapping)}
+    return {
+        "values": [(words(k), text(v)) for k, v in record.items() if k not in tables],
+        "tables": [
+            (words(k), [(words(name), text(v)) for name, v in table.items()])
+            for k, table in tables.items()
+        ],
+    }
