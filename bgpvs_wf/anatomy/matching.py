@@ -3,11 +3,39 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from bgpvs_wf.anatomy.registry import ATLAS_FILE, Atlas, AtlasEntry, load_atlas
+from bgpvs_wf.bids.ages import TERM_WEEKS, WEEKS_PER_YEAR
 from bgpvs_wf.errors import AgeError, AtlasError
+
+
+def parse_age(text: str) -> float:
+    """Return the post-menstrual age, weeks, that a short text means.
+
+    Weeks are post-menstrual; months and years count from term (40 weeks).
+
+    Raises
+    ------
+    AgeError
+        If the text is no age.
+
+    Examples
+    --------
+    >>> parse_age("40w"), round(parse_age("3m"), 2), round(parse_age("1y"), 2)
+    (40.0, 53.04, 92.18)
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(w|m|mo|y)\w*\s*", text.lower())
+    if not match:
+        raise AgeError(
+            f"'{text}' is no age; write post-menstrual weeks as 40w, months from term as 3m."
+        )
+    value = float(match[1])
+    if match[2] == "w":
+        return value
+    return TERM_WEEKS + value * WEEKS_PER_YEAR / (1 if match[2] == "y" else 12)
 
 
 def choose_entries(
@@ -42,7 +70,7 @@ def choose_entries(
         If the choice needs an age and there is none.
     """
     if names:
-        chosen = {atlas.folder: atlas for atlas in (_find(name, atlases) for name in names)}
+        chosen = {atlas.folder: atlas for atlas in (find_atlas(name, atlases) for name in names)}
         return _closest(list(chosen.values()), age_weeks)
     if age_weeks is None:
         raise AgeError("The choice of an atlas needs the subject's age; name one with --atlas.")
@@ -75,14 +103,21 @@ def _closest_covering(atlas: Atlas, age_weeks: float) -> AtlasEntry:
     return dataclasses.replace(atlas, entries=covering).closest(age_weeks)
 
 
-def _find(name: str, atlases: Sequence[Atlas]) -> Atlas:
+def find_atlas(name: str, atlases: Sequence[Atlas]) -> Atlas:
+    """Return an atlas by name, or by its folder.
+
+    Raises
+    ------
+    AtlasError
+        If there is none; the message lists the known ones.
+    """
     for atlas in atlases:
         if atlas.name == name:
             return atlas
     folder = Path(name).expanduser()
     if (folder / ATLAS_FILE).is_file():
         return load_atlas(folder)
-    known = ", ".join(atlas.name for atlas in atlases) or "none"
+    known = ", ".join(sorted(atlas.name for atlas in atlases)) or "none"
     if folder.is_dir():
         raise AtlasError(
             f"{name} is a folder without {ATLAS_FILE}; import it with 'bgpvs-wf atlas add {name}'."
