@@ -56,14 +56,17 @@ def index_dataset(root: Path, subjects: Collection[str] = ()) -> list[IndexedFil
     list of IndexedFile
         Sorted by path. No sidecar is read: at hundreds of subjects that costs minutes.
     """
-    from bids.layout import BIDSLayout, BIDSLayoutIndexer
+    from bids.layout import BIDSLayout, BIDSLayoutIndexer, parse_file_entities
 
     indexer = BIDSLayoutIndexer(validate=False, ignore=_ignored(subjects), index_metadata=False)
     layout = BIDSLayout(str(root), validate=False, indexer=indexer, config=["bids", "derivatives"])
-    found = [
-        IndexedFile(Path(file.path), file.get_entities(), root)
-        for file in layout.get(extension=[".nii", ".nii.gz", ".tsv"])
-    ]
+    known = [entity for config in layout.config.values() for entity in config.entities.values()]
+    found = []
+    for file in layout.get(extension=[".nii", ".nii.gz", ".tsv"], return_type="filename"):
+        path = Path(file)
+        # Again, without the root: pybids takes a folder /data/sub-study above it for a subject.
+        name = f"/{path.relative_to(root).as_posix()}"
+        found.append(IndexedFile(path, parse_file_entities(name, entities=known), root))
     layout.connection_manager.session.close()
     return sorted(found, key=lambda file: file.path)
 
