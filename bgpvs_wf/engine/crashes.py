@@ -71,11 +71,11 @@ def read_crashes(folder: Path) -> list[Crash]:
 
 
 def parse_crash(text: str, path: Path | None = None) -> Crash:
-    """Read a crash file's text.
+    r"""Read a crash file's text.
 
     Examples
     --------
-    >>> parse_crash("Node: bgpvs_wf.sub_01_wf.prepare_wf.n4\\nValueError: empty mask\\n").cause
+    >>> parse_crash("Node: bgpvs_wf.sub_01_wf.prepare_wf.n4\nValueError: empty mask\n").cause
     'ValueError: empty mask'
     """
     first, _, rest = text.partition("\n")

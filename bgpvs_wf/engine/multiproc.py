@@ -34,7 +34,11 @@ LOST_MESSAGE = (
 
 
 class MultiProcPlugin(multiproc.MultiProcPlugin):
-    """Run nodes in parallel processes on this machine. Arguments as for Nipype's own."""
+    """Run nodes in parallel processes on this machine.
+
+    Arguments as for Nipype's own, and `log_file`: where workers, and the libraries in them,
+    print to.
+    """
 
     def __init__(self, plugin_args: dict[str, Any] | None = None) -> None:
         super().__init__(plugin_args=plugin_args)
@@ -43,6 +47,7 @@ class MultiProcPlugin(multiproc.MultiProcPlugin):
         self._waiting: deque[int] = deque()
         self._alone: int | None = None
         self._retried: set[int] = set()
+        self.pool: ProcessPoolExecutor
         self.pool.shutdown()
         self.pool = self._new_pool(self.processors)
 
@@ -64,7 +69,7 @@ class MultiProcPlugin(multiproc.MultiProcPlugin):
         pool = ProcessPoolExecutor(
             max_workers=size,
             initializer=_start_worker,
-            initargs=(self._cwd,),
+            initargs=(self._cwd, self.plugin_args.get("log_file")),
             mp_context=multiprocessing.get_context(self.plugin_args.get("mp_context", "fork")),
         )
         pool.submit(os.getpid).result()
@@ -91,7 +96,8 @@ class MultiProcPlugin(multiproc.MultiProcPlugin):
         return int(self._taskid)
 
     def _submit(self, pool: ProcessPoolExecutor, taskid: int) -> Future[Any]:
-        future = pool.submit(multiproc.run_node, *self._nodes[taskid], taskid)
+        node, updatehash = self._nodes[taskid]
+        future = pool.submit(multiproc.run_node, node, updatehash, taskid)
         self._note_workers(pool)
         return future
 
@@ -145,9 +151,14 @@ class MultiProcPlugin(multiproc.MultiProcPlugin):
             del self._workers[pid]
 
 
-def _start_worker(cwd: str) -> None:
+def _start_worker(cwd: str, log_file: str | None) -> None:
     os.setsid()
     # The main process decides what an interrupt or a termination means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if log_file:
+        log = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.close(log)
     multiproc.process_initializer(cwd)

@@ -29,6 +29,8 @@ PLUGINS = (
 
 _SHARING = ("MultiProc", "LegacyMultiProc")
 """Plugins that share out this machine's processors and memory."""
+_SUBMITTING = ("SLURMGraph", "SGEGraph", "PBSGraph", "CondorDAGMan")
+"""Plugins that hand the whole graph to a batch system, and may not wait for it."""
 
 
 def check_name(name: str) -> str:
@@ -111,8 +113,13 @@ def read_plugin_file(path: Path) -> dict[str, Any]:
     return {"plugin": check_name(content["plugin"]), "plugin_args": arguments}
 
 
+def returns_at_once(plugin: str) -> bool:
+    """Tell whether a plugin only submits, so that there are no results yet when it is done."""
+    return plugin in _SUBMITTING
+
+
 def complete_arguments(
-    plugin: str, given: Mapping[str, Any], nprocs: int, memory_gb: float
+    plugin: str, given: Mapping[str, Any], nprocs: int, memory_gb: float, log_file: Path
 ) -> dict[str, Any]:
     """Add what a plugin that shares out this machine needs to know; what is given wins.
 
@@ -120,9 +127,10 @@ def complete_arguments(
 
     Examples
     --------
-    >>> complete_arguments("MultiProc", {"n_procs": 3}, nprocs=8, memory_gb=16.0)
-    {'n_procs': 3, 'memory_gb': 16.0, 'raise_insufficient': False}
-    >>> complete_arguments("SLURM", {"sbatch_args": "-p short"}, nprocs=8, memory_gb=16.0)
+    >>> log = Path("run.log")
+    >>> complete_arguments("LegacyMultiProc", {"n_procs": 3}, 8, 16.0, log)
+    {'n_procs': 3, 'raise_insufficient': False, 'memory_gb': 16.0}
+    >>> complete_arguments("SLURM", {"sbatch_args": "-p short"}, 8, 16.0, log)
     {'sbatch_args': '-p short'}
     """
     if plugin not in _SHARING:
@@ -130,6 +138,8 @@ def complete_arguments(
     shared: dict[str, Any] = {"n_procs": nprocs, "raise_insufficient": False}
     if memory_gb > 0:
         shared["memory_gb"] = memory_gb
+    if plugin == "MultiProc":
+        shared["log_file"] = str(log_file)
     return {**given, **{key: value for key, value in shared.items() if key not in given}}
 
 
@@ -152,4 +162,6 @@ def load_plugin(plugin: str, arguments: Mapping[str, Any]) -> Any:
     try:
         return getattr(plugins, f"{check_name(plugin)}Plugin")(plugin_args=dict(arguments))
     except ImportError as error:
-        raise UsageError(f"The plugin {plugin} needs a package that is missing: {error}.") from error
+        raise UsageError(
+            f"The plugin {plugin} needs a package that is missing: {error}."
+        ) from error

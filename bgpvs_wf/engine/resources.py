@@ -1,4 +1,4 @@
-"""What this process may use: processors, memory, disk. Containers and clusters allot less than there is."""
+"""What this process may use: processors, memory, disk; often less than the machine has."""
 
 from __future__ import annotations
 

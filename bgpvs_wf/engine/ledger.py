@@ -1,0 +1,220 @@
+"""The cohort's ledger: who is finished, what went in and what came out.
+
+One small JSON file a subject and session, in the logs of the output folder. It is read before
+anything heavy is imported, so that a run with nothing to do is over in seconds. Whoever is not
+finished is handed to Nipype, whose own cache reruns only the stages behind a change.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bgpvs_wf._version import __version__
+from bgpvs_wf.bids.inputs import SubjectInputs
+from bgpvs_wf.config import RunConfig
+from bgpvs_wf.errors import BGPVSError
+from bgpvs_wf.imaging.files import write_json
+
+_NOT_IN_RESULTS = frozenset(
+    {
+        "bids_dir", "output_dir", "work_dir", "analysis_level", "participant_label", "session_id",
+        "bids_filter_file", "derivatives", "plugin", "plugin_args", "nprocs", "omp_nthreads",
+        "memory_gb", "stop_on_first_crash",
+    }
+)  # fmt: skip
+"""Settings that choose what is run, and how, but not what comes out for a subject."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a finished subject was made from, and what came of it."""
+
+    version: str
+    settings: Mapping[str, Any]
+    """Dotted name to value, of the settings results depend on."""
+    facts: Mapping[str, Any]
+    """What is known of the subject beside files: age, which image is preprocessed, ..."""
+    inputs: Mapping[str, tuple[int, int]]
+    """Path to size (bytes) and modification time (ns)."""
+    outputs: Mapping[str, int]
+    """Path relative to the output folder, to size (bytes)."""
+
+
+def describe_subject(
+    config: RunConfig, subject: SubjectInputs, outputs: Mapping[str, Path] | None = None
+) -> Record:
+    """Describe a subject as it is now.
+
+    Parameters
+    ----------
+    config : RunConfig
+    subject : SubjectInputs
+    outputs : mapping of str to Path, optional
+        The files it should have. Missing ones are left out of the record.
+    """
+    facts, files = {}, list(_atlas_files(config, subject))
+    for field in dataclasses.fields(subject):
+        value = getattr(subject, field.name)
+        if isinstance(value, Path):
+            files.append(value)
+        elif field.name not in ("notes", "age_note"):
+            facts[field.name] = value
+    sizes = {_relative(path, config.output_dir): _size(path) for path in (outputs or {}).values()}
+    return Record(
+        version=__version__,
+        settings=dict(_flatten(config.to_mapping())),
+        facts=facts,
+        inputs={str(path): _state(path) for path in files},
+        outputs={name: size for name, size in sizes.items() if size is not None},
+    )
+
+
+def missing_outputs(outputs: Mapping[str, Path]) -> list[Path]:
+    """Return the expected files that are not there, or empty."""
+    return [path for path in outputs.values() if not _size(path)]
+
+
+class Ledger:
+    """The records of an output folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the records are; made when the first is written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, label: str) -> Path:
+        """Return the file of a subject's record."""
+        return self.folder / f"{label}.json"
+
+    def read(self, label: str) -> Record | None:
+        """Return a subject's record, or None where there is none that can be read."""
+        try:
+            content = json.loads(self.path(label).read_text(encoding="utf-8"))
+            content["inputs"] = {path: tuple(state) for path, state in content["inputs"].items()}
+            return Record(**content)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return None
+
+    def write(self, label: str, record: Record) -> None:
+        """Write a subject's record, whole or not at all.
+
+        Raises
+        ------
+        BGPVSError
+            If it cannot be written.
+        """
+        write_json(dataclasses.asdict(record), self.path(label))
+
+    def forget(self, label: str) -> None:
+        """Remove a subject's record: it is about to change.
+
+        Raises
+        ------
+        BGPVSError
+            If it cannot be removed.
+        """
+        try:
+            self.path(label).unlink(missing_ok=True)
+        except OSError as error:
+            raise BGPVSError(
+                f"Cannot remove {self.path(label)}: {error.strerror}; make the folder writable."
+            ) from error
+
+    def reasons(
+        self, config: RunConfig, subject: SubjectInputs, outputs: Mapping[str, Path]
+    ) -> list[str]:
+        """Say why a subject has to run; nothing means that it is finished.
+
+        Parameters
+        ----------
+        config : RunConfig
+        subject : SubjectInputs
+        outputs : mapping of str to Path
+            The files it should have.
+        """
+        record = self.read(subject.label)
+        if record is None:
+            return ["not finished before"]
+        return compare(record, describe_subject(config, subject), outputs)
+
+
+def compare(then: Record, now: Record, outputs: Mapping[str, Path]) -> list[str]:
+    """Say what changed between two records of a subject, a short line each."""
+    reasons = []
+    if then.version != now.version:
+        reasons.append(f"made by version {then.version}, this is {now.version}")
+    # Through JSON, as the earlier record went: tuples are lists there.
+    for old, new in ((then.settings, now.settings), (then.facts, now.facts)):
+        plain_old, plain_new = json.loads(json.dumps([dict(old), dict(new)]))
+        for name in sorted({*plain_old, *plain_new}):
+            before, after = plain_old.get(name), plain_new.get(name)
+            if before != after:
+                reasons.append(f"{name} was {_shown(before)}, is {_shown(after)}")
+    for path in sorted({*then.inputs, *now.inputs}):
+        if then.inputs.get(path) != now.inputs.get(path):
+            reasons.append(_input_change(path, path in then.inputs, path in now.inputs))
+    # A result that was edited since is left alone: it may have been corrected by hand.
+    return reasons + [f"{path.name} is missing" for path in missing_outputs(outputs)]
+
+
+def _input_change(path: str, was: bool, is_: bool) -> str:
+    how = "changed" if was and is_ else "is used now" if is_ else "is used no longer"
+    return f"{Path(path).name} {how}"
+
+
+def _shown(value: Any) -> str:
+    return "unset" if value is None else json.dumps(value)
+
+
+def _flatten(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in settings.items():
+        if not prefix and name in _NOT_IN_RESULTS:
+            continue
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _atlas_files(config: RunConfig, subject: SubjectInputs) -> tuple[Path, ...]:
+    """Return the files of the atlases a subject is registered to."""
+    source = config.anatomy.source
+    if source == "derivatives" or (source == "auto" and subject.dseg is not None):
+        return ()
+    from bgpvs_wf.anatomy.matching import choose_entries
+    from bgpvs_wf.anatomy.registry import known_atlases
+
+    try:
+        entries, _ = choose_entries(known_atlases(), subject.age_weeks, config.anatomy.atlases)
+    except BGPVSError:
+        # The subject's own workflow says so.
+        return ()
+    return tuple(path for entry in entries for path in entry.files)
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
+
+
+def _state(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return -1, -1
+    return found.st_size, found.st_mtime_ns
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None

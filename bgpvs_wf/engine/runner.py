@@ -1,0 +1,274 @@
+"""Run a cohort: batches of subjects through Nipype, where no subject's failure stops another's."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bgpvs_wf.bids.inputs import SubjectInputs
+from bgpvs_wf.config import RunConfig
+from bgpvs_wf.engine.crashes import Crash, describe, read_crashes, workflow_name
+from bgpvs_wf.engine.ledger import Ledger, Record, describe_subject, missing_outputs
+from bgpvs_wf.engine.logs import RunLogs
+from bgpvs_wf.engine.plugins import complete_arguments, load_plugin, returns_at_once
+from bgpvs_wf.engine.preview import execution_nodes
+from bgpvs_wf.engine.progress import DONE, FAILED, REUSED, Display, Event, Tracker
+from bgpvs_wf.errors import BGPVSError
+
+_LOG = logging.getLogger(__name__)
+
+Factory = Callable[[RunConfig, Sequence[SubjectInputs]], Any]
+"""Makes a Nipype workflow: `init_bgpvs_wf`, or a toy in tests."""
+
+_SINK = "sink_wf"
+"""The stage that copies results to the output folder."""
+_LARGEST_BATCH = 32
+"""Subjects in one graph: enough to keep the processors busy, few enough to plan fast (chosen)."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A subject that has to run."""
+
+    subject: SubjectInputs
+    outputs: Mapping[str, Path]
+    """The files it should have in the end."""
+
+    @property
+    def label(self) -> str:
+        """Of the subject and session."""
+        return self.subject.label
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a subject."""
+
+    label: str
+    state: str
+    """`done`, `failed`, `submitted` (to a batch system that works on it), or `not run`."""
+    failures: tuple[Crash, ...] = ()
+    ran: tuple[str, ...] = ()
+    """Stages that ran, the failed one included."""
+    reused: tuple[str, ...] = ()
+    """Stages whose results were there from an earlier run."""
+
+
+@dataclass
+class CohortRunner:
+    """Runs jobs.
+
+    Parameters
+    ----------
+    config : RunConfig
+    factory : callable
+        Takes the configuration and subjects, returns a workflow named `bgpvs_wf`, with one
+        workflow a subject in it (`sub_01_ses_02_wf`), stages in these (`anatomy_wf`).
+    ledger : Ledger
+    logs : RunLogs
+    display : Display
+    """
+
+    config: RunConfig
+    factory: Factory
+    ledger: Ledger
+    logs: RunLogs
+    display: Display
+    _records: dict[str, Record] = field(default_factory=dict, init=False)
+    _known_crashes: set[Path | None] = field(default_factory=set, init=False)
+
+    def run(self, jobs: Sequence[Job]) -> list[Outcome]:
+        """Run jobs; record each that is finished as soon as it is.
+
+        Returns
+        -------
+        list of Outcome
+            One a job, in their order.
+        """
+        outcomes: list[Outcome] = []
+        for batch in _batches(jobs, _LARGEST_BATCH):
+            if self.config.stop_on_first_crash and any(o.state == FAILED for o in outcomes):
+                outcomes += [Outcome(job.label, "not run") for job in batch]
+            else:
+                outcomes += self._run_batch(batch)
+        return outcomes
+
+    def _run_batch(self, batch: Sequence[Job]) -> list[Outcome]:
+        unbuilt: dict[str, Crash] = {}
+        for job in batch:
+            self._records[job.label] = describe_subject(self.config, job.subject)
+            self.ledger.forget(job.label)
+        workflow = self._build(batch, unbuilt)
+        failures = [Outcome(label, FAILED, (crash,)) for label, crash in unbuilt.items()]
+        built = [job for job in batch if job.label not in unbuilt]
+        if workflow is not None:
+            failures += self._execute(workflow, built)
+        found = {outcome.label: outcome for outcome in failures}
+        return [found.get(job.label, Outcome(job.label, "not run")) for job in batch]
+
+    def _build(self, batch: Sequence[Job], unbuilt: dict[str, Crash]) -> Any | None:
+        """Build a batch's workflow, without the subjects whose own cannot be built."""
+        try:
+            return self.factory(self.config, [job.subject for job in batch])
+        except Exception as error:
+            _LOG.info("Building one by one, because of: %s", error)
+        good = []
+        for job in batch:
+            try:
+                self.factory(self.config, [job.subject])
+                good.append(job.subject)
+            except Exception as error:
+                lines = traceback.format_exception(error)
+                _LOG.error("Cannot build %s:\n%s", job.label, "".join(lines))
+                cause = str(error) if isinstance(error, BGPVSError) else describe(_split(lines))
+                unbuilt[job.label] = Crash(f"bgpvs_wf.{workflow_name(job.label)}", cause)
+        if self.config.stop_on_first_crash or not good:
+            return None
+        return self.factory(self.config, good)
+
+    def _execute(self, workflow: Any, jobs: Sequence[Job]) -> list[Outcome]:
+        self._configure(workflow, jobs)
+        by_label = {job.label: job for job in jobs}
+        names = [node.fullname for node, _ in execution_nodes(workflow)]
+        tracker = Tracker(names, {workflow_name(label): label for label in by_label})
+        started = self._now()
+
+        def take_in(node: Any, status: str) -> None:
+            ran = status == "end" and _ran_since(node, started)
+            events = tracker.update(node.fullname, status, ran)
+            for event in events:
+                self._take_in(event, by_label)
+            self.display.show(events)
+
+        error = None
+        arguments = self._plugin_arguments() | {"status_callback": take_in}
+        plugin = load_plugin(self.config.plugin, arguments)
+        self.display.start(tracker)
+        try:
+            workflow.run(plugin=plugin)
+        except Exception as raised:
+            _LOG.error("The workflow ended with an error", exc_info=raised)
+            error = raised
+        finally:
+            self.display.stop()
+        return self._judge(jobs, tracker, error)
+
+    def _configure(self, workflow: Any, jobs: Sequence[Job]) -> None:
+        """Set what Nipype needs to know for this run, on this workflow only."""
+        local = self.config.plugin in ("Linear", "MultiProc", "LegacyMultiProc")
+        workflow.config.setdefault("execution", {}).update(
+            {
+                "crashdump_dir": str(self.logs.folder),
+                "crashfile_format": "txt",
+                "create_report": "false",
+                # Batch systems are asked about every job at every poll.
+                "poll_sleep_duration": "0.2" if local else "5",
+                "job_finished_timeout": "60",
+                "hash_method": "timestamp",
+                "remove_unnecessary_outputs": "false",
+                "stop_on_first_crash": str(self.config.stop_on_first_crash).lower(),
+                "check_version": "false",
+                "matplotlib_backend": "Agg",
+            }
+        )
+        # Nipype does not look at the output folder: what is missing there is copied again.
+        lacking = {workflow_name(job.label) for job in jobs if missing_outputs(job.outputs)}
+        for name in workflow.list_node_names():
+            parts = name.split(".")
+            if parts[0] in lacking and _SINK in parts:
+                workflow.get_node(name).overwrite = True
+
+    def _plugin_arguments(self) -> dict[str, Any]:
+        return complete_arguments(
+            self.config.plugin,
+            self.config.plugin_args,
+            nprocs=self.config.nprocs,
+            memory_gb=self.config.memory_gb,
+            log_file=self.logs.log_file,
+        )
+
+    def _now(self) -> int:
+        """Return the time as the disk of the work folder has it, ns."""
+        mark = self.config.work_dir / ".started"
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+        return mark.stat().st_mtime_ns
+
+    def _take_in(self, event: Event, jobs: Mapping[str, Job]) -> None:
+        if event.state == DONE and not event.stage:
+            self._record(jobs[event.subject])
+
+    def _record(self, job: Job) -> None:
+        """Write a finished subject into the ledger, with its inputs as they were at the start."""
+        if missing_outputs(job.outputs):
+            return
+        after = describe_subject(self.config, job.subject, job.outputs)
+        before = self._records[job.label]
+        try:
+            self.ledger.write(job.label, dataclasses.replace(before, outputs=after.outputs))
+        except BGPVSError as error:
+            # Its results are there all the same; it is looked at again next time.
+            _LOG.warning("Cannot record that %s is finished: %s", job.label, error)
+
+    def _judge(
+        self, jobs: Sequence[Job], tracker: Tracker, error: Exception | None
+    ) -> list[Outcome]:
+        """Success is: no crash, no exception that is nobody's, all expected files."""
+        crashes = [c for c in read_crashes(self.logs.folder) if c.path not in self._known_crashes]
+        self._known_crashes.update(crash.path for crash in crashes)
+        outcomes = []
+        for job in jobs:
+            mine = tuple(c for c in crashes if c.subject == workflow_name(job.label))
+            state, mine = self._state(job, mine, tracker, error)
+            if state == DONE:
+                self._record(job)
+            outcomes.append(
+                Outcome(
+                    label=job.label,
+                    state=state,
+                    failures=mine,
+                    ran=tracker.stages(job.label, DONE, FAILED),
+                    reused=tracker.stages(job.label, REUSED),
+                )
+            )
+        return outcomes
+
+    def _state(
+        self, job: Job, crashes: tuple[Crash, ...], tracker: Tracker, error: Exception | None
+    ) -> tuple[str, tuple[Crash, ...]]:
+        if crashes:
+            return FAILED, crashes
+        name = f"bgpvs_wf.{workflow_name(job.label)}"
+        missing = missing_outputs(job.outputs)
+        if job.label in tracker.failed or (missing and error is not None):
+            lines = _split(traceback.format_exception(error)) if error else []
+            return FAILED, (Crash(name, describe(lines)),)
+        if not missing:
+            return DONE, ()
+        if returns_at_once(self.config.plugin):
+            return "submitted", ()
+        files = ", ".join(path.name for path in missing)
+        return FAILED, (Crash(name, f"No step failed, but these results are missing: {files}"),)
+
+
+def _ran_since(node: Any, started: int) -> bool:
+    """Tell whether a node wrote its result since a time, ns."""
+    result = Path(node.output_dir()) / f"result_{node.name}.pklz"
+    try:
+        return result.stat().st_mtime_ns >= started
+    except OSError:
+        return True
+
+
+def _batches(jobs: Sequence[Job], size: int) -> Iterator[Sequence[Job]]:
+    for start in range(0, len(jobs), size):
+        yield jobs[start : start + size]
+
+
+def _split(lines: Sequence[str]) -> list[str]:
+    return "".join(lines).splitlines()
