@@ -12,7 +12,7 @@ from bgpvs_wf.engine.progress import Display
 from bgpvs_wf.engine.runner import CohortRunner, Job
 
 
-def _measure(image: str, stamp: int) -> int:
+def _measure(image: str) -> int:
     from pathlib import Path
 
     from bgpvs_wf.errors import BadImageError
@@ -38,13 +38,13 @@ def _keep(count: int, threshold: float) -> float:
     return count * threshold
 
 
-def _save(value: float, path: str) -> str:
+def _save(value: float, folder: str) -> str:
     from pathlib import Path
 
     if value >= 0:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(str(value))
-    return path
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        (Path(folder) / "result.txt").write_text(str(value))
+    return folder
 
 
 class Recorder:
@@ -104,12 +104,11 @@ class Toy:
             wf = Workflow(f"sub_{subject.subject}_wf")
             measure = Node(Function(function=_measure, output_names=["count"]), "measure")
             measure.inputs.image = str(subject.t2w)
-            # A path that is a plain string does not bring its file's time into the hash.
-            measure.inputs.stamp = subject.t2w.stat().st_mtime_ns
             keep = Node(Function(function=_keep, output_names=["value"]), "keep")
             keep.inputs.threshold = config.quantify.min_volume_mm3
-            save = Node(Function(function=_save, output_names=["path"]), "save")
-            save.inputs.path = str(self.job(subject.subject).outputs["result"])
+            save = Node(Function(function=_save, output_names=["folder"]), "save")
+            # Nipype takes the time of any file named in an input into the hash: name the folder.
+            save.inputs.folder = str(self.job(subject.subject).outputs["result"].parent)
             prepare, quantify, sink = (
                 Workflow(f"{name}_wf") for name in ("prepare", "quantify", "sink")
             )
