@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bgpvs_wf.reports.registration import edge_tiles
-from bgpvs_wf.reports.views import Outline, Scene, Tile, Volume
+from bgpvs_wf.reports.views import COLOURS, Outline, Scene, Tile, Volume
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,12 +102,12 @@ def registration_figure(fixed: Volume, moving: Mapping[str, Volume], *, title: s
 
 
 def legend(tiles: Sequence[Tile]) -> dict[str, str]:
-    """Return name to colour of everything outlined in some tiles, in drawing order."""
+    """Return name to colour of everything outlined in some tiles; thalamus and PVS last."""
     found: dict[str, str] = {}
     for tile in tiles:
         found.update({outline.name: outline.colour for outline in tile.outlines})
-    pvs = found.pop("PVS", None)
-    return found if pvs is None else {**found, "PVS": pvs}
+    order = [*COLOURS, *(name for name in found if name not in COLOURS)]
+    return {name: found[name] for name in order if name in found}
 
 
 def _group(outline: Outline) -> str:

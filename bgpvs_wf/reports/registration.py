@@ -15,6 +15,7 @@ from bgpvs_wf.reports.views import (
     smooth_outline,
     to_display,
     to_grey,
+    window,
 )
 
 EDGE_COLOUR = "#56B4E9"
@@ -49,10 +50,11 @@ def edge_tiles(fixed: Volume, moving: Volume, caption: str) -> list[Tile]:
         Axial, coronal, sagittal.
     """
     home = _framed(fixed, np.asarray(fixed.data) != 0)
+    limits = _window(moving)
     tiles = []
     for plane, index in _middle(home.data != 0):
         across = _Cross(home, plane, index)
-        shown = across.sample(moving)
+        shown = to_grey(across.sample(moving), limits)
         outline = Outline("edges", "edge", EDGE_COLOUR, _edges(across.cut(home), across.step))
         tiles.append(across.tile(shown, caption, (outline,)))
     return tiles
@@ -80,6 +82,7 @@ def atlas_tiles(image: Volume, atlas: Volume, caption: str) -> list[Tile]:
         tissue: np.isin(labels.data, [i for i, r in REGIONS.items() if r.tissue == tissue])
         for tissue in TISSUE_COLOURS
     }
+    limits = _window(home)
     deep = masks["BG"] | masks["thalamus"]
     tiles = []
     for plane, index in _middle(deep if deep.any() else home.data != 0):
@@ -90,8 +93,13 @@ def atlas_tiles(image: Volume, atlas: Volume, caption: str) -> list[Tile]:
             if cut.any():
                 lines = tuple(line * across.step for line in smooth_outline(cut))
                 outlines.append(Outline(tissue, "edge", TISSUE_COLOURS[tissue], lines))
-        tiles.append(across.tile(across.cut(home), caption, tuple(outlines)))
+        tiles.append(across.tile(to_grey(across.cut(home), limits), caption, tuple(outlines)))
     return tiles
+
+
+def _window(volume: Volume) -> tuple[float, float]:
+    """Return black and white of a whole image, from every third voxel along each axis."""
+    return window(np.asarray(volume.data)[::3, ::3, ::3])
 
 
 class _Cross:
@@ -115,10 +123,10 @@ class _Cross:
         plane = resample(np.asarray(volume.data), volume.affine, self.grid)
         return np.take(plane, 0, axis=self.axis).T
 
-    def tile(self, cut: np.ndarray, caption: str, outlines: tuple[Outline, ...]) -> Tile:
+    def tile(self, grey: np.ndarray, caption: str, outlines: tuple[Outline, ...]) -> Tile:
         """Return the tile of a slice."""
-        size = (float(cut.shape[1] * self.step[0]), float(cut.shape[0] * self.step[1]))
-        return Tile(self.plane, f"{caption}, {self.plane}", to_grey(cut), size, outlines)
+        size = (float(grey.shape[1] * self.step[0]), float(grey.shape[0] * self.step[1]))
+        return Tile(self.plane, f"{caption}, {self.plane}", grey, size, outlines)
 
 
 def _framed(volume: Volume, inside: np.ndarray) -> Volume:

@@ -123,7 +123,8 @@ def choose_slices(
     """Choose slices that cover a region and show most of what is in it.
 
     The region's extent is cut into `count` bands of equal volume; in each, the slice with most
-    of the target wins, and among slices without any, the one with most of the region.
+    of the target wins, and among slices without any, the one with most of the
+    region; of equals, the one nearest to the middle of the band.
 
     Parameters
     ----------
@@ -151,7 +152,8 @@ def choose_slices(
         apart = [i for i in inside if not chosen or (i - chosen[-1]) * spacing >= 3.0]
         candidates = apart or [i for i in inside if i not in chosen]
         if len(candidates):
-            chosen.append(int(max(candidates, key=lambda i: score[i])))
+            middle = inside.mean()
+            chosen.append(int(max(candidates, key=lambda i: (score[i], -abs(i - middle)))))
     return chosen
 
 
@@ -256,7 +258,7 @@ class Scene:
         self.focus = cut(focus)
         self.affine = to_display(Volume(focus[box], affine)).affine
         self.spacing = voxel_sizes(self.affine)
-        self._grey = {name: to_grey(data, self.focus) for name, data in self.images.items()}
+        self._window = {name: window(data, self.focus) for name, data in self.images.items()}
         self._structures = structures(self.nuclei)
 
     @property
@@ -285,7 +287,13 @@ class Scene:
 
         masks = {key: cut(mask) for key, mask in self._structures.items()}
         caption = f"{name}, {plane} {self._place(axis, index)}"
-        return self._draw(plane, caption, cut(self._grey[name]), masks, cut(self.pvs))
+        return self._draw(
+            plane,
+            caption,
+            to_grey(cut(self.images[name]), self._window[name]),
+            masks,
+            cut(self.pvs),
+        )
 
     def projection(self, plane: str) -> Tile:
         """Return all perivascular spaces at once, seen through the silhouettes of the nuclei."""
@@ -340,8 +348,8 @@ def on_grid(volume: Volume, grid: Grid, order: int = 1) -> np.ndarray:
     return resample(np.asarray(volume.data), volume.affine, grid, order=order)
 
 
-def to_grey(data: np.ndarray, focus: np.ndarray | None = None) -> np.ndarray:
-    """Window an image to 0-255.
+def window(data: np.ndarray, focus: np.ndarray | None = None) -> tuple[float, float]:
+    """Return the values shown black and white.
 
     Around a focus, the window is three times as wide as the middle 98 % of the focus (chosen: the
     nuclei fill the mid-greys, the white matter around them stays apart, CSF and vessels saturate).
@@ -352,14 +360,27 @@ def to_grey(data: np.ndarray, focus: np.ndarray | None = None) -> np.ndarray:
     data : ndarray, of any shape
     focus : ndarray of bool, same shape, optional
     """
-    finite = np.nan_to_num(np.asarray(data, np.float32))
-    tissue = finite[finite != 0] if focus is None else finite[focus & (finite != 0)]
+    inside = data != 0 if focus is None else focus & (data != 0)
+    tissue = np.asarray(data[inside], np.float32)
+    tissue = tissue[np.isfinite(tissue)]
     if tissue.size == 0:
-        return np.zeros(data.shape, np.uint8)
-    bottom, top = np.percentile(tissue, [1, 99])
+        return 0.0, 1.0
+    bottom, top = (float(v) for v in np.percentile(tissue, [1, 99]))
     if focus is not None:
-        bottom, top = max(2 * bottom - top, float(finite.min())), 2 * top - bottom
-    scaled = (finite - bottom) / max(float(top - bottom), 1e-6)
+        bottom, top = max(2 * bottom - top, float(np.nanmin(data))), 2 * top - bottom
+    return bottom, top
+
+
+def to_grey(data: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
+    """Return an image between two values as uint8, black to white.
+
+    Examples
+    --------
+    >>> to_grey(np.array([-5, 0, 5, 10, 20]), (0, 10))
+    array([  0,   0, 128, 255, 255], dtype=uint8)
+    """
+    bottom, top = limits
+    scaled = (np.nan_to_num(np.asarray(data, np.float32)) - bottom) / max(top - bottom, 1e-6)
     return (np.clip(scaled, 0, 1) * 255).round().astype(np.uint8)
 
 

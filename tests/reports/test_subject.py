@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import dataclasses
+import html.parser
+import json
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bgpvs_wf.errors import BGPVSError
+from bgpvs_wf.reports.subject import SubjectReport, render_subject, write_subject_page
+from bgpvs_wf.reports.views import Volume
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--enable-logging=stderr",
+]
+
+
+@pytest.fixture(scope="module")
+def report(toy) -> SubjectReport:
+    return SubjectReport(
+        subject="sub-01_ses-3mo",
+        age_weeks=53.0444,
+        age_note="sessions.tsv, column age",
+        t2w=toy.t2w,
+        t1w=toy.t1w,
+        t1w_before=Volume(np.roll(toy.t1w.data, 2, axis=0), toy.t1w.affine),
+        atlas=toy.nuclei,
+        nuclei=toy.nuclei,
+        bgpvs=toy.bgpvs,
+        regions=regions(),
+        objects=pd.DataFrame(
+            {
+                "pvs": [1, 2, 3, 4],
+                "region": ["Putamen", "Caudate", "Pallidum", "Putamen"],
+                "length_mm": [9.0, 10.5, np.nan, 2.0],
+            }
+        ),
+        dictionary={"length_mm": {"Units": "mm", "Description": "Along the skeleton"}},
+        record={"strategy": "anatomy", "refused": {"touches_csf": 12, "blob": 3}},
+        warnings=["T1w <script>alert(1)</script> & more"],
+        software={"nipype": "1.11.0"},
+        parameters={"prepare": {"bias_correction": True}, "quantify": {"min_volume_mm3": 0.5}},
+        sources=["bids::sub-01/anat/sub-01_T2w.nii.gz"],
+    )
+
+
+class Resources(html.parser.HTMLParser):
+    """Collects what a browser would fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.links += [v for k, v in attributes if k in ("src", "href", "srcset", "action", "data")]
+
+
+def parse(page: str) -> Resources:
+    found = Resources()
+    found.feed(page)
+    return found
+
+
+def test_page_is_self_contained_and_the_same_every_time(report):
+    page = render_subject(report)
+    assert page == render_subject(report)
+    links = parse(page).links
+    assert links
+    assert all(link.startswith("data:image/png;base64,") for link in links)
+    assert "@import" not in page
+    assert not re.search(r"url\(", page)
+    assert len(page.encode()) < 5e6
+
+
+def test_page_escapes_what_it_is_given(report):
+    page = render_subject(report)
+    assert "T1w &lt;script&gt;alert(1)&lt;/script&gt; &amp; more" in page
+    assert parse(page).tags.count("script") == 1
+
+
+def test_page_has_title_language_and_a_name_for_every_picture(report):
+    page = render_subject(report)
+    assert '<html lang="en">' in page
+    assert "<title>sub-01_ses-3mo: perivascular spaces of the basal ganglia</title>" in page
+    names = re.findall(r'<button type="button" class="view"[^>]*aria-label="([^"]+)"', page)
+    assert len(names) == parse(page).tags.count("svg")
+    assert all(re.search(r"axial|coronal|sagittal", name) for name in names)
+    assert any("Putamen, Pallidum, PVS" in name for name in names)
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"), [("t1w", "T2w only, no T1w"), ("t2w", "T1w only, no T2w")]
+)
+def test_page_says_which_image_there_was_not(report, missing, said):
+    page = render_subject(dataclasses.replace(report, **{missing: None}))
+    assert said in page
+    assert "T1w to T2w" not in page  # no registration to check
+
+
+def test_page_of_a_subject_without_anything(report):
+    page = render_subject(SubjectReport(subject="sub-02"))
+    assert "no image" in page
+    assert "age unknown" in page
+    assert "There is no image to show." in page
+
+
+def test_page_of_a_subject_without_pvs(report, toy):
+    none = Volume(np.minimum(toy.bgpvs.data, 1), toy.bgpvs.affine)
+    page = render_subject(dataclasses.replace(report, bgpvs=none, objects=report.objects.iloc[:0]))
+    assert "No perivascular space was found." in page
+    assert 'class="ov pvs' not in page
+
+
+def test_page_shows_refusals_parameters_software_and_sources(report):
+    page = render_subject(report)
+    for text in ("touches csf", "quantify.min_volume_mm3", "1.11.0", "bids::sub-01/anat"):
+        assert text in page
+
+
+def test_methods_follow_what_was_done(report):
+    page = render_subject(report)
+    assert "smaller than 0.5 mm³" in page
+    assert "10.1109/TMI.2010.2046908" in page  # N4
+    without = dataclasses.replace(report, parameters={"prepare": {"bias_correction": False}})
+    assert "10.1109/TMI.2010.2046908" not in render_subject(without)
+
+
+def test_page_is_written_whole_or_not_at_all(report, tmp_path):
+    path = write_subject_page(report, tmp_path / "out" / "sub-01.html")
+    assert path.read_text(encoding="utf-8") == render_subject(report)
+    assert [p.name for p in path.parent.iterdir()] == ["sub-01.html"]
+    with pytest.raises(BGPVSError, match=r"nested\.html"):
+        write_subject_page(report, path / "nested.html")
+
+
+SCRIPT = """
+const out = {}, one = (s) => document.querySelector(s);
+const shown = (s) => getComputedStyle(one(s)).visibility;
+const press = (key) => document.dispatchEvent(new KeyboardEvent("keydown", {key}));
+const column = () => [...document.querySelectorAll("table.sortable tbody tr")].map(
+  (row) => row.cells[2].textContent);
+const lengths = one("table.sortable th:nth-child(3) button");
+out.start = [shown(".nucleus"), shown(".pvs")];
+press("p"); out.p = [shown(".nucleus"), shown(".pvs")];
+press("p"); press("n"); out.n = [shown(".nucleus"), shown(".pvs")]; press("n");
+one(".view").click();
+out.clicked = [one(".view").getAttribute("aria-pressed"), shown(".view .pvs")];
+one(".view").click();
+out.again = [one(".view").getAttribute("aria-pressed"), shown(".view .pvs")];
+press("f"); out.flicker = getComputedStyle(one(".ov")).animationName; press("f");
+out.still = getComputedStyle(one(".ov")).animationName;
+lengths.click(); out.up = column();
+lengths.click(); out.down = column();
+out.sort = lengths.parentElement.getAttribute("aria-sort");
+const slider = one("#contrast"); slider.value = 2; slider.dispatchEvent(new Event("input"));
+out.contrast = getComputedStyle(one(".tile")).filter;
+out.wide = document.documentElement.scrollWidth <= innerWidth;
+document.documentElement.setAttribute("data-result", JSON.stringify(out));
+"""
+
+
+@pytest.fixture(scope="module")
+def browsed(report, tmp_path_factory):
+    """What a browser made of the page: results of the script above, and its log."""
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed; the page's behaviour is not tested")
+    folder = tmp_path_factory.mktemp("browser")
+    page = render_subject(report).replace("</body>", f"<script>{SCRIPT}</script></body>")
+    (folder / "page.html").write_text(page, encoding="utf-8")
+    profile = [f"--user-data-dir={folder / 'profile'}", "--window-size=420,900"]
+    call = [CHROMIUM, *FLAGS, *profile, "--dump-dom", (folder / "page.html").as_uri()]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=120, check=False)
+    found = re.search(r"data-result='([^']+)'|data-result=\"([^\"]+)\"", done.stdout)
+    assert found, done.stderr[-2000:]
+    return json.loads(html.unescape(found[1] or found[2])), done.stderr
+
+
+def test_browser_reports_no_error(browsed):
+    _, log = browsed
+    assert [line for line in log.splitlines() if "CONSOLE" in line] == []
+
+
+def test_layers_are_switched_by_keys(browsed):
+    result, _ = browsed
+    assert result["start"] == ["visible", "visible"]
+    assert result["p"] == ["visible", "hidden"]
+    assert result["n"] == ["hidden", "visible"]
+    assert (result["flicker"], result["still"]) == ("flicker", "none")
+
+
+def test_pictures_are_toggled_by_a_press(browsed):
+    result, _ = browsed
+    assert result["clicked"] == ["false", "hidden"]
+    assert result["again"] == ["true", "visible"]
+
+
+def test_tables_are_sorted_by_number_with_missing_ones_last(browsed):
+    result, _ = browsed
+    assert result["up"] == ["2.0", "9.0", "10.5", "–"]
+    assert result["down"] == ["10.5", "9.0", "2.0", "–"]
+    assert result["sort"] == "descending"
+
+
+def test_page_fits_a_narrow_screen(browsed):
+    result, _ = browsed
+    assert result["wide"]
+    assert result["contrast"] == "contrast(2)"
+
+
+def regions() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "region": ["BG", "BG", "BG"],
+            "side": ["both", "left", "right"],
+            "volume_mm3": [16000.0, 8200.0, 7800.0],
+            "pvs_count": [7, 4, 3],
+            "pvs_volume_mm3": [60.0, 40.0, 20.0],
+            "pvs_fraction": [0.00375, 0.00488, 0.00256],
+        }
+    )
+
+
+def test_headlines_are_those_of_the_basal_ganglia(report):
+    page = render_subject(report)
+    text = re.sub(r"<[^>]+>", " ", page[page.index("<dl") : page.index("</dl>")])
+    text = re.sub(r"\s+", " ", text)
+    assert "Basal ganglia volume 16 mL R 7.80 L 8.20" in text
+    assert "PVS in the basal ganglia 7 R 3 L 4" in text

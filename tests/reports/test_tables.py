@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import pandas as pd
+
+from bgpvs_wf.reports.tables import to_table
+
+
+def test_units_leave_the_name_for_the_small_print():
+    frame = pd.DataFrame({"region": ["a"], "volume_mm3": [1234.5]})
+    table = to_table(frame, {"volume_mm3": {"Units": "mm3", "Description": "How much"}})
+    region, volume = table.columns
+    assert (region.label, region.unit, region.numeric) == ("region", "", False)
+    assert (volume.label, volume.unit, volume.description) == ("volume", "mm³", "How much")
+
+
+def test_numbers_share_decimals_and_missing_ones_sort_last():
+    frame = pd.DataFrame({"length": [0.5, float("nan"), -12.345], "count": [3, 0, 12000]})
+    rows = to_table(frame, {}).rows
+    assert [row[0].text for row in rows] == ["0.5", "–", "−12.3"]
+    assert [row[0].value for row in rows] == ["0.5", "", "-12.345"]
+    assert [row[1].text for row in rows] == ["3", "0", "12\N{NARROW NO-BREAK SPACE}000"]
+
+
+def test_empty_table_keeps_its_columns():
+    table = to_table(pd.DataFrame({"a": [], "b": []}), {})
+    assert [column.key for column in table.columns] == ["a", "b"]
+    assert table.rows == ()
