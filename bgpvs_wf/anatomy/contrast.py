@@ -1,4 +1,4 @@
-"""What tissues look like on T1w and T2w between 28 and 130 post-menstrual weeks.
+"""What tissues look like on T1w and T2w between 28 and 160 post-menstrual weeks.
 
 The order of the tissues follows published descriptions of maturation. White matter is brighter
 than grey on T2w (darker on T1w) at birth and for the first 4 to 6 months (Ballesteros et al.,
@@ -18,9 +18,9 @@ from scipy.interpolate import PchipInterpolator
 from bgpvs_wf.errors import AgeError, UsageError
 
 MIN_AGE_WEEKS = 28.0
-MAX_AGE_WEEKS = 130.0
+MAX_AGE_WEEKS = 160.0
 
-_KNOT_WEEKS = (28.0, 34.0, 40.0, 48.7, 66.1, 79.1, 92.2, 130.0)
+_KNOT_WEEKS = (28.0, 34.0, 40.0, 48.7, 66.1, 79.1, 92.2, 144.4)
 # Knots at 48.7, 66.1 and 92.2 weeks (2, 6, 12 months) are measured; T2w in units of CSF.
 _T2W = {
     "wm": (0.86, 0.84, 0.81, 0.775, 0.680, 0.635, 0.600, 0.540),
@@ -71,7 +71,7 @@ def tissue_contrast(age_weeks: float, modality: str) -> dict[str, float]:
     Parameters
     ----------
     age_weeks : float
-        Post-menstrual age, weeks, 28 to 130.
+        Post-menstrual age, weeks, 28 to 160; nothing changes after 144.4 (24 months).
     modality : str
         `T1w` or `T2w`.
 
@@ -103,7 +103,7 @@ def tissue_contrast(age_weeks: float, modality: str) -> dict[str, float]:
         )
     curves = _T2W if modality == "T2w" else _T1W
     values = {
-        name: float(PchipInterpolator(_KNOT_WEEKS, knots)(age_weeks))
+        name: float(PchipInterpolator(_KNOT_WEEKS, knots)(min(age_weeks, _KNOT_WEEKS[-1])))
         for name, knots in curves.items()
     }
     fluid = _FLUID[modality]
