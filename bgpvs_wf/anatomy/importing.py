@@ -116,7 +116,7 @@ def _age(entry: PlannedEntry, plan: Plan) -> tuple[float, tuple[float, float]]:
     if age is None or window is None:
         raise AtlasError(
             f"The age of atlas '{plan.name}' ({entry.dseg.name}) is not known; "
-            "give it with --age, as 40w or 3m."
+            "import one age at a time and give it with --age, as 40w or 3m."
         )
     if not low <= age <= high:
         raise AtlasError(

@@ -37,6 +37,8 @@ def plan_templateflow(folder: Path) -> Plan | None:
     name = _entities(images[0])["tpl"]
     if not segmentations:
         raise AtlasError(f"{folder} has no _dseg: template '{name}' comes without labels.")
+    # One cohort's folder may be imported on its own; what describes it lies above.
+    folder = folder.parent if folder.name.startswith("cohort-") else folder
     about = _read_json(folder / "template_description.json")
     cohorts: dict[str, list[Path]] = {}
     for dseg in segmentations:
@@ -52,7 +54,7 @@ def plan_templateflow(folder: Path) -> Plan | None:
         entries,
         str(about.get("Name") or ""),
         str(about.get("License") or ""),
-        "; ".join(map(str, links)) if isinstance(links, list | tuple) else str(links),
+        "; ".join(map(str, links.values() if isinstance(links, Mapping) else links)),
     )
 
 
@@ -116,11 +118,11 @@ def _cohort_age(
 
 def _in_weeks(value: float, units: str) -> float | None:
     """Months and years count from term; weeks are post-menstrual."""
-    if units.startswith("month"):
+    if units.startswith("m"):
         return TERM_WEEKS + value * WEEKS_PER_YEAR / 12
-    if units.startswith("year"):
+    if units.startswith("y"):
         return TERM_WEEKS + value * WEEKS_PER_YEAR
-    return value if units.startswith("week") else None
+    return value if units.startswith("w") else None
 
 
 def _entities(path: Path) -> dict[str, str]:

@@ -60,22 +60,23 @@ def test_templateflow(tmp_path, dseg, image, save, atlas_home):
              58: "Right-Accumbens"}  # fmt: skip
     rows = "".join(f"{i + 100}\t{name}\n" for i, name in names.items())
     (root / "tpl-Tiny_desc-aseg_dseg.tsv").write_text("index\tname\n" + rows)
-    about = {"Name": "Tiny template", "License": "CC0", "ReferencesAndLinks": ["doi:1"],
-             "cohort": {"1": {"age": [0, 2], "units": "months"},
-                        "2": {"age": [2, 6], "units": "months"}}}  # fmt: skip
+    about = {"Name": "Tiny template", "License": "CC0", "ReferencesAndLinks": {"1": "doi:1"},
+             "cohort": {"1": {"age": [0, 2], "units": "mo"},
+                        "2": {"age": [2, 6], "units": "mo"}}}  # fmt: skip
     (root / "template_description.json").write_text(json.dumps(about))
     atlas = _take(root)
     assert (atlas.name, atlas.license, atlas.citation) == ("Tiny", "CC0", "doi:1")
     month = 52.1775 / 12
-    assert [e.age_weeks for e in atlas.entries] == pytest.approx(
-        [40 + month, 40 + 4 * month], abs=1e-3
-    )
+    ages = [entry.age_weeks for entry in atlas.entries]
+    assert ages == pytest.approx([40 + month, 40 + 4 * month], abs=1e-3)
     assert atlas.entries[1].min_age_weeks == pytest.approx(40 + 2 * month, abs=1e-3)
     entry = atlas.entries[0]
     np.testing.assert_array_equal(_load(entry.dseg), dseg)
     np.testing.assert_allclose(_load(entry.t2w), image)
     np.testing.assert_allclose(_load(entry.t1w), 1000 - image)
     assert list(entry.probsegs) == [11]
+    one = _take(root / "cohort-2", name="second")
+    assert [entry.age_weeks for entry in one.entries] == [atlas.entries[1].age_weeks]
 
 
 def test_templateflow_without_ages_or_labels(tmp_path, dseg, image, save, atlas_home):
