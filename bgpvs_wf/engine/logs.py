@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bgpvs_wf.config import RunConfig
 from bgpvs_wf.errors import BGPVSError
 from bgpvs_wf.imaging.files import write_text
 
@@ -24,8 +23,15 @@ class RunLogs:
     folder: Path
 
     @classmethod
-    def create(cls, logs_dir: Path, config: RunConfig) -> RunLogs:
+    def create(cls, logs_dir: Path, settings: str) -> RunLogs:
         """Make the folder of a run that starts now, and write its configuration there.
+
+        Parameters
+        ----------
+        logs_dir : Path
+            Of the output folder.
+        settings : str
+            The run's configuration, TOML.
 
         Raises
         ------
@@ -39,7 +45,7 @@ class RunLogs:
             raise BGPVSError(
                 f"Cannot make {logs.folder}: {error.strerror}; choose another output folder."
             ) from error
-        write_text(config.to_toml(), logs.config_file)
+        write_text(settings, logs.config_file)
         return logs
 
     @property

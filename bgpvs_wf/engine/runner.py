@@ -18,6 +18,7 @@ from bgpvs_wf.engine.logs import RunLogs
 from bgpvs_wf.engine.plugins import complete_arguments, load_plugin, returns_at_once
 from bgpvs_wf.engine.preview import execution_nodes
 from bgpvs_wf.engine.progress import DONE, FAILED, REUSED, Display, Event, Tracker
+from bgpvs_wf.engine.resources import memory_gb
 from bgpvs_wf.errors import BGPVSError
 
 _LOG = logging.getLogger(__name__)
@@ -176,19 +177,14 @@ class CohortRunner:
                 "matplotlib_backend": "Agg",
             }
         )
-        # Nipype does not look at the output folder: what is missing there is copied again.
-        lacking = {workflow_name(job.label) for job in jobs if missing_outputs(job.outputs)}
-        for name in workflow.list_node_names():
-            parts = name.split(".")
-            if parts[0] in lacking and _SINK in parts:
-                workflow.get_node(name).overwrite = True
+        write_missing_again(workflow, jobs)
 
     def _plugin_arguments(self) -> dict[str, Any]:
         return complete_arguments(
             self.config.plugin,
             self.config.plugin_args,
             nprocs=self.config.nprocs,
-            memory_gb=self.config.memory_gb,
+            memory_gb=self.config.memory_gb or 0.9 * memory_gb(),
             log_file=self.logs.log_file,
         )
 
@@ -254,6 +250,18 @@ class CohortRunner:
             return "submitted", ()
         files = ", ".join(path.name for path in missing)
         return FAILED, (Crash(name, f"No step failed, but these results are missing: {files}"),)
+
+
+def write_missing_again(workflow: Any, jobs: Sequence[Job]) -> None:
+    """Make the sinks of subjects whose results are missing run, cached or not.
+
+    Nipype looks at its work folder, not at the output folder.
+    """
+    lacking = {workflow_name(job.label) for job in jobs if missing_outputs(job.outputs)}
+    for name in workflow.list_node_names():
+        parts = name.split(".")
+        if parts[0] in lacking and _SINK in parts:
+            workflow.get_node(name).overwrite = True
 
 
 def _ran_since(node: Any, started: int) -> bool:

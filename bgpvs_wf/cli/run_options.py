@@ -1,0 +1,278 @@
+"""The arguments of `bgpvs-wf run`, and the `RunConfig` they make."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from bgpvs_wf.config import RunConfig, merge, read_toml
+from bgpvs_wf.engine.plugins import check_name, parse_arguments, read_plugin_file
+from bgpvs_wf.engine.resources import processors
+from bgpvs_wf.errors import UsageError
+
+DEMO_FOLDER = Path("demo")
+
+_DESCRIPTION = """\
+Measure perivascular spaces of the basal ganglia in every infant of a BIDS dataset.
+Finished subjects are left alone: run the same command again after a failure, or as a cohort grows.
+"""
+_EPILOG = "exit status: 0 all subjects are done, 1 some failed, 2 the call cannot be served"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add all arguments; what is not given leaves no trace in the namespace."""
+    parser.description, parser.epilog = _DESCRIPTION, _EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.argument_default = argparse.SUPPRESS
+    _add_positionals(parser)
+    _add_filters(parser.add_argument_group("which data"))
+    _add_stages(parser.add_argument_group("the workflow"))
+    _add_resources(parser.add_argument_group("where and how it runs"))
+    _add_others(parser.add_argument_group("other"))
+
+
+def _add_positionals(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "bids_dir", type=Path, nargs="?", metavar="BIDS_DIR", help="root of the dataset; read only"
+    )
+    parser.add_argument(
+        "output_dir", type=Path, nargs="?", metavar="OUT_DIR", help="folder of the results"
+    )
+    parser.add_argument(
+        "analysis_level",
+        nargs="?",
+        choices=("participant", "group"),
+        help="participant: each subject; group: the table of all; neither: the one, then the other",
+    )
+
+
+def _add_filters(group: argparse._ArgumentGroup) -> None:
+    labels: dict[str, Any] = {"nargs": "+", "action": "extend", "metavar": "LABEL"}
+    group.add_argument(
+        "--participant-label",
+        "--participant_label",
+        help="subjects, with or without sub-",
+        **labels,
+    )
+    group.add_argument("--session-id", help="sessions, with or without ses-", **labels)
+    group.add_argument(
+        "--bids-filter-file", type=Path, metavar="FILE.json", help="entities of the files to take"
+    )
+    group.add_argument(
+        "--derivatives",
+        nargs="+",
+        action="extend",
+        metavar="NAME=PATH",
+        help="existing brain masks, dseg and preprocessed images",
+    )
+    group.add_argument(
+        "--demo",
+        action="store_true",
+        default=False,
+        help="make an infant and run on it: `--demo [FOLDER]` (default: demo)",
+    )
+
+
+def _add_stages(group: argparse._ArgumentGroup) -> None:
+    flag = argparse.BooleanOptionalAction
+    group.add_argument(
+        "--denoise", dest="prepare.denoise", action=flag, help="denoise (default: no)"
+    )
+    group.add_argument(
+        "--bias-correction", dest="prepare.bias_correction", action=flag, help="N4 (default: yes)"
+    )
+    group.add_argument(
+        "--anatomy",
+        dest="anatomy.source",
+        choices=("auto", "derivatives", "atlas"),
+        help="where the nuclei come from (auto: derivatives where there are any, else atlas)",
+    )
+    group.add_argument(
+        "--atlas",
+        dest="anatomy.atlases",
+        action="append",
+        metavar="NAME_OR_PATH",
+        help="atlas to use; several are fused (default: those known for the age)",
+    )
+    group.add_argument(
+        "--bg-region",
+        dest="anatomy.bg_region",
+        choices=("nuclei", "closed"),
+        help="the nuclei (default), or closed by 2 mm, with the capsule between them",
+    )
+    group.add_argument(
+        "--include-thalamus",
+        dest="anatomy.include_thalamus",
+        action=flag,
+        help="count the thalamus as basal ganglia (default: no)",
+    )
+    group.add_argument(
+        "--strategy",
+        dest="pseudolabel.strategy",
+        choices=("anatomy", "filter"),
+        help="how PVS are found: informed by anatomy (default), or the published simple rule",
+    )
+    group.add_argument(
+        "--false-discovery-rate",
+        dest="pseudolabel.false_discovery_rate",
+        type=float,
+        metavar="SHARE",
+        help="accepted share of false tubes (default: 0.1)",
+    )
+    group.add_argument(
+        "--min-volume-mm3",
+        dest="quantify.min_volume_mm3",
+        type=float,
+        metavar="MM3",
+        help="leave smaller PVS out of the measures (default: 0)",
+    )
+
+
+def _add_resources(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "-w",
+        "--work-dir",
+        type=Path,
+        metavar="DIR",
+        help="intermediate results; keep it to resume (default: ./work)",
+    )
+    group.add_argument("--nprocs", type=int, metavar="N", help="processors (default: all)")
+    group.add_argument(
+        "--omp-nthreads",
+        type=int,
+        metavar="N",
+        help="processors a step may use (default: 8 at most)",
+    )
+    group.add_argument(
+        "--mem", dest="memory_gb", type=float, metavar="GB", help="memory (default: nine tenths)"
+    )
+    group.add_argument(
+        "--plugin", metavar="NAME", help="MultiProc (default), Linear, SLURM or another of Nipype's"
+    )
+    group.add_argument(
+        "--plugin-args", nargs="+", action="extend", metavar="KEY=VALUE", help="for the plugin"
+    )
+    group.add_argument(
+        "--use-plugin", type=Path, metavar="FILE.yml", help="file with plugin and plugin_args"
+    )
+    group.add_argument(
+        "--stop-on-first-crash", action=argparse.BooleanOptionalAction, help="(default: no)"
+    )
+    group.add_argument("--random-seed", type=int, metavar="N", help="for all steps that need one")
+
+
+def _add_others(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--config", type=Path, metavar="FILE.toml", help="settings; the command line wins"
+    )
+    group.add_argument(
+        "--dry-run",
+        action="store_true",
+        default=False,
+        help="show the subjects and what would run, draw the workflow; run nothing",
+    )
+    group.add_argument(
+        "-v", "--verbose", action="count", default=0, help="say why each subject runs; log more"
+    )
+
+
+def run_config(args: argparse.Namespace) -> tuple[RunConfig, tuple[str, ...]]:
+    """Make the configuration: the file's settings, a plugin file's over them, the rest on top.
+
+    Returns
+    -------
+    config : RunConfig
+    levels : tuple of str
+        `participant`, `group`, or both in this order.
+
+    Raises
+    ------
+    UsageError
+        If a folder is missing from the call, or a setting is wrong.
+    """
+    given = _nested(vars(args))
+    settings = read_toml(args.config) if "config" in args else {}
+    if "use_plugin" in args:
+        settings = merge(settings, read_plugin_file(args.use_plugin))
+    if settings.get("plugin") != given.get("plugin", settings.get("plugin")):
+        # The arguments were another plugin's.
+        settings.pop("plugin_args", None)
+    settings = merge(settings, given)
+    if args.demo:
+        settings |= _demo_folders(given)
+    absent = [name for name in ("bids_dir", "output_dir") if name not in settings]
+    if absent:
+        raise UsageError(
+            "Give BIDS_DIR and OUT_DIR (before options that take several values), or --demo."
+        )
+    settings.setdefault("nprocs", processors())
+    levels = (settings["analysis_level"],) if "analysis_level" in settings else _BOTH
+    config = RunConfig.from_mapping(settings)
+    check_name(config.plugin)
+    _check_numbers(config)
+    return config, levels
+
+
+_BOTH = ("participant", "group")
+
+
+def settings_text(config: RunConfig, levels: Iterable[str]) -> str:
+    """Return TOML that `--config` takes to run the same again."""
+    import tomli_w
+
+    settings = config.to_mapping()
+    if tuple(levels) == _BOTH:
+        del settings["analysis_level"]
+    return tomli_w.dumps(settings)
+
+
+def _nested(values: dict[str, Any]) -> dict[str, Any]:
+    """Pick the settings out of the arguments, dotted names made into tables."""
+    ours = {"verb", "handler", "config", "use_plugin", "demo", "dry_run", "verbose"}
+    settings: dict[str, Any] = {}
+    for name, value in values.items():
+        stage, dot, key = name.partition(".")
+        if name in ours:
+            continue
+        if dot:
+            settings.setdefault(stage, {})[key] = value
+        else:
+            settings[name] = value
+    if "plugin_args" in settings:
+        settings["plugin_args"] = parse_arguments(settings["plugin_args"])
+    if "plugin" in settings:
+        settings["plugin"] = check_name(settings["plugin"])
+    if "derivatives" in settings:
+        settings["derivatives"] = dict(map(_named_folder, settings["derivatives"]))
+    return settings
+
+
+def _named_folder(text: str) -> tuple[str, Path]:
+    """Read `NAME=PATH`; a folder without a name is called as its last part."""
+    name, equals, path = text.partition("=")
+    if not equals:
+        return Path(text).absolute().name, Path(text)
+    if not name or not path:
+        raise UsageError(f"--derivatives takes NAME=PATH, not {text!r}.")
+    return name, Path(path)
+
+
+def _demo_folders(given: dict[str, Any]) -> dict[str, Any]:
+    if "output_dir" in given:
+        raise UsageError("--demo takes one folder, which it makes: bgpvs-wf run --demo [FOLDER].")
+    root = given.get("bids_dir", DEMO_FOLDER)
+    folders = {"bids_dir": root / "bids", "output_dir": root / "out"}
+    return folders | ({} if "work_dir" in given else {"work_dir": root / "work"})
+
+
+def _check_numbers(config: RunConfig) -> None:
+    checks = (
+        ("--nprocs", config.nprocs, config.nprocs >= 1, "1 or more"),
+        ("--omp-nthreads", config.omp_nthreads, config.omp_nthreads >= 0, "1 or more"),
+        ("--mem", config.memory_gb, config.memory_gb >= 0, "more than 0 GB"),
+    )
+    for flag, value, good, wanted in checks:
+        if not good:
+            raise UsageError(f"{flag} is {value}; give {wanted}.")

@@ -1,0 +1,116 @@
+"""What a run comes to, in plain lines."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bgpvs_wf.engine.progress import DONE, FAILED
+from bgpvs_wf.engine.runner import Outcome
+
+_SHOWN = 10
+"""Pages listed one by one."""
+
+
+@dataclass
+class Report:
+    """What became of a cohort."""
+
+    output_dir: Path
+    outcomes: list[Outcome] = field(default_factory=list)
+    """Of the subjects that were run, or that could not even begin."""
+    finished_before: list[str] = field(default_factory=list)
+    pages: list[Path] = field(default_factory=list)
+    group_table: Path | None = None
+    log_file: Path | None = None
+    config_file: Path | None = None
+
+    def labels(self, state: str) -> list[str]:
+        """Return the subjects in a state, as `Outcome.state` has it."""
+        return [outcome.label for outcome in self.outcomes if outcome.state == state]
+
+    @property
+    def complete(self) -> bool:
+        """Whether nobody failed or was left out."""
+        return not self.labels(FAILED) and not self.labels("not run")
+
+    def lines(self) -> list[str]:
+        """Return the summary: who is done, who failed and why, where the results are."""
+        return [*self._counts(), *self._failures(), *self._places()]
+
+    def _counts(self) -> list[str]:
+        lines = []
+        if self.finished_before and not self.outcomes:
+            who = _count(self.finished_before)
+            lines.append(f"Nothing to do: {who} finished before, and nothing has changed since.")
+        elif self.finished_before:
+            lines.append(f"Unchanged: {_count(self.finished_before)} finished before.")
+        done = [outcome for outcome in self.outcomes if outcome.state == DONE]
+        if done:
+            lines.append(f"Done: {_count([outcome.label for outcome in done])}.")
+        lines += [_reuse(outcome) for outcome in done if outcome.reused]
+        for state, text in (
+            ("submitted", "Submitted: {}; run the same command again when their jobs are over."),
+            ("not run", "Not run: {}, because of the failure below."),
+            (FAILED, "Failed: {}:"),
+        ):
+            labels = self.labels(state)
+            if labels:
+                lines.append(text.format(_count(labels)))
+        return lines
+
+    def _failures(self) -> list[str]:
+        lines = []
+        for outcome in self.outcomes:
+            if outcome.state != FAILED:
+                continue
+            for crash in outcome.failures:
+                stage = f"{crash.stage}: " if crash.stage else ""
+                lines.append(f"  {outcome.label}: {stage}{crash.cause}")
+                if crash.path:
+                    lines.append(f"    details: {crash.path}")
+            if self.config_file:
+                lines.append(f"    run it again: {rerun_command(outcome.label, self.config_file)}")
+        return lines
+
+    def _places(self) -> list[str]:
+        lines = [f"Results: {self.output_dir}"] if self.output_dir.is_dir() else []
+        pages = [path for path in self.pages if path.is_file()]
+        lines += [f"  page: {path}" for path in pages[:_SHOWN]]
+        if len(pages) > _SHOWN:
+            lines.append(f"  and {len(pages) - _SHOWN} pages more")
+        if self.group_table:
+            lines.append(f"  table of all: {self.group_table}")
+        if self.log_file:
+            lines.append(f"Log: {self.log_file}")
+        return lines
+
+
+def rerun_command(label: str, config_file: Path) -> str:
+    """Return the command that runs one subject and session again.
+
+    Examples
+    --------
+    >>> rerun_command("sub-01_ses-3mo", Path("/out/logs/1/config.toml"))
+    'bgpvs-wf run --config /out/logs/1/config.toml --participant-label 01 --session-id 3mo'
+    """
+    subject, _, session = label.partition("_")
+    words = ["bgpvs-wf", "run", "--config", str(config_file)]
+    words += ["--participant-label", subject.removeprefix("sub-")]
+    if session:
+        words += ["--session-id", session.removeprefix("ses-")]
+    return shlex.join(words)
+
+
+def _reuse(outcome: Outcome) -> str:
+    ran = ", ".join(outcome.ran) or "nothing"
+    return f"  {outcome.label}: ran {ran}; reused {', '.join(outcome.reused)}"
+
+
+def _count(labels: Sequence[str] | Iterable[str]) -> str:
+    labels = list(labels)
+    if len(labels) > _SHOWN:
+        return f"{len(labels)} subjects"
+    return ", ".join(labels)
