@@ -102,8 +102,8 @@ def centreline(
     matrix = np.asarray(affine, float)[:3, :3]
     origin = np.asarray(affine, float)[:3, 3] - matrix.sum(axis=1)
     tube = _Tube(field, matrix, voxel_volume(affine))
-    if len(tube.points) == 1:
-        return _single_voxel(tube, origin)
+    if mask.sum() == 1:
+        return _single_voxel(np.argwhere(mask) @ matrix.T + origin, tube)
     return _measure(tube, skeleton_paths(mask, affine), origin)
 
 
@@ -200,9 +200,9 @@ def _occupancy(mask: np.ndarray, occupancy: np.ndarray | None) -> np.ndarray:
     return mask.astype(float)
 
 
-def _single_voxel(tube: _Tube, origin: np.ndarray) -> Centreline:
+def _single_voxel(centre: np.ndarray, tube: _Tube) -> Centreline:
     diameter = _diameter(float(tube.volumes.sum()), tube.edge)
-    return Centreline(tube.points + origin, tube.edge, (), tube.edge, diameter, diameter)
+    return Centreline(centre, tube.edge, (), tube.edge, diameter, diameter)
 
 
 def _measure(tube: _Tube, paths: list[np.ndarray], origin: np.ndarray) -> Centreline:

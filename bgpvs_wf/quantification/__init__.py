@@ -1,1 +1,16 @@
-"""Measures per region and per perivascular space, in mm, mm3 and degrees."""
+"""Measures of the basal ganglia and their perivascular spaces, per nucleus and per PVS."""
+
+from bgpvs_wf.quantification.columns import COLUMNS, OBJECT_COLUMNS, REGION_COLUMNS, sidecar
+from bgpvs_wf.quantification.group import collect_group_table, write_tsv
+from bgpvs_wf.quantification.measures import Measurements, measure
+
+__all__ = [
+    "COLUMNS",
+    "OBJECT_COLUMNS",
+    "REGION_COLUMNS",
+    "Measurements",
+    "collect_group_table",
+    "measure",
+    "sidecar",
+    "write_tsv",
+]

@@ -1,0 +1,103 @@
+"""What the columns of the tables mean: their BIDS data dictionaries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def _column(description: str, units: str = "") -> dict[str, str]:
+    return {"Description": description, "Units": units} if units else {"Description": description}
+
+
+_SHARED = {
+    "region": _column(
+        "Region: a nucleus, the rest of the closed basal ganglia (BG-rest), or the basal ganglia "
+        "as a whole (BG). A PVS belongs to the nucleus that holds most of its voxels."
+    ),
+    "side": _column("left, right, or both"),
+}
+_PARTIAL = (
+    "corrected for partial volume by the signal between the local background of the nucleus and "
+    "the CSF of the ventricles, in the PVS and a rim of one voxel inside the region"
+)
+
+REGION_COLUMNS: dict[str, dict[str, str]] = {
+    "index": _column("Index of the nucleus in the desc-nuclei_dseg; n/a for sums"),
+    "name": _column("Name of the region with its side"),
+    **_SHARED,
+    "volume_mm3": _column("Volume by voxel count, PVS inside included", "mm3"),
+    "volume_pv_mm3": _column(
+        "Volume, voxels at the border with CSF split by their signal; n/a without CSF signal",
+        "mm3",
+    ),
+    "pvs_count": _column("Number of PVS; one that crosses nuclei counts once"),
+    "pvs_volume_mm3": _column("Volume of PVS by voxel count, inside the region", "mm3"),
+    "pvs_volume_pv_mm3": _column(f"Volume of PVS inside the region, {_PARTIAL}", "mm3"),
+    "pvs_fraction": _column("pvs_volume_mm3 / volume_mm3"),
+    "pvs_fraction_pv": _column("pvs_volume_pv_mm3 / volume_pv_mm3"),
+    "pvs_length_mm": _column("Summed length of the region's PVS, side branches included", "mm"),
+    "pvs_mean_diameter_mm": _column(
+        "Mean diameter of the region's PVS, weighted by their length", "mm"
+    ),
+    "pvs_max_diameter_mm": _column("Largest diameter of the region's PVS", "mm"),
+    "pvs_mean_tortuosity": _column("Mean tortuosity of the region's PVS, weighted by length"),
+}
+"""Column of the table of regions to its description and units."""
+
+OBJECT_COLUMNS: dict[str, dict[str, str]] = {
+    "index": _column("Number of the PVS in the desc-pvs_dseg, by falling size"),
+    **_SHARED,
+    "volume_mm3": _column("Volume by voxel count", "mm3"),
+    "volume_pv_mm3": _column(f"Volume, {_PARTIAL}", "mm3"),
+    "length_mm": _column("Length of the centreline of the longest path, from tip to tip", "mm"),
+    "total_length_mm": _column("Length with side branches", "mm"),
+    "branch_count": _column("Number of side branches"),
+    "mean_diameter_mm": _column(
+        "Diameter of the cylinder with the volume (volume_pv_mm3 where known) and total length",
+        "mm",
+    ),
+    "max_diameter_mm": _column(
+        "Diameter of the circle with the area of the widest cross-section", "mm"
+    ),
+    "tortuosity": _column("length_mm over the distance from tip to tip; n/a for a single voxel"),
+    "orientation_x": _column("Unit vector from tip to tip, upwards: to the right"),
+    "orientation_y": _column("Unit vector from tip to tip, upwards: to the front"),
+    "orientation_z": _column("Unit vector from tip to tip, upwards: to the top"),
+    "inclination_deg": _column("Angle of the orientation to the superior axis, 0 to 90", "deg"),
+    "azimuth_deg": _column(
+        "Angle of the orientation in the axial plane, from right towards front, -180 to 180",
+        "deg",
+    ),
+    "centroid_x_mm": _column("Centroid in the scanner frame: to the right", "mm"),
+    "centroid_y_mm": _column("Centroid in the scanner frame: to the front", "mm"),
+    "centroid_z_mm": _column("Centroid in the scanner frame: to the top", "mm"),
+    "mean_contrast_percent": _column(
+        "Mean of signal above local background of the nucleus, relative to that", "percent"
+    ),
+    "mean_probability": _column("Mean PVS probability over the voxels"),
+}
+"""Column of the table of PVS to its description and units."""
+
+GROUP_COLUMNS: dict[str, dict[str, str]] = {
+    "subject": _column("Label of the subject, without sub-"),
+    "session": _column("Label of the session, without ses-; n/a without sessions"),
+    "age_weeks": _column("Post-menstrual age at the scan; n/a if not known", "week"),
+    **REGION_COLUMNS,
+}
+"""Column of the group table to its description and units."""
+
+COLUMNS: dict[str, dict[str, str]] = {**OBJECT_COLUMNS, **GROUP_COLUMNS}
+"""All of them, for tables of either kind (`index` as in the table of regions)."""
+
+
+def sidecar(
+    columns: Iterable[str], dictionary: dict[str, dict[str, str]] = COLUMNS
+) -> dict[str, dict[str, str]]:
+    """Return the data dictionary of a table, in the order of its columns.
+
+    Examples
+    --------
+    >>> sidecar(["pvs_length_mm"], REGION_COLUMNS)["pvs_length_mm"]["Units"]
+    'mm'
+    """
+    return {name: dict(dictionary[name]) for name in columns if name in dictionary}
