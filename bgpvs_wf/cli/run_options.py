@@ -14,6 +14,9 @@ from bgpvs_wf.errors import UsageError
 
 DEMO_FOLDER = Path("demo")
 
+_USAGE = """\
+bgpvs-wf run BIDS_DIR OUT_DIR [participant|group] [options]
+       bgpvs-wf run --demo [FOLDER] [options]"""
 _DESCRIPTION = """\
 Measure perivascular spaces of the basal ganglia in every infant of a BIDS dataset.
 Finished subjects are left alone: run the same command again after a failure, or as a cohort grows.
@@ -24,6 +27,7 @@ _EPILOG = "exit status: 0 all subjects are done, 1 some failed, 2 the call canno
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add all arguments; what is not given leaves no trace in the namespace."""
     parser.description, parser.epilog = _DESCRIPTION, _EPILOG
+    parser.usage = _USAGE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.argument_default = argparse.SUPPRESS
     _add_positionals(parser)
@@ -34,15 +38,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_positionals(parser: argparse.ArgumentParser) -> None:
+    optional: dict[str, Any] = {"nargs": "?", "default": None}
     parser.add_argument(
-        "bids_dir", type=Path, nargs="?", metavar="BIDS_DIR", help="root of the dataset; read only"
+        "bids_dir", type=Path, metavar="BIDS_DIR", help="root of the dataset; read only", **optional
     )
     parser.add_argument(
-        "output_dir", type=Path, nargs="?", metavar="OUT_DIR", help="folder of the results"
+        "output_dir", type=Path, metavar="OUT_DIR", help="folder of the results", **optional
     )
     parser.add_argument(
         "analysis_level",
-        nargs="?",
+        **optional,
         choices=("participant", "group"),
         help="participant: each subject; group: the table of all; neither: the one, then the other",
     )
@@ -234,7 +239,7 @@ def _nested(values: dict[str, Any]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for name, value in values.items():
         stage, dot, key = name.partition(".")
-        if name in ours:
+        if name in ours or value is None:
             continue
         if dot:
             settings.setdefault(stage, {})[key] = value

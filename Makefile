@@ -1,0 +1,50 @@
+# make demo: everything on an infant that the program makes itself.  make test: all checks.
+# Needs Python 3.11 to 3.13 and a package index, nothing else. PYTHON=python3.12 picks another one.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+DEMO ?= demo
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+
+.PHONY: demo test test-slow bench lint clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.installed
+	$(BIN)/bgpvs-wf run --demo $(DEMO) --plugin MultiProc
+	@echo "Open $$(ls -d $(CURDIR)/$(DEMO)/out/sub-*.html | head -n 1) in a browser."
+
+test: lint
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+test-slow: $(VENV)/.tested
+	$(BIN)/python -m pytest -m slow
+
+bench: $(VENV)/.tested
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+lint: $(VENV)/.tested
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+
+# Stamps: installed once, and again when what is to be installed changes.
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "$(PYTHON) is missing or not Python 3.11 to 3.13; name one: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "$(PYTHON) cannot make virtual environments; apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.created setup.cfg pyproject.toml
+	$(PIP) install --quiet --prefer-binary --editable .
+	@touch $@
+
+$(VENV)/.tested: $(VENV)/.installed
+	$(PIP) install --quiet --prefer-binary --editable '.[test]'
+	@touch $@
