@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from bgpvs_wf.reports.figures import legend, tile_svg
-from bgpvs_wf.reports.headlines import headlines
+from bgpvs_wf.reports.headlines import BG_REGION, headlines
 from bgpvs_wf.reports.methods import methods_text
 from bgpvs_wf.reports.registration import atlas_tiles, edge_tiles
+from bgpvs_wf.reports.stack import slice_of, slice_stack
 from bgpvs_wf.reports.tables import readable, to_table
 from bgpvs_wf.reports.views import Scene, Tile, Volume
 
@@ -44,11 +47,13 @@ class SubjectReport:
     atlas: Volume | None = None
     """The atlas in the subject's space: harmonised indices, for the check of the registration."""
     regions: pd.DataFrame | None = None
-    """A row per region."""
+    """A row per region, as `bgpvs_wf.quantification` measures them."""
     objects: pd.DataFrame | None = None
-    """A row per perivascular space."""
-    dictionary: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Columns of both tables to `Description` and `Units`."""
+    """A row per perivascular space; with centroids, rows lead to places in the images."""
+    region_columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Columns of the table of regions to `Description` and `Units`."""
+    object_columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Columns of the table of PVS to `Description` and `Units`."""
     record: Mapping[str, Any] = field(default_factory=dict)
     """The pseudo-labels' record: scalars, and mappings of scalars, which become tables."""
     warnings: Sequence[str] = ()
@@ -159,7 +164,8 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 
 def _content(report: SubjectReport) -> dict[str, Any]:
-    panels = list(_panels(report))
+    scene = Scene(report.images, report.nuclei, report.bgpvs) if report.images else None
+    panels = [] if scene is None else list(_panels(scene))
     checks = list(_checks(report))
     inputs, incomplete = input_text(list(report.images))
     methods, references = report.methods, list(report.references)
@@ -175,10 +181,16 @@ def _content(report: SubjectReport) -> dict[str, Any]:
         "headlines": [] if report.regions is None else headlines(report.regions),
         "panels": panels,
         "legend": legend([tile for panel in panels for tile, _ in panel.figures]),
+        "stack": None if scene is None else slice_stack(scene),
         "checks": checks,
         "check_legend": legend([tile for panel in checks for tile, _ in panel.figures]),
-        "regions": _table(report.regions, report.dictionary),
-        "objects": _table(report.objects, report.dictionary),
+        "regions": None
+        if report.regions is None
+        else to_table(_for_readers(report.regions), report.region_columns),
+        "objects": None
+        if report.objects is None
+        else to_table(report.objects, report.object_columns),
+        "places": _places(scene, report.objects),
         "record": _record(report.record),
         "software": dict(report.software),
         "parameters": list(flatten(report.parameters)),
@@ -188,12 +200,9 @@ def _content(report: SubjectReport) -> dict[str, Any]:
     }
 
 
-def _panels(report: SubjectReport) -> Iterator[Panel]:
+def _panels(scene: Scene) -> Iterator[Panel]:
     """Yield axial, coronal and sagittal views of the basal ganglia, every image of a slice."""
-    if not report.images:
-        return
-    scene = Scene(report.images, report.nuclei, report.bgpvs)
-    names = list(report.images)
+    names = list(scene.images)
     notes = {
         "axial": "radiological: the patient's right is at the left",
         "coronal": "radiological: the patient's right is at the left",
@@ -231,8 +240,22 @@ def _panel(title: str, note: str, rows: int, columns: int, tiles: Sequence[Tile]
     return Panel(title, note, rows, columns, tuple((tile, tile_svg(tile)) for tile in tiles))
 
 
-def _table(frame: pd.DataFrame | None, dictionary: Mapping[str, Mapping[str, Any]]) -> Any:
-    return None if frame is None else to_table(frame, dictionary)
+def _for_readers(regions: pd.DataFrame) -> pd.DataFrame:
+    """Put the basal ganglia as a whole first; leave out what region and side say already."""
+    if not {"region", "side"} <= set(regions.columns):
+        return regions
+    whole = regions["region"].eq(BG_REGION).to_numpy()
+    kept = regions.drop(columns=["index", "name"], errors="ignore")
+    return kept.iloc[[*np.flatnonzero(whole)[::-1], *np.flatnonzero(~whole)]]
+
+
+def _places(scene: Scene | None, objects: pd.DataFrame | None) -> list[tuple[str, str, str]]:
+    """Return, a row of the table of PVS, its slice and where on it it is; none if not known."""
+    centroid = [f"centroid_{axis}_mm" for axis in "xyz"]
+    if scene is None or objects is None or not set(centroid) <= set(objects.columns):
+        return []
+    found = (slice_of(scene, (x, y, z)) for x, y, z in objects[centroid].to_numpy(float))
+    return [(str(index), f"{across:.1f}", f"{down:.1f}") for index, across, down in found]
 
 
 def _record(record: Mapping[str, Any]) -> dict[str, Any]:

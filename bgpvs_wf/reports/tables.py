@@ -42,6 +42,8 @@ class Table(NamedTuple):
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    missing: tuple[str, ...]
+    """Labels of columns without any value, which are left out."""
 
 
 def to_table(frame: pd.DataFrame, dictionary: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -50,14 +52,15 @@ def to_table(frame: pd.DataFrame, dictionary: Mapping[str, Mapping[str, Any]]) -
     Parameters
     ----------
     frame : DataFrame
-        Shown row by row, column by column, as it is.
+        Shown row by row, column by column, but for columns without any value.
     dictionary : mapping of str to mapping
         BIDS data dictionary: column to `Description` and `Units`; columns may be missing.
     """
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     columns, cells = [], []
-    for key in map(str, frame.columns):
+    empty = [str(key) for key in frame.columns if len(frame) and frame[key].isna().all()]
+    for key in (str(key) for key in frame.columns if str(key) not in empty):
         series = frame[key]
         numeric = bool(is_numeric_dtype(series)) and not is_bool_dtype(series)
         known = dictionary.get(key, {})
@@ -65,7 +68,8 @@ def to_table(frame: pd.DataFrame, dictionary: Mapping[str, Mapping[str, Any]]) -
         values = series.tolist()
         decimals = _decimals(values) if numeric else 0
         cells.append([_cell(value, decimals if numeric else None) for value in values])
-    return Table(tuple(columns), tuple(zip(*cells, strict=True)))
+    missing = tuple(_column(key, dictionary.get(key, {}), False).label for key in empty)
+    return Table(tuple(columns), tuple(zip(*cells, strict=True)), missing)
 
 
 def unit_sign(unit: str) -> str:

@@ -259,7 +259,8 @@ class Scene:
         self.affine = to_display(Volume(focus[box], affine)).affine
         self.spacing = voxel_sizes(self.affine)
         self._window = {name: window(data, self.focus) for name, data in self.images.items()}
-        self._structures = structures(self.nuclei)
+        self.structures = structures(self.nuclei)
+        """Name to mask of the nuclei, both sides in one."""
 
     @property
     def pvs(self) -> np.ndarray:
@@ -285,7 +286,7 @@ class Scene:
         def cut(data: np.ndarray) -> np.ndarray:
             return np.take(data, index, axis=axis).T
 
-        masks = {key: cut(mask) for key, mask in self._structures.items()}
+        masks = {key: cut(mask) for key, mask in self.structures.items()}
         caption = f"{name}, {plane} {self._place(axis, index)}"
         return self._draw(
             plane,
@@ -299,7 +300,7 @@ class Scene:
         """Return all perivascular spaces at once, seen through the silhouettes of the nuclei."""
         axis = PLANES[plane]
         bg = np.isin(self.nuclei, BG_LABELS)
-        masks = {n: np.any(mask & bg, axis=axis).T for n, mask in self._structures.items()}
+        masks = {n: np.any(mask & bg, axis=axis).T for n, mask in self.structures.items()}
         depth = self.pvs.sum(axis=axis).T * self.spacing[axis]
         grey = np.where(bg.any(axis=axis).T, 46, 14)
         # Saturates at 4 mm of PVS behind one another (chosen).

@@ -21,6 +21,13 @@ def test_numbers_share_decimals_and_missing_ones_sort_last():
     assert [row[1].text for row in rows] == ["3", "0", "12\N{NARROW NO-BREAK SPACE}000"]
 
 
+def test_columns_without_a_value_are_left_out_and_named():
+    frame = pd.DataFrame({"a": [1, 2], "volume_mm3": [float("nan")] * 2})
+    table = to_table(frame, {"volume_mm3": {"Units": "mm3"}})
+    assert [column.key for column in table.columns] == ["a"]
+    assert table.missing == ("volume",)
+
+
 def test_empty_table_keeps_its_columns():
     table = to_table(pd.DataFrame({"a": [], "b": []}), {})
     assert [column.key for column in table.columns] == ["a", "b"]

@@ -21,6 +21,41 @@
   document.getElementById("contrast")?.addEventListener("input", (event) => {
     root.style.setProperty("--contrast", event.target.value);
   });
+  const stack = document.getElementById("stack");
+  if (stack) {
+    stack.hidden = false;
+    const data = JSON.parse(stack.querySelector("script").textContent);
+    const slider = stack.querySelector("input"), marks = all(".mark", stack);
+    const show = () => {
+      const index = Number(slider.value), paths = data.paths[index];
+      for (const image of all("image", stack)) {
+        image.setAttribute("x", -(index % data.columns) * image.dataset.width);
+        image.setAttribute("y", -Math.floor(index / data.columns) * image.dataset.height);
+      }
+      for (const path of all("path", stack)) path.setAttribute("d", paths[path.dataset.name] ?? "");
+      for (const mark of marks) {
+        mark.setAttribute("visibility", mark.dataset.slice === slider.value ? "visible" : "hidden");
+      }
+      stack.querySelector("output").textContent = data.places[index];
+    };
+    const visit = (row) => {
+      const [slice, across, down] = row.dataset.place.split(" ");
+      slider.value = slice;
+      for (const mark of marks) {
+        mark.dataset.slice = slice;
+        mark.setAttribute("cx", across);
+        mark.setAttribute("cy", down);
+      }
+      show();
+      stack.scrollIntoView({ block: "center" });
+    };
+    slider.addEventListener("input", show);
+    for (const row of all("tr[data-place]")) {
+      row.addEventListener("click", () => visit(row));
+      row.addEventListener("keydown", (event) => event.key === "Enter" && visit(row));
+    }
+    show();
+  }
   const order = (a, b) => {
     if (a === "" || b === "") return (a === "") - (b === "");
     return isNaN(a) || isNaN(b) ? a.localeCompare(b, "en", { numeric: true }) : a - b;
