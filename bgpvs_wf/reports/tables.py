@@ -17,6 +17,7 @@ _UNIT_SIGNS = {
     "degrees": "°",
     "percent": "%",
 }
+_WORDS = {"pvs": "PVS", "pv": "(partial volume)"}
 MISSING = "–"
 
 
@@ -97,9 +98,8 @@ def readable(value: float) -> str:
 def _column(key: str, known: Mapping[str, Any], numeric: bool) -> Column:
     unit = str(known.get("Units", "") or "")
     stem = key.removesuffix(f"_{unit}") if unit else key
-    return Column(
-        key, stem.replace("_", " "), unit_sign(unit), str(known.get("Description", "")), numeric
-    )
+    words = (_WORDS.get(word, word) for word in stem.split("_"))
+    return Column(key, " ".join(words), unit_sign(unit), str(known.get("Description", "")), numeric)
 
 
 def _decimals(values: list[Any]) -> int:

@@ -28,6 +28,12 @@ def test_columns_without_a_value_are_left_out_and_named():
     assert table.missing == ("volume",)
 
 
+def test_abbreviations_are_spelled_for_readers():
+    frame = pd.DataFrame({"pvs_volume_pv_mm3": [1.0]})
+    (column,) = to_table(frame, {"pvs_volume_pv_mm3": {"Units": "mm3"}}).columns
+    assert column.label == "PVS volume (partial volume)"
+
+
 def test_empty_table_keeps_its_columns():
     table = to_table(pd.DataFrame({"a": [], "b": []}), {})
     assert [column.key for column in table.columns] == ["a", "b"]
