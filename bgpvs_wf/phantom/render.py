@@ -1,0 +1,309 @@
+"""Paint a brain onto a voxel grid: labels and, with partial volume, T1w and T2w signals.
+
+A voxel is shared between two tissues according to the distance of its centre from the boundary,
+in units of how far the voxel reaches across it: exact for a flat boundary along the voxel's faces,
+a straight ramp otherwise. Any voxel size and obliquity follow from differences between neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from bgpvs_wf.anatomy.contrast import tissue_contrast
+from bgpvs_wf.imaging.geometry import Grid
+from bgpvs_wf.phantom import template
+from bgpvs_wf.phantom.brain import Brain
+from bgpvs_wf.phantom.shapes import Points, smooth_step
+from bgpvs_wf.phantom.template import Insula, union_distance
+
+_FAR_MM = 6.0
+_SLAB_VOXELS = 400_000
+_DEEP_BOX = ((0.0, 42.0), (-56.0, 40.0), (-32.0, 36.0))
+_LABELS = {
+    "cortex": (3, 42),
+    "wm": (2, 41),
+    "thalamus": (10, 49),
+    "caudate": (11, 50),
+    "putamen": (12, 51),
+    "pallidum": (13, 52),
+    "accumbens": (26, 58),
+    "ventricle": (4, 43),
+    "hippocampus": (17, 53),
+    "amygdala": (18, 54),
+    "third": (14, 14),
+    "csf": (24, 24),
+    "fourth": (15, 15),
+    "brainstem": (16, 16),
+    "cerebellum": (8, 47),
+    "cerebellum_wm": (7, 46),
+}
+_SIGNAL_OF = {
+    "hippocampus": "cortex",
+    "amygdala": "cortex",
+    "third": "ventricle",
+    "fourth": "ventricle",
+    "cerebellum_wm": "wm",
+}
+
+
+@dataclass
+class Canvas:
+    """What is painted on: labels and signals, each shape (x, y, z)."""
+
+    dseg: np.ndarray
+    signals: dict[str, np.ndarray]
+    """Modality to signal, in the units of `tissue_contrast`."""
+    left: np.ndarray
+    contrast: dict[str, dict[str, float]]
+
+    def cut(self, slices: tuple[slice, ...]) -> Canvas:
+        """Return the part of the canvas inside some slices, as views."""
+        parts = {name: image[slices] for name, image in self.signals.items()}
+        return Canvas(self.dseg[slices], parts, self.left[slices], self.contrast)
+
+    def paint(self, tissue: str, distance: np.ndarray) -> None:
+        """Put a tissue where a signed distance is negative, over what is there."""
+        share = occupancy(distance)
+        inside = distance < 0
+        left, right = _LABELS[tissue]
+        self.dseg[inside] = np.where(self.left[inside], left, right)
+        for name, image in self.signals.items():
+            value = self.contrast[name][_SIGNAL_OF.get(tissue, tissue)]
+            image += share * (np.float32(value) - image)
+
+
+def occupancy(distance: np.ndarray) -> np.ndarray:
+    """Return the share of each voxel inside a shape, from the signed distance at its centre.
+
+    Examples
+    --------
+    >>> occupancy(np.array([[[-2.0]], [[-1.0]], [[0.0]], [[1.0]]])).ravel()
+    array([1. , 1. , 0.5, 0. ])
+    """
+    reach = np.full_like(distance, 1e-3)
+    for axis in range(3):
+        if distance.shape[axis] > 1:
+            step = np.abs(np.diff(distance, axis=axis))
+            first, last = _ends(axis)
+            side = np.zeros_like(distance)
+            side[first] = step
+            np.maximum(side[last], step, out=side[last])
+            reach += side
+    return np.clip(0.5 - distance / reach, 0, 1)
+
+
+def render(brain: Brain, grid: Grid, modalities: tuple[str, ...] = ("T1w", "T2w")) -> Canvas:
+    """Paint a brain.
+
+    Parameters
+    ----------
+    brain : Brain
+    grid : Grid
+    modalities : tuple of str
+        Of `T1w` and `T2w`; none paints labels only.
+
+    Returns
+    -------
+    Canvas
+        dseg int16 (harmonised indices), signals float32 without noise; zero outside the brain.
+    """
+    age = brain.growth.age_weeks
+    canvas = Canvas(
+        dseg=np.zeros(grid.shape, np.int16),
+        signals={name: np.zeros(grid.shape, np.float32) for name in modalities},
+        left=np.zeros(grid.shape, bool),
+        contrast={name: tissue_contrast(age, name) for name in modalities},
+    )
+    for outer, inner, kept in _slabs(grid.shape):
+        part = Canvas(
+            dseg=np.zeros((outer.stop - outer.start, *grid.shape[1:]), np.int16),
+            signals={},
+            left=np.zeros(0, bool),
+            contrast=canvas.contrast,
+        )
+        part.signals = {name: np.zeros(part.dseg.shape, np.float32) for name in modalities}
+        points = brain.to_template(grid_points(grid, outer))
+        part.left = points[0] < 0
+        _paint_all(brain, part, points, grid.affine)
+        canvas.dseg[kept] = part.dseg[inner]
+        canvas.left[kept] = part.left[inner]
+        for name in modalities:
+            canvas.signals[name][kept] = part.signals[name][inner]
+    return canvas
+
+
+def grid_points(grid: Grid, rows: slice | None = None) -> Points:
+    """Return the positions of voxel centres, three float32 arrays, mm."""
+    rows = rows or slice(0, grid.shape[0])
+    index = np.ogrid[rows, 0 : grid.shape[1], 0 : grid.shape[2]]
+    affine = np.asarray(grid.affine, float)
+    x, y, z = (
+        (sum(affine[i, j] * index[j] for j in range(3)) + affine[i, 3]).astype(np.float32)
+        for i in range(3)
+    )
+    return x, y, z
+
+
+def _paint_all(brain: Brain, canvas: Canvas, points: Points, affine: np.ndarray) -> None:
+    head = brain.head(points)
+    if not (head < 2 * _FAR_MM).any():
+        return
+    canvas.paint("csf", np.clip(head, -_FAR_MM, _FAR_MM))
+    if brain.hindbrain:
+        _in_box(canvas, points, ((0, 70), (-90, 0), (-90, 2)), _painter_of_hindbrain(brain))
+    pial, white = _cortical_surfaces(brain, points, affine)
+    canvas.paint("cortex", np.clip(pial, -_FAR_MM, _FAR_MM))
+    canvas.paint("wm", np.clip(white, -_FAR_MM, _FAR_MM))
+    _in_box(canvas, points, _DEEP_BOX, _painter_of_deep(brain))
+    for image in canvas.signals.values():
+        image *= head < 0
+
+
+def _cortical_surfaces(
+    brain: Brain, points: Points, affine: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Signed distances to the pial and the white surface of the cerebrum."""
+    growth = brain.growth
+    unit = growth.scale
+    x, y, z = np.abs(points[0]), points[1], points[2]
+    sided = (x, y, z)
+    hull = union_distance(template.CEREBRUM, sided, template.CEREBRUM_FILLET_MM)
+    hull += growth.fluid_mm / unit
+    core = union_distance(template.CALLOSUM, sided)
+    fissure = growth.fissure_width_mm / 2 / unit - x
+    surface = np.maximum(hull, np.minimum(fissure, core))
+    thick = growth.cortex_mm / unit
+    sheets = [
+        (_sulcus_distance(brain, points, surface, affine), growth.sulcus_width_mm),
+        (Insula().distance(sided), growth.sylvian_width_mm),
+    ]
+    pial = surface
+    # No cortex under the fissure's bottom on the callosum, nor on the midline base.
+    white = np.maximum(hull + thick, np.minimum(fissure + thick, core))
+    for sheet, width in sheets:
+        half = width / 2 / unit
+        pial = np.maximum(pial, half - sheet)
+        white = np.maximum(white, half + thick - sheet)
+    return pial, white
+
+
+def _sulcus_distance(
+    brain: Brain, points: Points, surface: np.ndarray, affine: np.ndarray
+) -> np.ndarray:
+    """Unsigned distance to the middle of the nearest sulcus, mm of the template."""
+    field = brain.fold_field(points)
+    slope = gradient_norm(field, affine) * brain.growth.scale
+    across = np.abs(field) / np.maximum(slope, 0.05)
+    depth = brain.growth.sulcus_depth_mm / brain.growth.scale
+    depth_here = depth * (0.85 + 0.25 * np.clip(brain.depths(points), -1.5, 1.5))
+    sided = (np.abs(points[0]), points[1], points[2])
+    core = union_distance(template.DEEP_CORE, sided)
+    below = np.maximum(np.maximum(-surface - depth_here, 4.0 - core), 0)
+    return np.sqrt(across * across + below * below)
+
+
+def gradient_norm(field: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Return the length of the gradient of a field on a grid, per mm."""
+    to_index = np.linalg.inv(np.asarray(affine, float)[:3, :3])
+    steps = [np.gradient(field, axis=i) for i in range(3)]
+    metric = to_index @ to_index.T
+    total = np.zeros_like(field)
+    for i in range(3):
+        for j in range(i, 3):
+            if abs(metric[i, j]) > 1e-9:
+                total += np.float32(metric[i, j] * (1 if i == j else 2)) * steps[i] * steps[j]
+    return np.sqrt(np.maximum(total, 0))
+
+
+def _painter_of_deep(brain: Brain) -> Callable[[Canvas, Points], None]:
+    def paint(canvas: Canvas, points: Points) -> None:
+        sided = (np.abs(points[0]), points[1], points[2])
+        nuclei = brain.nuclei(points)
+        _paint_capsule(canvas, nuclei, sided)
+        canvas.paint("amygdala", _near(union_distance(template.AMYGDALA, sided)))
+        canvas.paint("hippocampus", _near(union_distance(template.HIPPOCAMPUS, sided)))
+        wide = brain.growth.ventricle_mm / brain.growth.scale
+        canvas.paint("ventricle", _near(union_distance(template.LATERAL_VENTRICLE, sided) - wide))
+        canvas.paint("third", _near(union_distance(template.THIRD_VENTRICLE, sided)))
+        for name, distance in nuclei.items():
+            canvas.paint(name, _near(distance))
+
+    return paint
+
+
+def _paint_capsule(canvas: Canvas, nuclei: dict[str, np.ndarray], sided: Points) -> None:
+    """Mix the signal of the internal capsule into the white matter between the nuclei.
+
+    Fully next to the thalamus (posterior limb), half next to the caudate (anterior limb), and
+    fading upwards into the corona radiata.
+    """
+    lentiform = np.maximum(np.minimum(nuclei["putamen"], nuclei["pallidum"]), 0)
+    weight = np.zeros_like(lentiform)
+    for name, share in (("caudate", 0.5), ("thalamus", 1.0)):
+        gap = lentiform + np.maximum(nuclei[name], 0)
+        np.maximum(weight, share * smooth_step(-gap, -10.0, -6.0), out=weight)
+    crown = union_distance(template.CORONA, sided)
+    np.maximum(weight, 0.6 * smooth_step(-crown, -2.0, 4.0), out=weight)
+    white = (canvas.dseg == 2) | (canvas.dseg == 41)
+    weight *= white
+    for name, image in canvas.signals.items():
+        values = canvas.contrast[name]
+        image += weight * np.float32(values["internal_capsule"] - values["wm"])
+
+
+def _painter_of_hindbrain(brain: Brain) -> Callable[[Canvas, Points], None]:
+    def paint(canvas: Canvas, points: Points) -> None:
+        sided = (np.abs(points[0]), points[1], points[2])
+        cerebellum = brain.cerebellum(sided)
+        # Folia: fine ripples of the white matter's outline.
+        ripple = 1.0 * np.cos(1.4 * (0.5 * points[1] + points[2]))
+        canvas.paint("cerebellum", _near(cerebellum))
+        canvas.paint("cerebellum_wm", _near(cerebellum + 7.5 + ripple))
+        canvas.paint("brainstem", _near(union_distance(template.BRAINSTEM, sided)))
+        canvas.paint("fourth", _near(union_distance(template.FOURTH_VENTRICLE, sided)))
+
+    return paint
+
+
+def _near(distance: np.ndarray) -> np.ndarray:
+    return np.clip(distance, -_FAR_MM, _FAR_MM)
+
+
+def _in_box(
+    canvas: Canvas,
+    points: Points,
+    box: tuple[tuple[float, float], ...],
+    painter: Callable[[Canvas, Points], None],
+) -> None:
+    """Call a painter on the part of the canvas whose points lie in a box of the template."""
+    stride = 4
+    few = [p[::stride, ::stride, ::stride] for p in (np.abs(points[0]), points[1], points[2])]
+    inside = np.ones(few[0].shape, bool)
+    for p, (low, high) in zip(few, box, strict=True):
+        inside &= (p > low - _FAR_MM) & (p < high + _FAR_MM)
+    if not inside.any():
+        return
+    slices = []
+    for axis in range(3):
+        hit = np.flatnonzero(inside.any(axis=tuple(a for a in range(3) if a != axis)))
+        slices.append(slice(max((hit[0] - 1) * stride, 0), (hit[-1] + 2) * stride))
+    cut = (slices[0], slices[1], slices[2])
+    painter(canvas.cut(cut), (points[0][cut], points[1][cut], points[2][cut]))
+
+
+def _slabs(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice, slice]]:
+    """Rows to compute (with a halo), which of them to keep, and where they go."""
+    rows = max(_SLAB_VOXELS // (shape[1] * shape[2]), 4)
+    for start in range(0, shape[0], rows):
+        stop = min(start + rows, shape[0])
+        low, high = max(start - 2, 0), min(stop + 2, shape[0])
+        yield slice(low, high), slice(start - low, stop - low), slice(start, stop)
+
+
+def _ends(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    first, last = [slice(None)] * 3, [slice(None)] * 3
+    first[axis], last[axis] = slice(None, -1), slice(1, None)
+    return tuple(first), tuple(last)

@@ -1,0 +1,119 @@
+"""The shapes of the infant brain: a few geometric bodies a structure, right side, mm at 12 months.
+
+Axes: x to the right from the midline, y forwards, z up; the origin lies between the nuclei, about
+the anterior wall of the third ventricle. The parameters are chosen by least squares and by eye so
+that the bodies resemble the structures of three infants of 2, 6 and 12 months.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bgpvs_wf.phantom.shapes import Arc, Blob, Points, smooth_union
+
+Shape = Blob | Arc
+
+CEREBRUM: tuple[Shape, ...] = (
+    Blob((2.6, 16.0, 10.9), (55.2, 42.2, 37.5), (18.0, 12.2, 70.1), (0.0, 0.009, 0.0, -0.0043), (-0.57, 0.0, 0.0)),
+    Blob((22.0, -34.7, 23.8), (27.9, 61.8, 38.9), (-10.3, 40.0, 15.0), (-0.0051, 0.0, 0.0, -0.0038), (-0.06, 0.0, 0.0)),
+    Blob((35.1, -14.4, -11.2), (23.7, 41.2, 20.8), (6.1, -129.0, 12.6), (0.0085, 0.0127, 0.0, 0.0018), (0.15, 0.0, 0.0)),
+    Blob((17.1, 41.8, 1.4), (18.3, 31.3, 22.2), (-89.2, 266.8, 129.9), (0.0098, 0.0244, 0.0, -0.0542), (-0.55, 0.0, 0.0)),
+)  # fmt: skip
+"""One hemisphere with the fluid on it, and the midline base."""
+CEREBRUM_FILLET_MM = 14.0
+NUCLEI: dict[str, tuple[Shape, ...]] = {
+    "thalamus": (
+        Blob((7.9, -17.2, 5.32), (5.74, 17.12, 11.38), (0.6, -24.2, -29.7), (0.0206, 0.013, 0.0029, -0.0075), (0.1, 0.1, 0.04)),
+    ),
+    "caudate": (
+        Blob((11.77, 6.69, 11.59), (7.44, 20.81, 3.75), (31.8, 50.8, -12.5), (-0.0095, -0.0061, -0.0108, -0.0133), (0.46, -0.27, 0.41)),
+    ),
+    "accumbens": (
+        Blob((7.51, 8.59, -7.96), (2.89, 4.26, 5.49), (31.7, -1.6, 48.9), (0.0166, -0.0166, -0.0022, 0.0155), (0.04, 0.07, 0.0)),
+    ),
+    "putamen": (
+        Blob((21.08, 1.1, 0.27), (4.38, 17.33, 10.82), (19.2, 2.3, -17.5), (-0.012, -0.0089, 0.0154, -0.0141), (0.4, 0.21, -0.12)),
+    ),
+    "pallidum": (
+        Blob((14.48, -2.37, -4.23), (8.16, 4.52, 8.52), (43.4, 29.5, -131.4), (0.0448, -0.0207, -0.0538, 0.0691), (0.2, 0.1, -0.16)),
+    ),
+}  # fmt: skip
+"""Painted in this order, the later over the earlier."""
+LATERAL_VENTRICLE: tuple[Shape, ...] = (
+    Arc((-7.0, 1.0), (29.0, 15.5), (5.0, 250.0), (4.5, 12.5, 31.0), (3.5, 4.5, 2.0), (3.5, 2.6, 1.2), 0.2),
+    Blob((5.5, 12.0, 9.0), (2.6, 12.0, 8.0), (0.0, 25.0, -18.0)),
+    Blob((21.0, -37.0, 4.0), (3.5, 8.0, 6.0), (-20.0, 0.0, 15.0)),
+)  # fmt: skip
+THIRD_VENTRICLE: tuple[Shape, ...] = (Blob((0.0, -12.0, 0.0), (1.6, 15.0, 10.0), (10.0, 0.0, 0.0)),)
+HIPPOCAMPUS: tuple[Shape, ...] = (
+    Arc((-11.0, -2.0), (20.0, 16.0), (180.0, 290.0), (17.0, 24.0, 23.0), (3.5, 4.5, 6.0), (3.0, 3.5, 4.5)),
+)  # fmt: skip
+AMYGDALA: tuple[Shape, ...] = (Blob((20.0, 3.0, -17.5), (6.5, 6.0, 6.5)),)
+CALLOSUM: tuple[Shape, ...] = (Blob((0.0, -6.0, 1.0), (40.0, 39.0, 23.5), (4.0, 0.0, 0.0)),)
+"""What the interhemispheric fissure does not reach: callosum and all below it."""
+DEEP_CORE: tuple[Shape, ...] = (Blob((12.0, -6.0, 0.0), (24.0, 38.0, 22.0)),)
+"""Free of sulci."""
+CORONA: tuple[Shape, ...] = (Blob((21.0, -10.0, 22.0), (4.5, 16.0, 12.0), (0.0, 12.0, 0.0)),)
+"""Early myelinating white matter above the internal capsule."""
+BRAINSTEM: tuple[Shape, ...] = (
+    Blob((0.0, -23.0, -28.0), (11.0, 8.5, 27.0), (-10.0, 0.0, 0.0)),
+    Blob((0.0, -15.5, -31.0), (13.0, 8.0, 10.0)),
+    Blob((9.0, -15.0, -14.0), (4.5, 6.0, 10.0), (0.0, 25.0, 0.0)),
+)
+CEREBELLUM: tuple[Shape, ...] = (
+    Blob((18.0, -45.0, -33.0), (23.0, 18.5, 16.0), (10.0, 0.0, -10.0)),
+    Blob((0.0, -42.0, -27.0), (10.0, 16.0, 16.0)),
+)
+CEREBELLUM_ANCHOR = (0.0, -36.0, -18.0)
+"""What stays in place as the cerebellum grows."""
+FOURTH_VENTRICLE: tuple[Shape, ...] = (
+    Blob((0.0, -31.0, -30.0), (4.5, 3.0, 9.0), (-10.0, 0.0, 0.0)),
+)
+
+
+@dataclass(frozen=True)
+class Insula:
+    """The Sylvian fissure: a slit from the side down to the insula, and the slit over the insula."""
+
+    bottom_mm: float = 34.0
+    """x of the insula."""
+    slope: float = -0.5
+    """Fall of the slit forwards."""
+    height_mm: float = -3.0
+    """z of the slit at y = 0."""
+    reach_mm: tuple[float, float] = (-32.0, 24.0)
+    """y of its ends."""
+    operculum_mm: tuple[float, float] = (-8.0, 17.0)
+    """Lower and upper end of the slit over the insula, relative to the first slit."""
+    insula_mm: tuple[float, float] = (-22.0, 20.0)
+    """y of the ends of the insula."""
+    curve: float = -0.012
+    """Bend of the insula: shift of x by y^2, 1/mm."""
+
+    def distance(self, points: Points) -> np.ndarray:
+        """Return the unsigned distance to the sheet in its middle, mm."""
+        x, y, z = points
+        rise = z - (self.height_mm + self.slope * y)
+        bottom = self.bottom_mm + self.curve * y * y
+        slit = _hypot3(
+            rise * (1 + self.slope**2) ** -0.5,
+            np.maximum(bottom - x, 0),
+            _outside(y, self.reach_mm),
+        )
+        plate = _hypot3(x - bottom, _outside(rise, self.operculum_mm), _outside(y, self.insula_mm))
+        return np.minimum(slit, plate)
+
+
+def union_distance(shapes: tuple[Shape, ...], points: Points, fillet_mm: float = 2.0) -> np.ndarray:
+    """Return the signed distance to the filleted union of some shapes, mm."""
+    return smooth_union([shape.distance(points) for shape in shapes], fillet_mm)
+
+
+def _outside(value: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
+    return np.maximum(np.maximum(limits[0] - value, value - limits[1]), 0)
+
+
+def _hypot3(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    return np.sqrt(a * a + b * b + c * c)
