@@ -101,7 +101,7 @@ def _run_jobs(
 
     logs = RunLogs.create(logs_path(config.output_dir), settings_text(config, levels))
     report.log_file, report.config_file = logs.log_file, logs.config_file
-    say(f"Running {len(jobs)} with {config.plugin} on {config.nprocs} processors.")
+    say(f"{len(jobs)} to run, with {config.plugin} on {config.nprocs} processors.")
     with logged_to(logs.log_file, verbose=verbose > 1):
         runner = CohortRunner(config, init_bgpvs_wf, ledger, logs, _display())
         report.outcomes += runner.run(jobs)
@@ -115,13 +115,14 @@ def _run_group(config: RunConfig, report: Report) -> BGPVSError | None:
     done = report.labels("done")
     unchanged = report.finished_before and not done
     if not (unchanged and path.is_file()):
-        from bgpvs_wf.quantification.group import collect_group_table
+        from bgpvs_wf.cli.group_level import write_group_table
 
         try:
-            collect_group_table(config.output_dir)
+            path, left_out = write_group_table(config)
         except BGPVSError as error:
             # Where everybody failed, that is what to tell.
             return None if report.outcomes and not done else error
+        report.left_out_of_table = list(left_out)
     report.group_table = path
     return None
 

@@ -23,6 +23,7 @@ from typing import Any
 
 from nipype.pipeline.plugins import multiproc
 
+from bgpvs_wf.engine.crashes import node_place
 from bgpvs_wf.errors import BGPVSError
 
 _LOG = logging.getLogger(__name__)
@@ -80,6 +81,12 @@ class MultiProcPlugin(multiproc.MultiProcPlugin):
         for process in multiprocessing.active_children():
             if process.pid:
                 self._workers.setdefault(process.pid, pool)
+
+    def _sort_jobs(self, jobids: Any, scheduler: str | None = "tsort") -> Any:
+        """Finish one subject after another, rather than one stage of all after another."""
+        if scheduler is not None:
+            return super()._sort_jobs(jobids, scheduler=scheduler)
+        return sorted(jobids, key=lambda job: (node_place(self.procs[job].fullname)[0], job))
 
     def _submit_job(self, node: Any, updatehash: bool = False) -> int:
         self._taskid += 1

@@ -24,6 +24,8 @@ class Report:
     finished_before: list[str] = field(default_factory=list)
     pages: list[Path] = field(default_factory=list)
     group_table: Path | None = None
+    left_out_of_table: list[str] = field(default_factory=list)
+    """Subjects with results of a run that they did not finish."""
     log_file: Path | None = None
     config_file: Path | None = None
 
@@ -83,6 +85,9 @@ class Report:
             lines.append(f"  and {len(pages) - _SHOWN} pages more")
         if self.group_table:
             lines.append(f"  table of all: {self.group_table}")
+        if self.left_out_of_table:
+            who = _count(self.left_out_of_table)
+            lines.append(f"  not in the table, since their last run failed: {who}")
         if self.log_file:
             lines.append(f"Log: {self.log_file}")
         return lines

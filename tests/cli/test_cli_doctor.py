@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+
+from bgpvs_wf.cli import doctor
+from bgpvs_wf.errors import UsageError
+
+
+def test_it_looks_at_everything(site):
+    done = site.call("doctor")
+    assert "Traceback" not in done.stderr
+    for name in ("Python ", "nipype", "antspyx", "ANTs", "Graphviz", "SLURM", "memory", "disk"):
+        assert f" {name}" in done.stdout
+    missing = [line for line in done.stdout.splitlines() if line.strip().startswith("MISSING")]
+    assert done.returncode == (1 if missing else 0)
+
+
+def test_all_requirements_of_this_installation_are_there():
+    checks = list(doctor.check_python())
+    assert {check.name for check in checks} >= {"Python", "bgpvs-wf", "numpy", "pybids"}
+    assert "hypothesis" not in {check.name for check in checks}
+    assert not [check for check in checks if check.state == doctor.MISSING]
+
+
+def test_an_old_package_is_missing():
+    (check,) = doctor.check_requirement("numpy>=9999")
+    assert check.state == doctor.MISSING
+    assert check.advice == "pip install 'numpy>=9999'"
+
+
+def test_native_ants_is_found(tmp_path, monkeypatch):
+    for name in doctor._ANTS_COMMANDS:
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert doctor.check_ants() == doctor.Check("ANTs", doctor.GOOD, f"native, in {tmp_path}")
+
+
+def test_no_ants_at_all(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    def refuse():
+        raise UsageError("Neither ANTs nor the package antspyx is installed.")
+
+    monkeypatch.setattr("bgpvs_wf.interfaces.antspyx.load_library", refuse)
+    assert doctor.check_ants().state == doctor.MISSING
+
+
+def test_a_damaged_atlas_is_named(tmp_path, monkeypatch):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "atlas.json").write_text("{")
+    monkeypatch.setenv("BGPVS_WF_ATLASES", str(tmp_path))
+    (check,) = doctor.check_atlases()
+    assert check.state == doctor.MISSING
+    assert "broken" in check.found
+
+
+@pytest.mark.parametrize(("memory", "state"), [(2.0, "note"), (16.0, "ok")])
+def test_little_memory_is_noted(tmp_path, monkeypatch, memory, state):
+    monkeypatch.setattr("bgpvs_wf.engine.resources.memory_gb", lambda: memory)
+    checks = {check.name: check for check in doctor.check_machine(tmp_path)}
+    assert checks["memory"].state == state
