@@ -14,9 +14,10 @@ from bgpvs_wf.reports.figures import legend, tile_svg
 from bgpvs_wf.reports.headlines import BG_REGION, headlines
 from bgpvs_wf.reports.methods import methods_text
 from bgpvs_wf.reports.registration import atlas_tiles, edge_tiles
+from bgpvs_wf.reports.scene import Scene
 from bgpvs_wf.reports.stack import slice_of, slice_stack
 from bgpvs_wf.reports.tables import readable, to_table
-from bgpvs_wf.reports.views import Scene, Tile, Volume
+from bgpvs_wf.reports.views import Tile, Volume
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,8 @@ from bgpvs_wf.reports.figures import (
     tile_svg,
 )
 from bgpvs_wf.reports.registration import atlas_tiles, edge_tiles
-from bgpvs_wf.reports.views import COLOURS, PVS_COLOUR, Scene, Volume
+from bgpvs_wf.reports.scene import Scene
+from bgpvs_wf.reports.views import COLOURS, PVS_COLOUR, Volume
 
 
 def pixels(png: bytes) -> np.ndarray:

@@ -8,8 +8,8 @@ from hypothesis.extra import numpy as hnp
 from scipy.spatial.transform import Rotation
 
 from bgpvs_wf.imaging.geometry import isotropic_grid, resample
+from bgpvs_wf.reports.scene import Scene
 from bgpvs_wf.reports.views import (
-    Scene,
     Volume,
     choose_slices,
     smooth_outline,
