@@ -12,6 +12,9 @@ from bgpvs_wf.engine.crashes import node_place
 
 _LOG = logging.getLogger(__name__)
 
+HASH_SETTINGS = {"hash_method": "timestamp", "remove_unnecessary_outputs": "false"}
+"""Nipype's settings that nodes' hashes depend on: to look and to run, they must be the same."""
+
 
 def execution_nodes(workflow: Any) -> list[tuple[Any, tuple[str, ...]]]:
     """Return the nodes that Nipype would execute, in order, each with its predecessors' names.
@@ -38,7 +41,8 @@ def execution_nodes(workflow: Any) -> list[tuple[Any, tuple[str, ...]]]:
                 before = tuple(other.fullname for other in graph.predecessors(node))
                 found.append((node, before))
 
-    workflow.config.setdefault("execution", {})["create_report"] = "false"
+    settings = {**HASH_SETTINGS, "create_report": "false"}
+    workflow.config.setdefault("execution", {}).update(settings)
     workflow.run(plugin=PreviewPlugin())
     return found
 

@@ -16,7 +16,7 @@ from bgpvs_wf.engine.crashes import Crash, describe, read_crashes, workflow_name
 from bgpvs_wf.engine.ledger import Ledger, Record, describe_subject, missing_outputs
 from bgpvs_wf.engine.logs import RunLogs
 from bgpvs_wf.engine.plugins import complete_arguments, load_plugin, returns_at_once
-from bgpvs_wf.engine.preview import execution_nodes
+from bgpvs_wf.engine.preview import HASH_SETTINGS, execution_nodes
 from bgpvs_wf.engine.progress import DONE, FAILED, REUSED, Display, Event, Tracker
 from bgpvs_wf.engine.resources import memory_gb
 from bgpvs_wf.errors import BGPVSError
@@ -164,14 +164,13 @@ class CohortRunner:
         local = self.config.plugin in ("Linear", "MultiProc", "LegacyMultiProc")
         workflow.config.setdefault("execution", {}).update(
             {
+                **HASH_SETTINGS,
                 "crashdump_dir": str(self.logs.folder),
                 "crashfile_format": "txt",
                 "create_report": "false",
                 # Batch systems are asked about every job at every poll.
                 "poll_sleep_duration": "0.2" if local else "5",
                 "job_finished_timeout": "60",
-                "hash_method": "timestamp",
-                "remove_unnecessary_outputs": "false",
                 "stop_on_first_crash": str(self.config.stop_on_first_crash).lower(),
                 "check_version": "false",
                 "matplotlib_backend": "Agg",

@@ -147,3 +147,29 @@ def test_messages_go_to_the_log_not_the_terminal(toy, capfd):
     assert (out, err) == ("", "")
     log = (toy.root / "out" / "logs" / "run-1" / "run.log").read_text()
     assert "bgpvs_wf.sub_01_wf.prepare_wf.measure" in log
+
+
+def test_multiproc_finishes_one_subject_after_another(toy):
+    jobs = [toy.job(name, "abc") for name in ("01", "02", "03")]
+    toy.run(jobs, plugin="MultiProc", plugin_args={"n_procs": 1})
+    done = [
+        subject for subject, stage, state in toy.display.events if (stage, state) == ("", "done")
+    ]
+    begun = [
+        subject
+        for subject, stage, state in toy.display.events
+        if (stage, state) == ("prepare", "running")
+    ]
+    assert done == begun == ["sub-01", "sub-02", "sub-03"]
+    first_done = toy.display.events.index(("sub-01", "", "done"))
+    assert first_done < toy.display.events.index(("sub-03", "prepare", "running"))
+
+
+def test_large_cohorts_run_in_batches(toy, monkeypatch):
+    monkeypatch.setattr("bgpvs_wf.engine.runner._LARGEST_BATCH", 2)
+    jobs = [toy.job(name, "abc") for name in ("01", "02", "03")]
+    jobs[0] = toy.job("01", "truncated")
+    outcomes = toy.run(jobs)
+    assert [outcomes[job.label].state for job in jobs] == ["failed", "done", "done"]
+    # Crashes of an earlier batch are not counted again.
+    assert len(outcomes["sub-01"].failures) == 1

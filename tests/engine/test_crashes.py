@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+import pytest
+
+from bgpvs_wf.engine.crashes import describe, node_place, parse_crash, read_crashes
+from bgpvs_wf.errors import BadImageError
+
+_COMMAND = """\
+Node: bgpvs_wf.sub_01_wf.anatomy_wf.register
+Working directory: /work
+
+Node inputs:
+
+args = <undefined>
+note = ValueError: this is an input
+
+Traceback (most recent call last):
+  File "nodes.py", line 787, in _run_command
+    raise NodeExecutionError(msg)
+nipype.pipeline.engine.nodes.NodeExecutionError: Exception raised while executing Node register.
+
+Cmdline:
+\tantsRegistration --dimensionality 3
+Stdout:
+\tAll went well so far.
+Stderr:
+{stderr}
+Traceback:
+\tRuntimeError: subprocess exited with code {code}.
+"""
+
+
+def test_a_failed_command_is_named_with_its_last_words():
+    crash = parse_crash(_COMMAND.format(stderr="\tworking ...\n\tcannot read fixed.nii\n", code=1))
+    assert (crash.subject, crash.stage) == ("sub_01_wf", "anatomy")
+    assert crash.cause == "antsRegistration failed (exit 1): cannot read fixed.nii"
+
+
+def test_a_killed_command_says_so():
+    crash = parse_crash(_COMMAND.format(stderr="", code=-9))
+    assert crash.cause == "antsRegistration was killed by signal 9: All went well so far."
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (BadImageError("x.nii is 4D; give a 3D image."), "x.nii is 4D; give a 3D image."),
+        (ValueError("no\nnumber"), "ValueError: no"),
+        (KeyError(), "KeyError"),
+        (
+            OSError(28, "No space left on device"),
+            "OSError: [Errno 28] No space left on device. Free some space and run again.",
+        ),
+        (
+            MemoryError(),
+            "MemoryError. Give the run more memory or fewer processes (--nprocs), and run again.",
+        ),
+    ],
+)  # fmt: skip
+def test_exceptions_in_a_line(error, cause):
+    try:
+        raise error
+    except type(error) as raised:
+        lines = "".join(traceback.format_exception(raised)).splitlines()
+    assert describe(lines) == cause
+    assert describe([f"\t{line}" for line in lines]) == cause
+
+
+def test_something_else_gives_its_last_line():
+    assert describe(["first", "", "last words", " "]) == "last words"
+    assert describe([]) == "unknown cause"
+
+
+@pytest.mark.parametrize("name", ["bgpvs_wf", "", "bgpvs_wf.sub_01_wf"])
+def test_odd_names_have_no_stage(name):
+    assert node_place(name)[1] == ""
+
+
+def test_crash_files_come_in_the_order_of_their_making(tmp_path: Path):
+    import os
+
+    for age, name in enumerate("cab"):
+        path = tmp_path / f"crash-{name}.txt"
+        path.write_text(f"Node: bgpvs_wf.sub_{name}_wf.prepare_wf.x\nValueError: {name}\n")
+        os.utime(path, (age, age))
+    (tmp_path / "run.log").write_text("no crash")
+    assert [crash.cause[-1] for crash in read_crashes(tmp_path)] == ["c", "a", "b"]
