@@ -263,6 +263,8 @@ def _record(record: Mapping[str, Any]) -> dict[str, Any]:
     """Split a record into single values and tables of values."""
 
     def text(value: Any) -> str:
+        if isinstance(value, (list, tuple)):
+            return ", ".join(map(text, value)) or "none"
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         return readable(value) if number else str(value)
 

@@ -55,7 +55,7 @@ def report(toy) -> SubjectReport:
             }
         ),
         object_columns={"length_mm": {"Units": "mm", "Description": "Along the skeleton"}},
-        record={"strategy": "anatomy", "refused": {"touches_csf": 12, "blob": 3}},
+        record={"scales_mm": [0.3, 0.45], "refused": {"touches_csf": 12, "blob": 3}},
         warnings=["T1w <script>alert(1)</script> & more"],
         software={"nipype": "1.11.0"},
         parameters={"prepare": {"bias_correction": True}, "quantify": {"min_volume_mm3": 0.5}},
@@ -135,7 +135,13 @@ def test_page_of_a_subject_without_pvs(report, toy):
 
 def test_page_shows_refusals_parameters_software_and_sources(report):
     page = render_subject(report)
-    for text in ("touches csf", "quantify.min_volume_mm3", "1.11.0", "bids::sub-01/anat"):
+    for text in (
+        "touches csf",
+        "0.3, 0.45",
+        "quantify.min_volume_mm3",
+        "1.11.0",
+        "bids::sub-01/anat",
+    ):
         assert text in page
 
 
