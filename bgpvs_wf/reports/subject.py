@@ -266,7 +266,10 @@ def _record(record: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, (list, tuple)):
             return ", ".join(map(text, value)) or "none"
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return readable(value) if number else str(value)
+        if not number:
+            return str(value)
+        shown = readable(value)
+        return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
     def words(name: str) -> str:
         return str(name).replace("_", " ")
