@@ -8,14 +8,15 @@ import numpy as np
 
 from bgpvs_wf.phantom import template
 from bgpvs_wf.phantom.growth import NUCLEI_NAMES, Growth, growth_at
-from bgpvs_wf.phantom.shapes import Points
+from bgpvs_wf.phantom.shapes import Points, smooth_union
 from bgpvs_wf.phantom.template import union_distance
 from bgpvs_wf.phantom.waves import WaveField
 
 _FOLD_CENTRE = (20.0, -8.0, 6.0)
 _FOLD_RADII = (38.0, 74.0, 46.0)
 _FOLD_SPHERE_MM = 52.0
-_FOLD_WAVELENGTHS_MM = (19.0, 28.0)  # two sulci a wave, on a 12-month brain; chosen
+_FOLD_WAVELENGTHS_MM = (17.0, 26.0)  # two sulci a wave, on a 12-month brain; chosen
+_FOLD_SWAY = 0.35
 _OTHER_SIDE_MM = 300.0  # moves the left side's folds to an unrelated part of the field
 
 
@@ -70,15 +71,18 @@ class Brain:
             for name in NUCLEI_NAMES
         }
 
-    def head(self, points: Points) -> np.ndarray:
-        """Return the signed distance to the surface of the brain with its fluid."""
+    def head(self, points: Points, cerebrum: np.ndarray | None = None) -> np.ndarray:
+        """Return the signed distance to the surface of the brain with its fluid.
+
+        `cerebrum` is that of `template.cerebrum_distance`, where it is known already.
+        """
         sided = (np.abs(points[0]), points[1], points[2])
-        shapes = [union_distance(template.CEREBRUM, sided, template.CEREBRUM_FILLET_MM)]
-        if self.hindbrain:
-            hind = np.minimum(self.cerebellum(sided), union_distance(template.BRAINSTEM, sided))
-            h = np.maximum(16.0 - np.abs(shapes[0] - hind), 0) / 16.0
-            shapes[0] = np.minimum(shapes[0], hind - 1.0) - h * h * 4.0
-        return shapes[0]
+        if cerebrum is None:
+            cerebrum = template.cerebrum_distance(sided)
+        if not self.hindbrain:
+            return cerebrum
+        stem = union_distance(template.BRAINSTEM, sided)
+        return smooth_union([cerebrum, self.cerebellum(sided) - 1.0, stem - 1.0], 16.0)
 
     def cerebellum(self, sided: Points) -> np.ndarray:
         """Return the signed distance to the cerebellum, right side."""
@@ -91,7 +95,7 @@ class Brain:
         )
 
     def fold_field(self, points: Points) -> np.ndarray:
-        """Return the field whose zero sheets are the sulci; constant along rays from the centre."""
+        """Return the field whose zero sheets are the sulci; nearly constant along rays from within."""
         x, y, z = points
         ray = [
             (p - c) / r
@@ -99,7 +103,14 @@ class Brain:
         ]
         away = _FOLD_SPHERE_MM / np.sqrt(ray[0] ** 2 + ray[1] ** 2 + ray[2] ** 2 + 1e-3)
         side = np.where(x < 0, np.float32(_OTHER_SIDE_MM), np.float32(0))
-        return self.folds((ray[0] * away + side, ray[1] * away, ray[2] * away))
+        # A share of the position itself lets the sulci sway on their way down.
+        return self.folds(
+            (
+                ray[0] * away + _FOLD_SWAY * x + side,
+                ray[1] * away + _FOLD_SWAY * y,
+                ray[2] * away + _FOLD_SWAY * z,
+            )
+        )
 
 
 def draw_brain(

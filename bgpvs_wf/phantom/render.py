@@ -22,7 +22,7 @@ from bgpvs_wf.phantom.template import Insula, union_distance
 _FAR_MM = 6.0
 _SLAB_VOXELS = 400_000
 _DEEP_BOX = ((0.0, 42.0), (-56.0, 40.0), (-32.0, 36.0))
-_LABELS = {
+LABELS = {
     "cortex": (3, 42),
     "wm": (2, 41),
     "thalamus": (10, 49),
@@ -40,6 +40,7 @@ _LABELS = {
     "cerebellum": (8, 47),
     "cerebellum_wm": (7, 46),
 }
+"""Structure to its harmonised labels, left and right."""
 _SIGNAL_OF = {
     "hippocampus": "cortex",
     "amygdala": "cortex",
@@ -68,7 +69,7 @@ class Canvas:
         """Put a tissue where a signed distance is negative, over what is there."""
         share = occupancy(distance)
         inside = distance < 0
-        left, right = _LABELS[tissue]
+        left, right = LABELS[tissue]
         self.dseg[inside] = np.where(self.left[inside], left, right)
         for name, image in self.signals.items():
             value = self.contrast[name][_SIGNAL_OF.get(tissue, tissue)]
@@ -127,7 +128,10 @@ def render(brain: Brain, grid: Grid, modalities: tuple[str, ...] = ("T1w", "T2w"
         part.signals = {name: np.zeros(part.dseg.shape, np.float32) for name in modalities}
         points = brain.to_template(grid_points(grid, outer))
         part.left = points[0] < 0
-        _paint_all(brain, part, points, grid.affine)
+        cut = _occupied(brain, points)
+        if cut is not None:
+            inside = (points[0][cut], points[1][cut], points[2][cut])
+            _paint_all(brain, part.cut(cut), inside, grid.affine)
         canvas.dseg[kept] = part.dseg[inner]
         canvas.left[kept] = part.left[inner]
         for name in modalities:
@@ -148,13 +152,12 @@ def grid_points(grid: Grid, rows: slice | None = None) -> Points:
 
 
 def _paint_all(brain: Brain, canvas: Canvas, points: Points, affine: np.ndarray) -> None:
-    head = brain.head(points)
-    if not (head < 2 * _FAR_MM).any():
-        return
+    cerebrum = template.cerebrum_distance((np.abs(points[0]), points[1], points[2]))
+    head = brain.head(points, cerebrum)
     canvas.paint("csf", np.clip(head, -_FAR_MM, _FAR_MM))
     if brain.hindbrain:
         _in_box(canvas, points, ((0, 70), (-90, 0), (-90, 2)), _painter_of_hindbrain(brain))
-    pial, white = _cortical_surfaces(brain, points, affine)
+    pial, white = _cortical_surfaces(brain, points, cerebrum, affine)
     canvas.paint("cortex", np.clip(pial, -_FAR_MM, _FAR_MM))
     canvas.paint("wm", np.clip(white, -_FAR_MM, _FAR_MM))
     _in_box(canvas, points, _DEEP_BOX, _painter_of_deep(brain))
@@ -163,15 +166,14 @@ def _paint_all(brain: Brain, canvas: Canvas, points: Points, affine: np.ndarray)
 
 
 def _cortical_surfaces(
-    brain: Brain, points: Points, affine: np.ndarray
+    brain: Brain, points: Points, cerebrum: np.ndarray, affine: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Signed distances to the pial and the white surface of the cerebrum."""
     growth = brain.growth
     unit = growth.scale
     x, y, z = np.abs(points[0]), points[1], points[2]
     sided = (x, y, z)
-    hull = union_distance(template.CEREBRUM, sided, template.CEREBRUM_FILLET_MM)
-    hull += growth.fluid_mm / unit
+    hull = cerebrum + growth.fluid_mm / unit
     core = union_distance(template.CALLOSUM, sided)
     fissure = growth.fissure_width_mm / 2 / unit - x
     surface = np.maximum(hull, np.minimum(fissure, core))
@@ -272,6 +274,23 @@ def _near(distance: np.ndarray) -> np.ndarray:
     return np.clip(distance, -_FAR_MM, _FAR_MM)
 
 
+def _occupied(brain: Brain, points: Points) -> tuple[slice, ...] | None:
+    """Find the part of the points that may lie in the head, or None."""
+    few = (points[0][:, ::4, ::4], points[1][:, ::4, ::4], points[2][:, ::4, ::4])
+    return _bounds(brain.head(few) < _FAR_MM, (1, 4, 4))
+
+
+def _bounds(inside: np.ndarray, stride: tuple[int, int, int]) -> tuple[slice, ...] | None:
+    """Find the box of a mask that was asked at every so many voxels only."""
+    if not inside.any():
+        return None
+    slices = []
+    for axis, step in enumerate(stride):
+        hit = np.flatnonzero(inside.any(axis=tuple(a for a in range(3) if a != axis)))
+        slices.append(slice(max(int(hit[0] - 1) * step, 0), int(hit[-1] + 2) * step))
+    return tuple(slices)
+
+
 def _in_box(
     canvas: Canvas,
     points: Points,
@@ -279,19 +298,13 @@ def _in_box(
     painter: Callable[[Canvas, Points], None],
 ) -> None:
     """Call a painter on the part of the canvas whose points lie in a box of the template."""
-    stride = 4
-    few = [p[::stride, ::stride, ::stride] for p in (np.abs(points[0]), points[1], points[2])]
+    few = [p[:, ::4, ::4] for p in (np.abs(points[0]), points[1], points[2])]
     inside = np.ones(few[0].shape, bool)
     for p, (low, high) in zip(few, box, strict=True):
         inside &= (p > low - _FAR_MM) & (p < high + _FAR_MM)
-    if not inside.any():
-        return
-    slices = []
-    for axis in range(3):
-        hit = np.flatnonzero(inside.any(axis=tuple(a for a in range(3) if a != axis)))
-        slices.append(slice(max((hit[0] - 1) * stride, 0), (hit[-1] + 2) * stride))
-    cut = (slices[0], slices[1], slices[2])
-    painter(canvas.cut(cut), (points[0][cut], points[1][cut], points[2][cut]))
+    cut = _bounds(inside, (1, 4, 4))
+    if cut is not None:
+        painter(canvas.cut(cut), (points[0][cut], points[1][cut], points[2][cut]))
 
 
 def _slabs(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice, slice]]:

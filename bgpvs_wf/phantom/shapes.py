@@ -6,6 +6,7 @@ signed distance in mm: exact on the surface, first order near it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +42,7 @@ class Blob:
     def distance(self, points: Points) -> np.ndarray:
         """Return the signed distance, mm, negative inside."""
         x, y, z = _rotate([p - c for p, c in zip(points, self.centre, strict=True)], self.turn)
-        a, b, c = self.radii
+        _, b, c = self.radii
         k = self.bend
         x = x - (k[0] * y * y + k[1] * z * z + k[2] * y * z)
         z = z - k[3] * y * y
@@ -89,11 +90,12 @@ class Arc:
         x, y, z = points
         b, c = self.radii
         v, w = (y - self.centre[0]) / b, (z - self.centre[1]) / c
-        first, last = np.radians(self.span)
+        first, last = (math.radians(angle) for angle in self.span)
         # The branch cut lies opposite the middle of the arc.
         middle = 0.5 * (first + last)
         angle = np.arctan2(
-            w * np.cos(middle) - v * np.sin(middle), v * np.cos(middle) + w * np.sin(middle)
+            w * math.cos(middle) - v * math.sin(middle),
+            v * math.cos(middle) + w * math.sin(middle),
         )
         half = 0.5 * (last - first)
         t = np.clip(angle / half, -1, 1)
@@ -137,13 +139,14 @@ def _quadratic(values: tuple[float, float, float], t: np.ndarray) -> np.ndarray:
 
 
 def _rotate(points: list[np.ndarray], turn: tuple[float, float, float]) -> list[np.ndarray]:
+    # Python floats throughout: NumPy's own would turn float32 points into float64.
     x, y, z = points
-    for first, degrees in enumerate(turn):
+    for axis, degrees in enumerate(turn):
         if degrees:
-            c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-            if first == 0:
+            c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+            if axis == 0:
                 y, z = c * y - s * z, s * y + c * z
-            elif first == 1:
+            elif axis == 1:
                 x, z = c * x + s * z, c * z - s * x
             else:
                 x, y = c * x - s * y, s * x + c * y
@@ -154,7 +157,12 @@ def _ellipsoid_distance(
     points: tuple[np.ndarray, ...], radii: tuple[float | np.ndarray, ...]
 ) -> np.ndarray:
     """First-order signed distance to an ellipsoid at the origin (f / |grad f|)."""
-    scaled = [p / r for p, r in zip(points, radii, strict=True)]
-    k0 = np.sqrt(sum(s * s for s in scaled) + 1e-12)
-    k1 = np.sqrt(sum((s / r) ** 2 for s, r in zip(scaled, radii, strict=True)) + 1e-12)
-    return k0 * (k0 - 1) / k1
+    k0: np.ndarray | float = 0.0
+    k1: np.ndarray | float = 0.0
+    for p, r in zip(points, radii, strict=True):
+        scaled = p / r
+        k0 = k0 + scaled * scaled
+        scaled = scaled / r
+        k1 = k1 + scaled * scaled
+    k0 = np.sqrt(k0 + 1e-12)
+    return k0 * (k0 - 1) / np.sqrt(k1 + 1e-12)

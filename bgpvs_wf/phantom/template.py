@@ -23,6 +23,8 @@ CEREBRUM: tuple[Shape, ...] = (
 )  # fmt: skip
 """One hemisphere with the fluid on it, and the midline base."""
 CEREBRUM_FILLET_MM = 14.0
+TENTORIUM = Blob((0.0, -48.0, -34.0), (26.0, 36.0, 26.0))
+"""The hollow under the cerebrum in which the cerebellum lies."""
 NUCLEI: dict[str, tuple[Shape, ...]] = {
     "thalamus": (
         Blob((7.9, -17.2, 5.32), (5.74, 17.12, 11.38), (0.6, -24.2, -29.7), (0.0206, 0.013, 0.0029, -0.0075), (0.1, 0.1, 0.04)),
@@ -42,9 +44,10 @@ NUCLEI: dict[str, tuple[Shape, ...]] = {
 }  # fmt: skip
 """Painted in this order, the later over the earlier."""
 LATERAL_VENTRICLE: tuple[Shape, ...] = (
-    Arc((-7.0, 1.0), (29.0, 15.5), (5.0, 250.0), (4.5, 12.5, 31.0), (3.5, 4.5, 2.0), (3.5, 2.6, 1.2), 0.2),
-    Blob((5.5, 12.0, 9.0), (2.6, 12.0, 8.0), (0.0, 25.0, -18.0)),
-    Blob((21.0, -37.0, 4.0), (3.5, 8.0, 6.0), (-20.0, 0.0, 15.0)),
+    Arc((-7.0, 1.0), (29.0, 15.5), (5.0, 250.0), (6.0, 12.0, 31.0), (1.6, 5.0, 1.8), (1.8, 2.8, 1.2), 0.2),
+    Blob((5.2, 9.0, 9.5), (2.4, 11.0, 7.5), (0.0, -25.0, 18.0)),
+    Blob((8.0, 19.0, 4.5), (2.0, 7.5, 6.5), (0.0, -10.0, 24.0)),
+    Blob((20.5, -36.0, 4.5), (3.0, 8.5, 6.0), (0.0, 0.0, -35.0)),
 )  # fmt: skip
 THIRD_VENTRICLE: tuple[Shape, ...] = (Blob((0.0, -12.0, 0.0), (1.6, 15.0, 10.0), (10.0, 0.0, 0.0)),)
 HIPPOCAMPUS: tuple[Shape, ...] = (
@@ -95,7 +98,8 @@ class Insula:
     def distance(self, points: Points) -> np.ndarray:
         """Return the unsigned distance to the sheet in its middle, mm."""
         x, y, z = points
-        rise = z - (self.height_mm + self.slope * y)
+        ripple = 1.5 * np.sin(0.16 * y + 0.11 * x) + 1.0 * np.sin(0.21 * x - 0.3 * y)
+        rise = z - (self.height_mm + self.slope * y) + ripple
         bottom = self.bottom_mm + self.curve * y * y
         slit = _hypot3(
             rise * (1 + self.slope**2) ** -0.5,
@@ -109,6 +113,13 @@ class Insula:
 def union_distance(shapes: tuple[Shape, ...], points: Points, fillet_mm: float = 2.0) -> np.ndarray:
     """Return the signed distance to the filleted union of some shapes, mm."""
     return smooth_union([shape.distance(points) for shape in shapes], fillet_mm)
+
+
+def cerebrum_distance(sided: Points) -> np.ndarray:
+    """Return the signed distance to the surface of one hemisphere with its fluid, mm."""
+    hull = union_distance(CEREBRUM, sided, CEREBRUM_FILLET_MM)
+    # The union's smoothing, turned inside out, cuts the hollow.
+    return -smooth_union([-hull, TENTORIUM.distance(sided)], 6.0)
 
 
 def _outside(value: np.ndarray, limits: tuple[float, float]) -> np.ndarray:

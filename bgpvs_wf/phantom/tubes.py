@@ -22,6 +22,8 @@ LENGTH_MM = (3.0, 15.0)
 WALL_MM = 0.3
 """Tissue kept between a tube and the surface of its nucleus, and between two tubes."""
 
+_TRIALS = 40  # lines tried for each tube
+
 DistanceFunction = Callable[[np.ndarray], np.ndarray]
 """Points (n, 3), mm, to signed distances (n,), mm, negative inside."""
 
@@ -93,12 +95,15 @@ def grow_tubes(
     list of Tube
     """
     tubes: list[Tube] = []
-    for _ in range(60 * count):
-        if len(tubes) == count or not len(seeds):
-            break
-        tube = _grow(inside, seeds[rng.integers(len(seeds))], rng, upwards, outwards)
-        if tube is not None and not _touches(tube, (*taken, *tubes)):
-            tubes.append(tube)
+    for _ in range(count if len(seeds) else 0):
+        radius = 0.5 * float(np.clip(rng.lognormal(np.log(0.95), 0.3), *DIAMETER_MM))
+        length = float(np.clip(rng.gamma(6.0, 1.3), *LENGTH_MM))
+        lines = _draw_lines(seeds, length, rng, upwards, outwards)
+        line = _longest_free(lines, radius, inside, (*taken, *tubes))
+        if (len(line) - 1) * STEP_MM >= LENGTH_MM[0]:
+            taper = 1 + 0.1 * rng.uniform(-1, 1) * np.cos(np.linspace(0, np.pi, len(line)))
+            thickness = np.clip(radius * taper, DIAMETER_MM[0] / 2, DIAMETER_MM[1] / 2)
+            tubes.append(Tube(line, thickness, float(rng.uniform(0.75, 1.0))))
     return tubes
 
 
@@ -151,35 +156,39 @@ def tube_occupancy(tube: Tube, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     return index[kept], share[kept]
 
 
-def _grow(
-    inside: DistanceFunction,
-    seed: np.ndarray,
+def _draw_lines(
+    seeds: np.ndarray,
+    length: float,
     rng: np.random.Generator,
     upwards: np.ndarray,
     outwards: np.ndarray,
-) -> Tube | None:
-    radius = 0.5 * float(np.clip(rng.lognormal(np.log(0.9), 0.3), *DIAMETER_MM))
-    wanted = float(np.clip(rng.gamma(5.0, 1.5), *LENGTH_MM))
-    heading = upwards + rng.normal(0.35, 0.25) * outwards + rng.normal(0, 0.2, 3)
-    heading /= np.linalg.norm(heading)
+) -> np.ndarray:
+    """Draw curved lines from random seeds, shape (lines, points, 3)."""
+    count = _TRIALS
+    starts = seeds[rng.integers(len(seeds), size=count)]
+    heading = upwards + rng.normal(0.35, 0.25, (count, 1)) * outwards
+    heading = heading + rng.normal(0, 0.2, (count, 3))
+    heading /= np.linalg.norm(heading, axis=1, keepdims=True)
     # Curvature, 1/mm: mostly back inwards, as the arteries run.
-    bend = -abs(rng.normal(0, 0.04)) * outwards + rng.normal(0, 0.02, 3)
-    steps = np.arange(0, wanted + STEP_MM / 2, STEP_MM)
-    headings = heading + steps[:, None] * bend
-    headings /= np.linalg.norm(headings, axis=1, keepdims=True)
-    line = seed + np.vstack([np.zeros(3), np.cumsum(headings[:-1] * STEP_MM, axis=0)])
-    free = inside(line) < -(radius * 1.1 + WALL_MM)
-    length = len(line) if free.all() else int(np.argmin(free))
-    if length * STEP_MM < LENGTH_MM[0] + STEP_MM:
-        return None
-    taper = 1 + 0.1 * np.cos(np.linspace(0, np.pi, length)) * rng.uniform(-1, 1)
-    thickness = np.clip(radius * taper, DIAMETER_MM[0] / 2, DIAMETER_MM[1] / 2)
-    return Tube(line[:length], thickness, float(rng.uniform(0.75, 1.0)))
+    bend = -np.abs(rng.normal(0, 0.04, (count, 1))) * outwards + rng.normal(0, 0.02, (count, 3))
+    steps = np.arange(0, length + STEP_MM / 2, STEP_MM)
+    headings = heading[:, None] + steps[:, None] * bend[:, None]
+    headings /= np.linalg.norm(headings, axis=2, keepdims=True)
+    moves = np.concatenate([np.zeros((count, 1, 3)), headings[:, :-1] * STEP_MM], axis=1)
+    return starts[:, None] + np.cumsum(moves, axis=1)
 
 
-def _touches(tube: Tube, others: tuple[Tube, ...]) -> bool:
+def _longest_free(
+    lines: np.ndarray, radius: float, inside: DistanceFunction, others: tuple[Tube, ...]
+) -> np.ndarray:
+    """Return the line that stays free longest, cut where it meets a surface or a tube."""
+    count, points = lines.shape[:2]
+    flat = lines.reshape(-1, 3)
+    free = inside(flat) < -(1.1 * radius + WALL_MM)
     for other in others:
-        gap = cKDTree(other.points).query(tube.points)[0].min()
-        if gap < tube.radius.max() + other.radius.max() + WALL_MM:
-            return True
-    return False
+        gap = cKDTree(other.points).query(flat)[0]
+        free &= gap > 1.1 * radius + other.radius.max() + WALL_MM
+    blocked = ~free.reshape(count, points)
+    lengths = np.where(blocked.any(axis=1), blocked.argmax(axis=1), points)
+    best = int(lengths.argmax())
+    return lines[best, : lengths[best]]
