@@ -24,6 +24,7 @@ from typing import Any
 from nipype.pipeline.plugins import multiproc
 
 from bgpvs_wf.engine.crashes import node_place
+from bgpvs_wf.engine.faults import SturdyReports
 from bgpvs_wf.errors import BGPVSError
 
 _LOG = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ LOST_MESSAGE = (
 )
 
 
-class MultiProcPlugin(multiproc.MultiProcPlugin):
+class MultiProcPlugin(SturdyReports, multiproc.MultiProcPlugin):
     """Run nodes in parallel processes on this machine.
 
     Arguments as for Nipype's own, and `log_file`: where workers, and the libraries in them,
@@ -138,14 +139,6 @@ class MultiProcPlugin(multiproc.MultiProcPlugin):
     def _clear_task(self, taskid: int) -> None:
         super()._clear_task(taskid)
         del self._nodes[taskid]
-
-    def _report_crash(self, node: Any, result: Any = None) -> str:
-        try:
-            return str(super()._report_crash(node, result=result))
-        except OSError as error:
-            # A full disk must not stop the others here.
-            _LOG.error("Cannot write the crash file of %s: %s", node.fullname, error)
-            return ""
 
     def _kill_workers(self, pool: ProcessPoolExecutor | None = None) -> None:
         """Kill the workers of one pool, or of all, and the commands they run.

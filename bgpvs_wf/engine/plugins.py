@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import math
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from bgpvs_wf.engine.faults import sturdy
 from bgpvs_wf.errors import UsageError
 
 PLUGINS = (
@@ -143,6 +146,30 @@ def complete_arguments(
     return {**given, **{key: value for key, value in shared.items() if key not in given}}
 
 
+def request_resources(workflow: Any, plugin: str, given: Mapping[str, Any]) -> None:
+    """Ask SLURM for the processors and memory of each node, which Nipype 1.11 does not.
+
+    Parameters
+    ----------
+    workflow : nipype.Workflow
+    plugin : str
+    given : mapping
+        The plugin's arguments. What their `sbatch_args` ask for is left as it is.
+    """
+    if plugin not in ("SLURM", "SLURMGraph"):
+        return
+    asked = str(given.get("sbatch_args") or "")
+    for name in workflow.list_node_names():
+        node = workflow.get_node(name)
+        words = []
+        if not re.search(r"(^|\s)(-c|--cpus-per-task)", asked):
+            words.append(f"--cpus-per-task={node.n_procs}")
+        if not re.search(r"(^|\s)--mem", asked):
+            words.append(f"--mem={math.ceil(node.mem_gb * 1024)}M")
+        if words and "sbatch_args" not in node.plugin_args:
+            node.plugin_args = {**node.plugin_args, "sbatch_args": " ".join(words)}
+
+
 def load_plugin(plugin: str, arguments: Mapping[str, Any]) -> Any:
     """Return a plugin object for `nipype.Workflow.run(plugin=...)`.
 
@@ -159,8 +186,9 @@ def load_plugin(plugin: str, arguments: Mapping[str, Any]) -> Any:
         return MultiProcPlugin(plugin_args=dict(arguments))
     import nipype.pipeline.plugins as plugins
 
+    kind = sturdy(getattr(plugins, f"{check_name(plugin)}Plugin"))
     try:
-        return getattr(plugins, f"{check_name(plugin)}Plugin")(plugin_args=dict(arguments))
+        return kind(plugin_args=dict(arguments))
     except ImportError as error:
         raise UsageError(
             f"The plugin {plugin} needs a package that is missing: {error}."

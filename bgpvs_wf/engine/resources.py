@@ -66,6 +66,8 @@ def thread_environment(threads: int) -> dict[str, str]:
 def set_environment(values: Mapping[str, str]) -> None:
     """Set environment variables for this process and those it starts."""
     os.environ.update(values)
+    # Nipype's SLURM plugin reads it, and containers have none.
+    os.environ.setdefault("LOGNAME", str(os.getuid()))
 
 
 def free_gb(folder: Path) -> float:

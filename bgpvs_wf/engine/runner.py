@@ -15,7 +15,12 @@ from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine.crashes import Crash, describe, read_crashes, workflow_name
 from bgpvs_wf.engine.ledger import Ledger, Record, describe_subject, missing_outputs
 from bgpvs_wf.engine.logs import RunLogs
-from bgpvs_wf.engine.plugins import complete_arguments, load_plugin, returns_at_once
+from bgpvs_wf.engine.plugins import (
+    complete_arguments,
+    load_plugin,
+    request_resources,
+    returns_at_once,
+)
 from bgpvs_wf.engine.preview import HASH_SETTINGS, execution_nodes
 from bgpvs_wf.engine.progress import DONE, FAILED, REUSED, Display, Event, Tracker
 from bgpvs_wf.engine.resources import memory_gb
@@ -30,6 +35,11 @@ _SINK = "sink_wf"
 """The stage that copies results to the output folder."""
 _LARGEST_BATCH = 32
 """Subjects in one graph: enough to keep the processors busy, few enough to plan fast (chosen)."""
+_POLL_SECONDS = "0.2"
+_REMOTE_POLL_SECONDS = "5"
+"""Batch systems are asked about every job at every poll."""
+_RESULT_SECONDS = "60"
+"""How long a job's result may take to appear on a shared disk (chosen)."""
 
 
 @dataclass(frozen=True)
@@ -168,15 +178,15 @@ class CohortRunner:
                 "crashdump_dir": str(self.logs.folder),
                 "crashfile_format": "txt",
                 "create_report": "false",
-                # Batch systems are asked about every job at every poll.
-                "poll_sleep_duration": "0.2" if local else "5",
-                "job_finished_timeout": "60",
+                "poll_sleep_duration": _POLL_SECONDS if local else _REMOTE_POLL_SECONDS,
+                "job_finished_timeout": _RESULT_SECONDS,
                 "stop_on_first_crash": str(self.config.stop_on_first_crash).lower(),
                 "check_version": "false",
                 "matplotlib_backend": "Agg",
             }
         )
         write_missing_again(workflow, jobs)
+        request_resources(workflow, self.config.plugin, self.config.plugin_args)
 
     def _plugin_arguments(self) -> dict[str, Any]:
         return complete_arguments(

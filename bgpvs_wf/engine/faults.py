@@ -1,0 +1,38 @@
+"""Plugins of Nipype that go on where reporting a crash would end the run for everybody."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+_LOG = logging.getLogger(__name__)
+
+
+class SturdyReports:
+    """Mixed into a plugin: crash reports that cannot fail."""
+
+    def _report_crash(self, node: Any, result: Any = None) -> str:
+        """Write a node's crash file; return its path, or nothing where it cannot be written."""
+        if result and isinstance(result.get("traceback"), str):
+            # Nipype 1.11 adds a list to it, for jobs that a batch system lost.
+            lines = result["traceback"].splitlines(keepends=True)
+            result = {**result, "traceback": lines}
+        try:
+            return str(super()._report_crash(node, result=result))  # type: ignore[misc]
+        except OSError as error:
+            # A full disk is no reason to stop the others.
+            _LOG.error("Cannot write the crash file of %s: %s", node.fullname, error)
+            return ""
+
+
+def sturdy(plugin: type) -> type:
+    """Return a plugin's class with crash reports that cannot fail, under the same name.
+
+    Parameters
+    ----------
+    plugin : type
+        A class of `nipype.pipeline.plugins`; one that reports otherwise is returned as it is.
+    """
+    if not hasattr(plugin, "_report_crash"):
+        return plugin
+    return type(plugin.__name__, (SturdyReports, plugin), {"__doc__": plugin.__doc__})
