@@ -116,7 +116,7 @@ def simulate_subject(
     >>> infant.t2w.shape == infant.dseg.shape, len(infant.tubes)
     (True, 0)
     """
-    sizes = _checked_voxel(voxel_mm)
+    sizes = checked_voxel(voxel_mm)
     # Independent streams, so that the noise does not change the anatomy.
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(6)]
     brain = draw_brain(age_weeks, streams[0], variation=variation, hindbrain=hindbrain)
@@ -151,7 +151,14 @@ def simulate_subject(
     )
 
 
-def _checked_voxel(voxel_mm: float | tuple[float, float, float]) -> tuple[float, float, float]:
+def checked_voxel(voxel_mm: float | tuple[float, float, float]) -> tuple[float, float, float]:
+    """Return the three voxel edges, mm; refuse absurd ones.
+
+    Raises
+    ------
+    UsageError
+        If one is outside 0.2 to 5 mm.
+    """
     sizes = np.broadcast_to(np.asarray(voxel_mm, float), 3)
     low, high = _VOXEL_LIMITS_MM
     if not ((sizes >= low) & (sizes <= high)).all():
