@@ -51,6 +51,13 @@ class PseudolabelConfig:
     """Shorter candidates are refused."""
     rim_mm: float = 1.0
     """Depth of the rim of the region in which candidates are suspect, mm."""
+    min_elongation: float = 2.0
+    """Candidates less long for their width are refused as blobs; a ball has 1.2."""
+    min_isolation: float = 0.15
+    """Least share of the mean fall of signal away from the axis that every direction must show;
+    less is a sheet or an edge."""
+    min_rim_isolation: float = 0.5
+    """The same for candidates that run along the rim."""
 
 
 @dataclass(frozen=True, kw_only=True)
