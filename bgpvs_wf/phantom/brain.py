@@ -82,7 +82,7 @@ class Brain:
         if not self.hindbrain:
             return cerebrum
         stem = union_distance(template.BRAINSTEM, sided)
-        return smooth_union([cerebrum, self.cerebellum(sided) - 1.0, stem - 1.0], 16.0)
+        return smooth_union([cerebrum, self.cerebellum(sided) - 1.0, stem - 1.0], 10.0)
 
     def cerebellum(self, sided: Points) -> np.ndarray:
         """Return the signed distance to the cerebellum, right side."""

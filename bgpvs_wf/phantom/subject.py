@@ -121,7 +121,7 @@ def simulate_subject(
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(6)]
     brain = draw_brain(age_weeks, streams[0], variation=variation, hindbrain=hindbrain)
     turn = _random_turn(streams[1], oblique_deg)
-    grid = grid_around(*_extent(brain, turn), sizes, turn)
+    grid = grid_around(*head_extent(brain, turn), sizes, turn)
     shifted = any(misalignment)
     canvas = render(brain, grid, ("T2w",) if shifted else ("T1w", "T2w"))
     tubes = _draw_tubes(brain, streams[2], n_tubes)
@@ -187,7 +187,7 @@ def _misalign(grid: Grid, rng: np.random.Generator, shift_mm: float, turn_deg: f
     return motion @ grid.affine
 
 
-def _extent(brain: Brain, turn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def head_extent(brain: Brain, turn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Find the box, along the grid's axes, that the head fills, with 4 mm to spare."""
     step, half = 3.0, 120.0
     count = int(2 * half / step) + 1

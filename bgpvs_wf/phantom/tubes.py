@@ -165,7 +165,7 @@ def _draw_lines(
 ) -> np.ndarray:
     """Draw curved lines from random seeds, shape (lines, points, 3)."""
     count = _TRIALS
-    starts = seeds[rng.integers(len(seeds), size=count)]
+    starts = seeds[rng.integers(len(seeds), size=count)] + rng.uniform(-0.75, 0.75, (count, 3))
     heading = upwards + rng.normal(0.35, 0.25, (count, 1)) * outwards
     heading = heading + rng.normal(0, 0.2, (count, 3))
     heading /= np.linalg.norm(heading, axis=1, keepdims=True)
