@@ -96,7 +96,12 @@ def resample(data: np.ndarray, affine: np.ndarray, target: Grid, order: int = 1)
     if kept.dtype == bool:
         kept = kept.view(np.uint8)
     out = ndimage.affine_transform(
-        kept, to_source[:3, :3], to_source[:3, 3], output_shape=tuple(target.shape), order=order
+        kept,
+        to_source[:3, :3],
+        to_source[:3, 3],
+        output_shape=tuple(target.shape),
+        order=order,
+        mode="grid-constant",  # "constant" loses the outermost voxels to rounding
     )
     return out.astype(data.dtype) if order == 0 else out
 

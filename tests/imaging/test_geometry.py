@@ -154,7 +154,6 @@ def test_resampling_agrees_with_nibabel(source, target, order):
         assert (ours != theirs.get_fdata()[inside]).sum() <= 0.02 * inside.size
 
 
-@pytest.mark.xfail(strict=True, reason="rounding puts border samples outside: mode='constant'")
 @relaxed
 @given(grids(), st.sampled_from([0, 1]))
 def test_resampling_to_the_own_grid_changes_nothing(drawn, order):
