@@ -20,8 +20,14 @@ from scipy import ndimage
 
 from bgpvs_wf.imaging.geometry import voxel_volume
 from bgpvs_wf.imaging.morphology import distance_mm
+from bgpvs_wf.imaging.polyline import (
+    STEP_MM,
+    polyline_length,
+    project,
+    resample_evenly,
+    soften,
+)
 
-_STEP_MM = 0.05
 _ROUNDS = 2
 # Chosen on tubes of known geometry (0.5 and 0.8 mm voxels, 2 to 4 voxels wide, straight and bent):
 _STRAIGHT_BELOW = 3.0  # shorter than so many diameters: a line, else a curve
@@ -135,7 +141,7 @@ def skeleton_paths(mask: np.ndarray, affine: np.ndarray) -> list[np.ndarray]:
     space = index @ np.asarray(affine, float)[:3, :3].T
     graph = graph.tocoo()
     graph.data = np.linalg.norm(space[graph.row] - space[graph.col], axis=1)
-    tree = minimum_spanning_tree(graph.tocsr())
+    tree: Any = minimum_spanning_tree(graph.tocsr())
     # The farthest node from any node of a tree is an end of its longest path.
     start = int(_finite(dijkstra(tree, directed=False, indices=0)).argmax())
     away, before = dijkstra(tree, directed=False, indices=start, return_predecessors=True)
@@ -208,14 +214,14 @@ def _single_voxel(centre: np.ndarray, tube: _Tube) -> Centreline:
 def _measure(tube: _Tube, paths: list[np.ndarray], origin: np.ndarray) -> Centreline:
     from scipy.spatial import cKDTree
 
-    rough = [_resample(_soften(path @ tube.matrix.T)) for path in paths]
+    rough = [resample_evenly(soften(path @ tube.matrix.T)) for path in paths]
     owner = np.concatenate([np.full(len(path), i) for i, path in enumerate(rough)])
     mine = owner[cKDTree(np.concatenate(rough)).query(tube.points)[1]]
     curves: list[np.ndarray] = []
     for i, path in enumerate(rough):
         curve = _curve(path, tube, mine == i)
         curves.append(curve if i == 0 else _rooted(curve, path[0], curves))
-    lengths = [_length(curve) for curve in curves]
+    lengths = [polyline_length(curve) for curve in curves]
     volume = float(tube.volumes.sum())
     mean = _diameter(volume, sum(lengths))
     widest = _widest(curves[0], tube, mine == 0)
@@ -241,17 +247,19 @@ def _curve(path: np.ndarray, tube: _Tube, mine: np.ndarray) -> np.ndarray:
     points, weights = tube.points[mine], tube.volumes[mine]
     if len(points) < 2:
         return path
-    if _length(path) < 2 * tube.edge:
+    if polyline_length(path) < 2 * tube.edge:
         path = _principal_axis(points, weights, tube.edge)
     for _ in range(_ROUNDS):
-        along = _project(points, path)
+        along = project(points, path)
         low, high = float(along.min()), float(along.max())
-        span = max(high - low, _STEP_MM)
+        span = max(high - low, STEP_MM)
         width = _diameter(float(weights.sum()), span)
         knots = (
             max(int(span / (_KNOTS_DIAMETERS * width)), 1) if span > _STRAIGHT_BELOW * width else 0
         )
-        path = _resample(_spline(along, points, weights, knots, np.linspace(low, low + span, 200)))
+        path = resample_evenly(
+            _spline(along, points, weights, knots, np.linspace(low, low + span, 200))
+        )
     return _to_the_ends(path, tube, width)
 
 
@@ -282,7 +290,7 @@ def _to_the_ends(path: np.ndarray, tube: _Tube, width: float) -> np.ndarray:
     level = _EDGE_LEVEL * float(np.median(inside[len(path) // 4 : 3 * len(path) // 4 + 1]))
     hits = np.flatnonzero(inside >= level)
     path = path[hits[0] : hits[-1] + 1] if len(hits) > 1 else path
-    cut = min(int(width / 2 / _STEP_MM) + 1, len(path) // 3)
+    cut = min(int(width / 2 / STEP_MM) + 1, len(path) // 3)
     path = path[cut : len(path) - cut]
     for _ in range(2):
         path = np.concatenate([path, _beyond(path, tube, width, level)])[::-1]
@@ -291,14 +299,14 @@ def _to_the_ends(path: np.ndarray, tube: _Tube, width: float) -> np.ndarray:
 
 def _beyond(path: np.ndarray, tube: _Tube, width: float, level: float) -> np.ndarray:
     """Return the point at which the straight prolongation of a path leaves the tube."""
-    back = min(int(width / _STEP_MM) + 1, len(path) - 1)
+    back = min(int(width / STEP_MM) + 1, len(path) - 1)
     direction = path[-1] - path[-1 - back]
     norm = float(np.linalg.norm(direction))
     if back < 1 or norm == 0:
         return path[:0]
     direction = direction / norm
     # Half a diameter was cut off; what goes on further is a ring or a bend, and counted already.
-    steps = np.arange(0, width / 2 + 1.5 * tube.edge, _STEP_MM / 2)
+    steps = np.arange(0, width / 2 + 1.5 * tube.edge, STEP_MM / 2)
     # A small bundle of rays, for a single one grazes single voxels.
     sideways = np.linalg.svd(direction[None])[2][1:] * (0.15 * width)
     rays = path[-1] + np.concatenate([np.zeros((1, 3)), sideways, -sideways])
@@ -309,8 +317,8 @@ def _beyond(path: np.ndarray, tube: _Tube, width: float, level: float) -> np.nda
 
 def _widest(curve: np.ndarray, tube: _Tube, mine: np.ndarray) -> float:
     """Return the diameter of the largest cross-section, averaged over about two voxels."""
-    along, weights = _project(tube.points[mine], curve), tube.volumes[mine]
-    length = _length(curve)
+    along, weights = project(tube.points[mine], curve), tube.volumes[mine]
+    length = polyline_length(curve)
     at = np.arange(0, length + tube.edge, tube.edge / 4)
     scaled = (at[:, None] - along[None]) / tube.edge
     kernel = np.exp(-0.5 * scaled**2) / (np.sqrt(2 * np.pi) * tube.edge)
@@ -324,37 +332,4 @@ def _diameter(volume: float, length: float) -> float:
 def _principal_axis(points: np.ndarray, weights: np.ndarray, edge: float) -> np.ndarray:
     centre = np.average(points, axis=0, weights=weights)
     axis = np.linalg.svd((points - centre) * np.sqrt(weights)[:, None], full_matrices=False)[2][0]
-    return _resample(np.stack([centre - edge * axis, centre + edge * axis]))
-
-
-def _soften(path: np.ndarray) -> np.ndarray:
-    return np.asarray(ndimage.gaussian_filter1d(path, 1.5, axis=0, mode="nearest"))
-
-
-def _project(points: np.ndarray, path: np.ndarray) -> np.ndarray:
-    """Return the place of points along a path, mm from its start; straight beyond its ends."""
-    from scipy.spatial import cKDTree
-
-    nearest = cKDTree(path).query(points)[1]
-    tangent = np.gradient(path, axis=0)
-    tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-12)
-    beside = ((points - path[nearest]) * tangent[nearest]).sum(axis=1)
-    return np.asarray(_arc(path)[nearest] + beside)
-
-
-def _resample(path: np.ndarray) -> np.ndarray:
-    """Return a polyline with vertices every 0.05 mm, at least three."""
-    arc = _arc(path)
-    if arc[-1] == 0:
-        return path[:1]
-    at = np.linspace(0, arc[-1], max(int(np.ceil(arc[-1] / _STEP_MM)), 2) + 1)
-    return np.stack([np.interp(at, arc, path[:, axis]) for axis in range(3)], axis=1)
-
-
-def _arc(path: np.ndarray) -> np.ndarray:
-    steps = np.linalg.norm(np.diff(path, axis=0), axis=1)
-    return np.concatenate([[0.0], np.cumsum(steps)])
-
-
-def _length(path: np.ndarray) -> float:
-    return float(_arc(path)[-1])
+    return resample_evenly(np.stack([centre - edge * axis, centre + edge * axis]))

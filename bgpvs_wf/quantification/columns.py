@@ -17,8 +17,8 @@ _SHARED = {
     "side": _column("left, right, or both"),
 }
 _PARTIAL = (
-    "corrected for partial volume by the signal between the local background of the nucleus and "
-    "the CSF of the ventricles, in the PVS and a rim of one voxel inside the region"
+    "from where the signal lies between the local background of the nucleus and the CSF of the "
+    "ventricles, summed over the PVS and a rim of one voxel inside the region"
 )
 
 REGION_COLUMNS: dict[str, dict[str, str]] = {
@@ -32,7 +32,9 @@ REGION_COLUMNS: dict[str, dict[str, str]] = {
     ),
     "pvs_count": _column("Number of PVS; one that crosses nuclei counts once"),
     "pvs_volume_mm3": _column("Volume of PVS by voxel count, inside the region", "mm3"),
-    "pvs_volume_pv_mm3": _column(f"Volume of PVS inside the region, {_PARTIAL}", "mm3"),
+    "pvs_volume_pv_mm3": _column(
+        f"Volume of the fluid of PVS inside the region, {_PARTIAL}", "mm3"
+    ),
     "pvs_fraction": _column("pvs_volume_mm3 / volume_mm3"),
     "pvs_fraction_pv": _column("pvs_volume_pv_mm3 / volume_pv_mm3"),
     "pvs_length_mm": _column("Summed length of the region's PVS, side branches included", "mm"),
@@ -48,7 +50,7 @@ OBJECT_COLUMNS: dict[str, dict[str, str]] = {
     "index": _column("Number of the PVS in the desc-pvs_dseg, by falling size"),
     **_SHARED,
     "volume_mm3": _column("Volume by voxel count", "mm3"),
-    "volume_pv_mm3": _column(f"Volume, {_PARTIAL}", "mm3"),
+    "volume_pv_mm3": _column(f"Volume of fluid, {_PARTIAL}", "mm3"),
     "length_mm": _column("Length of the centreline of the longest path, from tip to tip", "mm"),
     "total_length_mm": _column("Length with side branches", "mm"),
     "branch_count": _column("Number of side branches"),
