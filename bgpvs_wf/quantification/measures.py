@@ -89,13 +89,13 @@ def measure(
     given = {"bgpvs": bgpvs, "anatomy": anatomy, "t2w": t2w, "t1w": t1w, "probability": probability}
     arrays = {name: np.asarray(a) for name, a in given.items() if a is not None}
     _check(arrays, bg_region)
-    wanted = (arrays["bgpvs"] > 0) | np.isin(arrays["anatomy"], [*NUCLEI, *VENTRICLE_LABELS])
+    wanted = (arrays["bgpvs"] > 0) | _is_in(arrays["anatomy"], (*NUCLEI, *VENTRICLE_LABELS))
     wanted[0, 0, 0] |= not wanted.any()
     box = bounding_box(wanted, affine, _MARGIN_MM)
     cut = {name: array[box] for name, array in arrays.items()}
     scene = _scene(cut, crop_affine(affine, box), config, bg_region)
     found = object_rows(scene)
-    labels = {int(i) for i in np.unique(arrays["anatomy"])}
+    labels = {int(i) for i in np.unique(scene.anatomy)}
     regions = region_table(scene, found, labels, include_thalamus, bg_region)
     instances = np.zeros(arrays["bgpvs"].shape, np.int32)
     instances[box] = scene.instances
@@ -139,13 +139,21 @@ def _check(arrays: dict[str, np.ndarray], bg_region: str) -> None:
                 f"{name} has shape {array.shape}, the BG-PVS segmentation {shape}; "
                 "bring both to one 3D grid."
             )
-    unknown = sorted({int(i) for i in np.unique(arrays["bgpvs"])} - {0, 1, 2})
-    if unknown:
+    strange = ~_is_in(arrays["bgpvs"], (0, 1, 2))
+    if strange.any():
+        unknown = np.unique(arrays["bgpvs"][strange]).tolist()
         raise BadLabelsError(
             f"The BG-PVS segmentation has labels {unknown}; it may have 0 rest, 1 BG, 2 BG-PVS."
         )
-    if (arrays["bgpvs"] > 0).any() and not np.isin(arrays["anatomy"], list(NUCLEI)).any():
+    if (arrays["bgpvs"] > 0).any() and not _is_in(arrays["anatomy"], tuple(NUCLEI)).any():
         raise BadLabelsError(
             "The anatomy has none of the nuclei that the BG-PVS segmentation is to be divided "
             "by; check that its labels were harmonised."
         )
+
+
+def _is_in(array: np.ndarray, values: tuple[int, ...]) -> np.ndarray:
+    """Return `numpy.isin`, without its copy of arrays in Fortran order, as NIfTI files give."""
+    if array.flags.f_contiguous:
+        return np.asarray(np.isin(array.T, values).T)
+    return np.asarray(np.isin(array, values))
