@@ -53,11 +53,13 @@ class PseudolabelConfig:
     """Depth of the rim of the region in which candidates are suspect, mm."""
     min_elongation: float = 2.0
     """Candidates less long for their width are refused as blobs; a ball has 1.2."""
-    min_isolation: float = 0.15
+    min_isolation: float = 0.4
     """Least share of the mean fall of signal away from the axis that every direction must show;
     less is a sheet or an edge."""
-    min_rim_isolation: float = 0.5
+    min_rim_isolation: float = 0.8
     """The same for candidates that run along the rim."""
+    min_contrast: float = 0.13
+    """Least signal over the tissue around, as a share of that of fluid in bulk."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,22 +43,30 @@ class Candidate:
     """Share of its voxels in the rim of the region."""
     along_rim: float
     """How parallel it runs to the region's surface: 1 along, 0 straight across."""
+    contrast: float
+    """How much the stronger half of its voxels exceeds the tissue around, as a share of how much
+    fluid in bulk does; infinite where there is no fluid to compare with."""
     isolation: float
     """Smallest fall of the signal away from its axis, over directions, as a share of the mean
     fall: near 1 for a tube, 0 for a sheet, negative for an edge."""
 
 
 def find_candidates(
-    evidence: np.ndarray, image: np.ndarray, sign: float, region: Region, grow: float, rim_mm: float
+    evidence: np.ndarray,
+    excess: np.ndarray,
+    fluid: float,
+    region: Region,
+    grow: float,
+    rim_mm: float,
 ) -> tuple[np.ndarray, list[Candidate]]:
     """Label the connected sets of evidence above a level, and measure each.
 
     Parameters
     ----------
-    evidence, image : ndarray, shape (x, y, z)
-        Evidence, and the leading contrast.
-    sign : float
-        1 where fluid is bright on it, -1 where dark.
+    evidence, excess : ndarray, shape (x, y, z)
+        Evidence, and how much the leading contrast exceeds the tissue, fluid bright.
+    fluid : float
+        Excess of fluid in bulk; 0 if unknown.
     region : Region
     grow : float
         The level.
@@ -73,8 +81,7 @@ def find_candidates(
     affine = region.grid.affine
     above = (evidence > grow) & region.search & ~region.csf
     labels, count = ndimage.label(above, np.ones((3, 3, 3)))
-    polarity = "bright" if sign > 0 else "dark"
-    direction = tubes(image, affine, [_DIRECTION_MM], polarity=polarity).direction
+    direction = tubes(excess, affine, [_DIRECTION_MM]).direction
     normal = _normals(region)
     csf_distance = distance_mm(~region.csf, affine) if region.csf.any() else None
     found = []
@@ -98,7 +105,10 @@ def find_candidates(
                 else 0.0,
                 on_rim=float((region.depth[at] <= rim_mm).mean()),
                 along_rim=float(parallel.mean()),
-                isolation=_isolation(sign * image, voxels, along, evidence[at], affine),
+                contrast=float(excess[at][evidence[at] >= np.median(evidence[at])].mean()) / fluid
+                if fluid > 0
+                else np.inf,
+                isolation=_isolation(excess, voxels, along, evidence[at], affine),
             )
         )
     return labels, found

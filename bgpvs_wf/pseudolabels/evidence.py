@@ -10,11 +10,13 @@ from scipy import ndimage
 
 from bgpvs_wf.imaging.morphology import ball
 from bgpvs_wf.imaging.vesselness import vesselness
+from bgpvs_wf.pseudolabels.outline import local_background
 from bgpvs_wf.pseudolabels.region import Region
 
-FLUID_IS = {"T2w": "bright", "T1w": "dark"}
-"""How a tube of fluid looks on each contrast."""
-_OPPOSITE = {"bright": "dark", "dark": "bright"}
+FLUID_SIGN = {"T2w": 1.0, "T1w": -1.0}
+"""Whether fluid is bright or dark on each contrast."""
+HOLLOW_SPREADS = 1.5
+"""What is darker than the tissue by more spreads than this is filled up to here (chosen)."""
 MISALIGNMENT_MM = 0.5
 """T1w evidence counts within this distance (chosen: what rigid registration leaves)."""
 T1W_WEIGHT = 0.5
@@ -30,8 +32,6 @@ class Evidence:
     """Of tubes that look like fluid."""
     opposite: np.ndarray
     """Of tubes of the opposite sign, made in the same way: what chance does."""
-    response: np.ndarray
-    """Of tubes like fluid on the leading contrast, in the unit of the image."""
 
 
 def scales_for(scales_mm: Sequence[float], native_mm: float) -> tuple[float, ...]:
@@ -47,18 +47,18 @@ def scales_for(scales_mm: Sequence[float], native_mm: float) -> tuple[float, ...
 
 
 def gather_evidence(
-    images: dict[str, np.ndarray], region: Region, scales_mm: Sequence[float]
+    excesses: dict[str, tuple[np.ndarray, float]], region: Region, scales_mm: Sequence[float]
 ) -> Evidence:
     """Filter the contrasts for tubes, standardise, and combine.
 
     Parameters
     ----------
-    images : dict of str to ndarray
-        `T2w`, `T1w` or both, on the working grid; the first leads.
+    excesses : dict of str to (ndarray, float)
+        From `excess_over_tissue`, of `T2w`, `T1w` or both, fluid bright; the first leads.
     region : Region
     scales_mm : sequence of float
     """
-    parts = [_of_one(images[name], FLUID_IS[name], region, scales_mm) for name in images]
+    parts = [_of_one(*excesses[name], region, scales_mm) for name in excesses]
     if len(parts) == 1:
         return parts[0]
     lead, support = parts
@@ -66,7 +66,6 @@ def gather_evidence(
     return Evidence(
         fluid=_supported(lead.fluid, support.fluid, footprint),
         opposite=_supported(lead.opposite, support.opposite, footprint),
-        response=lead.response,
     )
 
 
@@ -75,19 +74,53 @@ def _supported(lead: np.ndarray, support: np.ndarray, footprint: np.ndarray) -> 
     return lead + T1W_WEIGHT * np.minimum(near, lead)
 
 
+def excess_over_tissue(image: np.ndarray, region: Region) -> tuple[np.ndarray, float]:
+    """Return how much an image exceeds the tissue of the nuclei around, and its spread inside.
+
+    Parameters
+    ----------
+    image : ndarray, shape of the working grid
+        Fluid bright.
+    region : Region
+
+    Returns
+    -------
+    excess : ndarray of float32
+    spread : float
+        Robust standard deviation inside the region.
+    """
+    excess = image - local_background(
+        image, region.search, np.zeros_like(region.search), region.grid.affine
+    )
+    inside = excess[region.interior]
+    spread = 1.4826 * float(np.median(np.abs(inside - np.median(inside))))
+    return excess.astype(np.float32), max(spread, 1e-6)
+
+
 def _of_one(
-    image: np.ndarray, fluid_is: str, region: Region, scales_mm: Sequence[float]
+    excess: np.ndarray, spread: float, region: Region, scales_mm: Sequence[float]
 ) -> Evidence:
-    shape = image.shape
-    fluid, opposite, raw = (np.zeros(shape, np.float32) for _ in range(3))
+    shape = excess.shape
+    fluid, opposite = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    bright = _without_hollows(excess, spread, region)
+    dark = _without_hollows(-excess, spread, region)
     for scale in scales_mm:
-        one = vesselness(image, region.grid.affine, [scale], polarity=fluid_is)
-        other = vesselness(image, region.grid.affine, [scale], polarity=_OPPOSITE[fluid_is])
+        one = vesselness(bright, region.grid.affine, [scale])
+        other = vesselness(dark, region.grid.affine, [scale])
         noise = noise_map(one, other, region)
         np.maximum(fluid, one / noise, out=fluid)
         np.maximum(opposite, other / noise, out=opposite)
-        np.maximum(raw, one, out=raw)
-    return Evidence(fluid, opposite, raw)
+    return Evidence(fluid, opposite)
+
+
+def _without_hollows(excess: np.ndarray, spread: float, region: Region) -> np.ndarray:
+    """Fill what is darker than the tissue: outside the nuclei wholly, inside beyond the noise.
+
+    Between dark white matter the thin end of a nucleus is a ridge itself, and beside a dark
+    vessel there is a bright flank; neither is a tube of fluid.
+    """
+    floor = np.where(region.search, -HOLLOW_SPREADS * spread, 0.0)
+    return np.maximum(excess, floor).astype(np.float32)
 
 
 def noise_map(one: np.ndarray, other: np.ndarray, region: Region) -> np.ndarray:

@@ -16,7 +16,13 @@ from bgpvs_wf.pseudolabels import simple
 from bgpvs_wf.pseudolabels.candidates import Candidate, find_candidates
 from bgpvs_wf.pseudolabels.chance import Chance, false_discovery, fit_chance, seed_level
 from bgpvs_wf.pseudolabels.confidence import label_confidence, region_confidence
-from bgpvs_wf.pseudolabels.evidence import FLUID_IS, Evidence, gather_evidence, scales_for
+from bgpvs_wf.pseudolabels.evidence import (
+    FLUID_SIGN,
+    Evidence,
+    excess_over_tissue,
+    gather_evidence,
+    scales_for,
+)
 from bgpvs_wf.pseudolabels.outline import fluid_contrast, outline, to_home
 from bgpvs_wf.pseudolabels.region import (
     Region,
@@ -151,7 +157,7 @@ def _checked(
 
 def _by_filter(images: dict[str, np.ndarray], mask: np.ndarray, box: Grid) -> _Found:
     name = next(iter(images))
-    response, threshold = simple.simple_rule(images[name], mask, FLUID_IS[name] == "bright")
+    response, threshold = simple.simple_rule(images[name], mask, FLUID_SIGN[name] > 0)
     tubes = simple.open_tubes(response, threshold, mask)
     beyond = response / max(threshold, 1e-12)
     nothing = np.zeros(box.shape, np.float32)
@@ -179,14 +185,16 @@ def _by_anatomy(
         n: i if target is box else resample(i, box.affine, target, 3) for n, i in images.items()
     }
     name = next(iter(images))
-    sign = 1.0 if FLUID_IS[name] == "bright" else -1.0
+    sign = FLUID_SIGN[name]
     region = find_region(anatomy, nuclei, box, target, bg_region, fine[name], sign > 0)
+    excesses = {n: excess_over_tissue(FLUID_SIGN[n] * fine[n], region) for n in fine}
     scales = scales_for(config.scales_mm, float(voxel_sizes(box.affine).mean()))
-    evidence = gather_evidence(fine, region, scales)
+    fluid = fluid_contrast(excesses[name][0], region.csf)
+    evidence = gather_evidence(excesses, region, scales)
     chance = fit_chance(evidence.opposite, target.affine, region.interior, region.search)
     grow = chance.level(GROW_TAIL * 2 * chance.count)
     labels, candidates = find_candidates(
-        evidence.fluid, fine[name], sign, region, grow, config.rim_mm
+        evidence.fluid, excesses[name][0], fluid, region, grow, config.rim_mm
     )
     reasons = [refusal(c, config) for c in candidates]
     peaks = np.array([c.peak for c, r in zip(candidates, reasons, strict=True) if r is None])
@@ -197,7 +205,7 @@ def _by_anatomy(
     ]
     kept = [c for c, r in zip(candidates, reasons, strict=True) if r is None]
     found = _outlined(
-        images[name] * sign, fine[name] * sign, evidence, region, labels, candidates, kept,
+        images[name] * sign, fluid, evidence, region, labels, candidates, kept,
         chance, peaks, seed, mask, box,
     )  # fmt: skip
     record = {
@@ -221,7 +229,7 @@ def _counts(reasons: list[str | None]) -> dict[str, int]:
 
 def _outlined(
     image: np.ndarray,
-    fine: np.ndarray,
+    fluid: float,
     evidence: Evidence,
     region: Region,
     labels: np.ndarray,
@@ -249,8 +257,7 @@ def _outlined(
     here = labels > 0
     core_fine = is_kept[labels] & here
     core = to_home(np.ones(labels.shape), core_fine, region.grid, box) > 0
-    contrast = fluid_contrast(fine, region.csf, region.mask)
-    drawn = outline(image, core, mask | core, contrast, box.affine)
+    drawn = outline(image, core, mask | core, fluid, box.affine)
     truth_share = to_home(1 - share[labels] + 1e-6, core_fine, region.grid, box)
     sure = _spread(truth_share)
     everywhere = np.ones(labels.shape, bool)

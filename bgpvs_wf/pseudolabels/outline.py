@@ -78,11 +78,9 @@ def local_background(
     return np.where(weight > 1e-4, total / np.maximum(weight, 1e-4), np.median(image[clean]))
 
 
-def fluid_contrast(image: np.ndarray, csf: np.ndarray, tissue: np.ndarray) -> float:
+def fluid_contrast(excess: np.ndarray, csf: np.ndarray) -> float:
     """Return how much fluid in bulk exceeds the tissue; 0 where no fluid was found."""
-    if not csf.any():
-        return 0.0
-    return max(float(np.percentile(image[csf], 75) - np.median(image[tissue])), 0.0)
+    return max(float(np.percentile(excess[csf], 75)), 0.0) if csf.any() else 0.0
 
 
 def outline(

@@ -16,7 +16,7 @@ Rule = Callable[[Candidate, PseudolabelConfig], bool]
 
 def outside_nuclei(candidate: Candidate, config: PseudolabelConfig) -> bool:
     """Refuse what lies mostly outside the basal ganglia."""
-    return candidate.in_region < 0.5
+    return candidate.in_region < 2 / 3
 
 
 def too_short(candidate: Candidate, config: PseudolabelConfig) -> bool:
@@ -42,7 +42,7 @@ def along_rim(candidate: Candidate, config: PseudolabelConfig) -> bool:
 
     There lie the edges of bright neonatal white matter and of the internal and external capsule.
     """
-    in_rim = candidate.on_rim > 2 / 3 and candidate.along_rim > 0.8
+    in_rim = candidate.on_rim > 0.6 and candidate.along_rim > 0.8
     return in_rim and candidate.isolation < config.min_rim_isolation
 
 
@@ -51,7 +51,20 @@ def blob(candidate: Candidate, config: PseudolabelConfig) -> bool:
     return candidate.elongation < config.min_elongation
 
 
-RULES: tuple[Rule, ...] = (outside_nuclei, touches_csf, too_short, blob, sheet_or_edge, along_rim)
+def no_fluid(candidate: Candidate, config: PseudolabelConfig) -> bool:
+    """Refuse what hardly exceeds the tissue around, however regular: texture, thin grey matter."""
+    return candidate.contrast < config.min_contrast
+
+
+RULES: tuple[Rule, ...] = (
+    outside_nuclei,
+    touches_csf,
+    too_short,
+    blob,
+    sheet_or_edge,
+    along_rim,
+    no_fluid,
+)
 
 
 def refusal(candidate: Candidate, config: PseudolabelConfig) -> str | None:
