@@ -95,7 +95,7 @@ class Brain:
         )
 
     def fold_field(self, points: Points) -> np.ndarray:
-        """Return the field whose zero sheets are the sulci; nearly constant along rays from within."""
+        """Return the field whose zero sheets are the sulci, nearly constant along rays."""
         x, y, z = points
         ray = [
             (p - c) / r

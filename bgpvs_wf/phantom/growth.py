@@ -6,8 +6,8 @@ doi 10.1002/ana.410430213), about 64 % in the 90 days after birth (Holland et al
 the second, the cerebellum 240 % in the first year, the caudate 19 % in the second (Knickmeyer et
 al., J Neurosci 2008, doi 10.1523/JNEUROSCI.3479-08.2008). Cortical thickness grows by about 36 %
 in two years (Lyall et al., Cereb Cortex 2015, doi 10.1093/cercor/bhu027). Volumes of the nuclei
-between are chosen: at 2, 6 and 12 months those segmented in three infants, before that about 1.3,
-1.8 and 0.8 mL of caudate, putamen and pallidum a side at term. Sulci, fissures and fluid spaces
+are chosen: at term about 1.3, 1.8 and 0.8 mL of caudate, putamen and pallidum a side; at 2, 6 and
+12 months what was segmented in three infants, less what their brains are larger than average. Sulci, fissures and fluid spaces
 are chosen by eye on the same infants.
 """
 
@@ -25,11 +25,11 @@ _WEEKS = (28.0, 32.0, 36.0, 40.0, 43.0, 53.0, 66.1, 79.1, 92.2, 118.3, 144.4)
 _REFERENCE_BRAIN_ML = 884.0  # at 92.2 weeks, the age the shapes are drawn for
 _CURVES = {
     "brain_ml": (140, 215, 300, 385, 440, 600, 715, 805, 884, 965, 1017),
-    "caudate": (0.55, 0.78, 1.03, 1.30, 1.50, 2.05, 2.60, 2.75, 2.90, 3.20, 3.45),
-    "putamen": (0.70, 1.05, 1.40, 1.80, 2.10, 2.80, 3.40, 3.60, 3.75, 3.95, 4.20),
-    "pallidum": (0.33, 0.47, 0.63, 0.80, 0.87, 1.15, 1.42, 1.46, 1.50, 1.55, 1.60),
-    "accumbens": (0.08, 0.11, 0.14, 0.17, 0.20, 0.26, 0.30, 0.33, 0.37, 0.40, 0.42),
-    "thalamus": (1.50, 2.10, 2.70, 3.30, 3.60, 4.30, 4.90, 5.10, 5.30, 5.50, 5.70),
+    "caudate": (0.55, 0.78, 1.03, 1.30, 1.50, 2.00, 2.45, 2.60, 2.70, 2.95, 3.20),
+    "putamen": (0.70, 1.05, 1.40, 1.80, 2.05, 2.65, 3.15, 3.35, 3.50, 3.75, 3.95),
+    "pallidum": (0.33, 0.47, 0.63, 0.80, 0.87, 1.08, 1.28, 1.34, 1.38, 1.45, 1.50),
+    "accumbens": (0.08, 0.11, 0.14, 0.17, 0.19, 0.24, 0.28, 0.31, 0.34, 0.37, 0.39),
+    "thalamus": (1.50, 2.10, 2.70, 3.20, 3.40, 3.90, 4.30, 4.50, 4.60, 4.80, 5.00),
     "cortex_mm": (1.40, 1.50, 1.65, 1.85, 1.95, 2.25, 2.45, 2.55, 2.65, 2.70, 2.70),
     "sulcus_depth_mm": (2.0, 5.0, 8.0, 11.0, 12.0, 14.5, 16.0, 17.0, 18.0, 18.5, 19.0),
     "sulcus_width_mm": (1.1, 0.9, 0.7, 0.5, 0.5, 0.5, 0.4, 0.4, 0.4, 0.4, 0.4),
