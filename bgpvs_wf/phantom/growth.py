@@ -7,8 +7,8 @@ the second, the cerebellum 240 % in the first year, the caudate 19 % in the seco
 al., J Neurosci 2008, doi 10.1523/JNEUROSCI.3479-08.2008). Cortical thickness grows by about 36 %
 in two years (Lyall et al., Cereb Cortex 2015, doi 10.1093/cercor/bhu027). Volumes of the nuclei
 are chosen: at term about 1.3, 1.8 and 0.8 mL of caudate, putamen and pallidum a side; at 2, 6 and
-12 months what was segmented in three infants, less what their brains are larger than average. Sulci, fissures and fluid spaces
-are chosen by eye on the same infants.
+12 months what was segmented in three infants, less what their brains are larger than average.
+Sulci, fissures and fluid spaces are chosen by eye on the same infants.
 """
 
 from __future__ import annotations

@@ -250,7 +250,8 @@ def _paint_capsule(canvas: Canvas, nuclei: dict[str, np.ndarray], sided: Points)
     crown = union_distance(template.CORONA, sided)
     np.maximum(weight, 0.6 * smooth_step(-crown, -2.0, 4.0), out=weight)
     white = (canvas.dseg == 2) | (canvas.dseg == 41)
-    weight *= white
+    # Towards the midline lie the septum and the hypothalamus, no capsule.
+    weight *= white * smooth_step(sided[0], 5.0, 10.0)
     for name, image in canvas.signals.items():
         values = canvas.contrast[name]
         image += weight * np.float32(values["internal_capsule"] - values["wm"])
