@@ -17,6 +17,8 @@ NEAR_CSF_MM = 1.0
 """Voxels this near to ventricle or CSF count as touching it (chosen: two working voxels)."""
 RING_MM = 1.25
 """Radius of the ring around a tube on which it is compared with its surroundings (chosen)."""
+SURROUNDINGS_MM = 2.5
+"""Edge of the cube in which two thirds nucleus surround a voxel (chosen)."""
 _ANGLES = 8
 _DIRECTION_MM = 0.65
 _MANY = 400
@@ -36,7 +38,7 @@ class Candidate:
     elongation: float
     """Length over the diameter of the cylinder of this length and volume; 1.2 for a ball."""
     in_region: float
-    """Share of its voxels in the reported basal ganglia."""
+    """Share of its voxels in the reported basal ganglia, or surrounded by them."""
     near_csf: float
     """Share of its voxels that touch ventricle or CSF."""
     on_rim: float
@@ -83,6 +85,9 @@ def find_candidates(
     labels, count = ndimage.label(above, np.ones((3, 3, 3)))
     direction = tubes(excess, affine, [_DIRECTION_MM]).direction
     normal = _normals(region)
+    width = np.round(SURROUNDINGS_MM / voxel_sizes(affine)).astype(int)
+    around = ndimage.uniform_filter(region.mask.astype(np.float32), tuple(width))
+    within = region.mask | (around > 2 / 3)
     csf_distance = distance_mm(~region.csf, affine) if region.csf.any() else None
     found = []
     for index, slices in enumerate(ndimage.find_objects(labels, count), start=1):
@@ -99,7 +104,7 @@ def find_candidates(
                 volume_mm3=volume,
                 length_mm=length,
                 elongation=length / (2 * float(np.sqrt(volume / (np.pi * length)))),
-                in_region=float(region.mask[at].mean()),
+                in_region=float(within[at].mean()),
                 near_csf=float((csf_distance[at] <= NEAR_CSF_MM).mean())
                 if csf_distance is not None
                 else 0.0,

@@ -30,13 +30,13 @@ class Outline:
     """float32, 0 to 1: how clearly a voxel of the neighbourhood is on its side of the threshold."""
 
 
-def to_home(values: np.ndarray, mask: np.ndarray, working: Grid, home: Grid) -> np.ndarray:
-    """Carry values at masked working voxels to the home voxels that hold their centres.
+def to_home(values: np.ndarray, working: Grid, home: Grid) -> np.ndarray:
+    """Carry values of the working grid to the home voxels that hold their centres.
 
     Parameters
     ----------
     values : ndarray, shape of `working`
-    mask : ndarray of bool, shape of `working`
+        Not negative.
     working, home : Grid
 
     Returns
@@ -44,13 +44,15 @@ def to_home(values: np.ndarray, mask: np.ndarray, working: Grid, home: Grid) -> 
     ndarray of float32, shape of `home`
         The largest value in each home voxel; 0 where there is none.
     """
+    if working is home:
+        return np.asarray(values, np.float32)
     out = np.zeros(home.shape, np.float32)
-    voxels = np.argwhere(mask)
+    voxels = np.argwhere(values > 0)
     to_index = np.linalg.inv(home.affine) @ working.affine
     place = np.round(voxels @ to_index[:3, :3].T + to_index[:3, 3]).astype(int)
     inside = ((place >= 0) & (place < home.shape)).all(axis=1)
-    at = tuple(place[inside].T)
-    np.maximum.at(out, at, values[tuple(voxels[inside].T)].astype(np.float32))
+    values_here = values[tuple(voxels[inside].T)].astype(np.float32)
+    np.maximum.at(out, tuple(place[inside].T), values_here)
     return out
 
 

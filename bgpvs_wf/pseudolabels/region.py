@@ -18,7 +18,14 @@ from bgpvs_wf.imaging.geometry import (
     voxel_sizes,
     voxel_volume,
 )
-from bgpvs_wf.imaging.morphology import close_mm, distance_mm, nearest_label, open_mm
+from bgpvs_wf.imaging.morphology import (
+    close_mm,
+    dilate_mm,
+    distance_mm,
+    nearest_label,
+    open_mm,
+)
+from bgpvs_wf.pseudolabels.outline import FILL_SHARE
 
 MARGIN_MM = 8.0
 """The box reaches this far beyond the nuclei (chosen): filters and CSF beside them fit in."""
@@ -133,9 +140,13 @@ def find_region(
     nuclei_here = _to_grid(nuclei, box, target)
     known = resample(np.isin(anatomy, CSF_LABELS), box.affine, target, order=0)
     seen = csf_by_intensity(image, nuclei_here, target.affine, bright_csf)
-    csf = (known | seen) & ~nuclei_here
-    search = (close_mm(mask, target.affine, GAP_MM) & ~csf) | mask
+    csf = (known & ~nuclei_here) | seen
     labels = resample(np.where(nuclei, anatomy, 0).astype(np.int16), box.affine, target, order=0)
+    search = mask.copy()
+    for label in np.unique(labels[labels > 0]):
+        # Each nucleus by itself: the gap between two of them is white matter.
+        search |= close_mm(labels == label, target.affine, GAP_MM)
+    search &= ~csf
     depth = distance_mm(search, target.affine) - distance_mm(~search, target.affine)
     return Region(
         grid=target,
@@ -150,24 +161,27 @@ def find_region(
 def csf_by_intensity(
     image: np.ndarray, nuclei: np.ndarray, affine: np.ndarray, bright: bool
 ) -> np.ndarray:
-    """Return CSF in bulk outside the nuclei, by intensity alone.
+    """Return CSF in bulk, by intensity alone.
 
-    CSF is nearer to the extreme of the box than to the nuclei; it is kept where it fills a ball
-    of 1 mm radius and makes at least 30 mm3 (chosen), which perivascular spaces do not.
+    Fluid is nearer to the extreme of the box than to the nuclei. It is bulk where it fills balls
+    of 1 mm radius that make at least 30 mm3 together (chosen), mostly outside the nuclei, which
+    perivascular spaces do not; what touches that and is still a third fluid belongs to it, into
+    the nuclei, too, where the anatomy overlaps a ventricle.
     """
     values = image if bright else -image
     inside = values[image != 0]
     if not inside.size or not nuclei.any():
         return np.zeros(image.shape, bool)
     middle = float(np.median(values[nuclei]))
-    level = float(np.percentile(inside, 99.5))
-    fluid = (values > (middle + level) / 2) & ~nuclei & (image != 0)
-    fluid = open_mm(fluid, affine, 1.0)
-    labels, count = ndimage.label(fluid, np.ones((3, 3, 3)))
-    volumes = np.bincount(labels.ravel(), minlength=count + 1) * voxel_volume(affine)
-    keep = volumes >= 30.0
+    share = (values - middle) / max(float(np.percentile(inside, 99.5)) - middle, 1e-6)
+    share[image == 0] = 0
+    labels, count = ndimage.label(open_mm(share > 0.5, affine, 1.0), np.ones((3, 3, 3)))
+    numbers = np.arange(count + 1)
+    keep = np.bincount(labels.ravel(), minlength=count + 1) * voxel_volume(affine) >= 30.0
+    keep &= np.atleast_1d(ndimage.mean(nuclei, labels, numbers)) < 0.5
     keep[0] = False
-    return np.asarray(keep[labels])
+    bulk = keep[labels]
+    return np.asarray(bulk | (dilate_mm(bulk, affine, 1.0) & (share > FILL_SHARE)))
 
 
 def _to_grid(mask: np.ndarray, box: Grid, target: Grid) -> np.ndarray:
