@@ -96,7 +96,7 @@ def grow_tubes(
     """
     tubes: list[Tube] = []
     for _ in range(count if len(seeds) else 0):
-        radius = 0.5 * float(np.clip(rng.lognormal(np.log(0.95), 0.3), *DIAMETER_MM))
+        radius = 0.5 * float(np.clip(rng.lognormal(np.log(0.85), 0.28), *DIAMETER_MM))
         length = float(np.clip(rng.gamma(6.0, 1.3), *LENGTH_MM))
         lines = _draw_lines(seeds, length, rng, upwards, outwards)
         line = _longest_free(lines, radius, inside, (*taken, *tubes))
@@ -141,15 +141,17 @@ def tube_occupancy(tube: Tube, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     box = np.ones(2 * reach + 1, bool)
     near = ndimage.binary_dilation(near, box)
     index = np.argwhere(near) + low
+    tree = cKDTree(tube.points)
+    middles = index @ affine[:3, :3].T + affine[:3, 3]
+    limit = float(tube.radius.max()) + np.linalg.norm(sizes) / 2 + STEP_MM
+    index = index[tree.query(middles)[0] < limit]
     cuts = np.maximum(np.ceil(6 * sizes / (2 * tube.radius.min())), 4).astype(int)
     offsets = np.stack(
         np.meshgrid(*((np.arange(c) + 0.5) / c - 0.5 for c in cuts), indexing="ij"), -1
     ).reshape(-1, 3)
     voxels = (index[:, None, :] + offsets[None]).reshape(-1, 3)
     points = voxels @ affine[:3, :3].T + affine[:3, 3]
-    distance, nearest = cKDTree(tube.points).query(
-        points, distance_upper_bound=float(tube.radius.max()) + STEP_MM
-    )
+    distance, nearest = tree.query(points, distance_upper_bound=float(tube.radius.max()) + STEP_MM)
     radius = np.append(tube.radius, -1.0)[nearest]
     share = (distance <= radius).reshape(len(index), -1).mean(axis=1).astype(np.float32)
     kept = share > 0
