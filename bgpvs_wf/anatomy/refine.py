@@ -18,7 +18,7 @@ from bgpvs_wf.anatomy.labels import (
     WM_LABELS,
 )
 from bgpvs_wf.imaging.geometry import bounding_box, crop_affine, voxel_sizes
-from bgpvs_wf.imaging.morphology import distance_mm
+from bgpvs_wf.imaging.morphology import distance_to_mm
 
 PRIOR_SIGMA_MM = 1.2
 """How far a registered border is off, standard deviation (chosen)."""
@@ -76,7 +76,7 @@ def refine(
     part, cropped = dseg[box], crop_affine(affine, box)
     cut = [np.asarray(image[box], np.float32) for image in images]
     signal = np.logical_and.reduce([image > 0 for image in cut])
-    where = (distance_mm(nuclei[box], cropped) < REACH_MM) & signal
+    where = (distance_to_mm(nuclei[box], cropped) < REACH_MM) & signal
     sigma = 0.4 / voxel_sizes(cropped)
     samples = np.stack([ndimage.gaussian_filter(image, sigma)[where] for image in cut], axis=-1)
     classes = _classes(part, cropped)
@@ -97,7 +97,7 @@ def _classes(dseg: np.ndarray, affine: np.ndarray) -> np.ndarray:
     lentiform = np.isin(dseg, (12, 13, 51, 52, 9012, 9051))
     capsule = np.isin(dseg, (0, *WM_LABELS))
     for structure in (caudal, lentiform):
-        capsule &= distance_mm(structure, affine) < _CAPSULE_MM
+        capsule &= distance_to_mm(structure, affine) < _CAPSULE_MM
     out[capsule] = _CAPSULE
     return out
 

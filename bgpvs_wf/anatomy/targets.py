@@ -8,7 +8,7 @@ another share of the brain at 12 months than at birth.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +32,7 @@ from bgpvs_wf.imaging.geometry import (
     voxel_sizes,
 )
 from bgpvs_wf.imaging.intensity import foreground
-from bgpvs_wf.imaging.morphology import close_mm, distance_mm
+from bgpvs_wf.imaging.morphology import close_mm, distance_to_mm
 
 WHOLE_MM, BOX_MM = 2.0, 1.2
 """Voxel sizes of the two levels, mm (chosen: seconds and tens of seconds on two cores)."""
@@ -57,7 +57,9 @@ class Target:
 def make_targets(
     dseg: np.ndarray,
     affine: np.ndarray,
-    images: Mapping[str, np.ndarray],
+    age_weeks: float,
+    modalities: Sequence[str],
+    images: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[Target, Target]:
     """Return the two levels of an atlas: whole cerebrum, and box around the nuclei.
 
@@ -66,17 +68,27 @@ def make_targets(
     dseg : ndarray of int, shape (x, y, z)
         Harmonised labels.
     affine : ndarray, shape (4, 4)
-    images : mapping of str to ndarray
-        The atlas's images on the same grid, by modality, as `paint_cerebrum` makes them.
+    age_weeks : float
+        Post-menstrual age to paint for, weeks.
+    modalities : sequence of str
+        `T2w`, `T1w` or both.
+    images : mapping of str to ndarray, optional
+        Images to use instead of painting, by modality.
     """
-    cerebrum, hull = cerebrum_of(dseg, affine)
-    outside = distance_mm(hull, affine)
-    away = distance_mm(np.isin(dseg, (*CEREBELLUM_LABELS, *BRAINSTEM_LABELS)), affine)
+    box = bounding_box(dseg > 0, affine, margin_mm=6)
+    part, affine = dseg[box], crop_affine(affine, box)
+    cerebrum, hull = cerebrum_of(part, affine)
+    if images is None:
+        made = _paint(cerebrum, hull, affine, age_weeks, modalities)
+    else:
+        made = {name: images[name][box] for name in modalities}
+    outside = distance_to_mm(hull, affine)
+    away = distance_to_mm(np.isin(part, (*CEREBELLUM_LABELS, *BRAINSTEM_LABELS)), affine)
     whole = (outside < 3) & (away > 2)
-    box = (distance_mm(np.isin(cerebrum, tuple(NUCLEI)), affine) < BOX_DEPTH_MM) & (outside < 2)
+    near = distance_to_mm(np.isin(cerebrum, tuple(NUCLEI)), affine) < BOX_DEPTH_MM
     return (
-        _level(images, whole, affine, WHOLE_MM),
-        _level(images, box, affine, BOX_MM),
+        _level(made, whole, affine, WHOLE_MM),
+        _level(made, near & (outside < 2), affine, BOX_MM),
     )
 
 
@@ -96,39 +108,31 @@ def cerebrum_of(dseg: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.nd
     return out, hull
 
 
-def paint_cerebrum(
-    dseg: np.ndarray, affine: np.ndarray, age_weeks: float, modality: str
-) -> np.ndarray:
-    """Paint an atlas for registration: the cerebrum, with the contrast of an age.
+def _paint(
+    cerebrum: np.ndarray,
+    hull: np.ndarray,
+    affine: np.ndarray,
+    age_weeks: float,
+    modalities: Sequence[str],
+) -> dict[str, np.ndarray]:
+    """Paint the cerebrum with the contrast of an age.
 
     Label maps do not know the claustrum. White matter between putamen and insular cortex is
     painted halfway to cortex, as that sheet of thin grey and white layers looks at 0.5 to 1 mm;
     else the lateral border of the putamen is drawn to edges that are not there.
-
-    Parameters
-    ----------
-    dseg : ndarray of int, shape (x, y, z)
-    affine : ndarray, shape (4, 4)
-    age_weeks : float
-        Post-menstrual age, weeks.
-    modality : str
-
-    Returns
-    -------
-    ndarray of float32, shape (x, y, z)
     """
-    cerebrum, hull = cerebrum_of(dseg, affine)
-    image = paint(cerebrum, affine, age_weeks, modality)
-    filled = fill_inside(cerebrum, affine)
-    sheet = np.isin(filled, WM_LABELS)
+    sheet = np.isin(fill_inside(cerebrum, affine), WM_LABELS)
     for labels in (_LENTIFORM, CORTEX_LABELS):
-        sheet &= distance_mm(np.isin(cerebrum, labels), affine) < _CLAUSTRUM_MM
-    cortex = tissue_contrast(age_weeks, modality)["cortex"]
-    image[sheet] = (image[sheet] + cortex) / 2
-    blank = hull & (image == 0)
-    if blank.any() and (image > 0).any():
+        sheet &= distance_to_mm(np.isin(cerebrum, labels), affine) < _CLAUSTRUM_MM
+    images = {}
+    for modality in modalities:
+        image = paint(cerebrum, affine, age_weeks, modality)
+        cortex = tissue_contrast(age_weeks, modality)["cortex"]
+        image[sheet] = (image[sheet] + cortex) / 2
+        blank = hull & (image == 0)
         image[blank] = image[image > 0].mean()
-    return image
+        images[modality] = image
+    return images
 
 
 def source_image(

@@ -69,6 +69,17 @@ def distance_mm(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
     return _sheared_distance(mask, affine)
 
 
+def distance_to_mm(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Return, for every voxel, the distance to the nearest voxel of the mask, mm.
+
+    Examples
+    --------
+    >>> distance_to_mm(np.array([0, 0, 1, 1]).reshape(4, 1, 1), np.eye(4) * 0.5).ravel()
+    array([1. , 0.5, 0. , 0. ])
+    """
+    return distance_mm(~np.asarray(mask, bool), affine)
+
+
 def dilate_mm(mask: np.ndarray, affine: np.ndarray, radius_mm: float) -> np.ndarray:
     """Dilate a mask by a ball; the array's edge does not grow.
 

@@ -1,0 +1,96 @@
+"""Where a registration starts, and whether the header can be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+TURNS = ("as the header says", "turned about left-right", "turned about front-back",
+         "turned about up-down")  # fmt: skip
+"""The starts, in order: 180 degrees about each axis of space."""
+MARGIN = 0.02
+"""A turned start must correlate better by this much to be believed (chosen)."""
+_LPS = np.diag([-1.0, -1.0, 1.0])
+
+
+def start_transforms(
+    fixed: np.ndarray, fixed_affine: np.ndarray, moving: np.ndarray, moving_affine: np.ndarray
+) -> list[np.ndarray]:
+    """Return starts that put the centres of mass on each other, one a turn of `TURNS`.
+
+    Public files exist whose header says the opposite of what the voxels show, by half a turn.
+    Mirror images cannot be told: a brain is nearly its own mirror image.
+
+    Returns
+    -------
+    list of ndarray, shape (4, 4)
+        From fixed to moving space, mm, RAS+.
+    """
+    centres = [_centre(fixed, fixed_affine), _centre(moving, moving_affine)]
+    starts = []
+    for signs in ((1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1)):
+        transform = np.diag([*map(float, signs), 1.0])
+        transform[:3, 3] = centres[1] - transform[:3, :3] @ centres[0]
+        starts.append(transform)
+    return starts
+
+
+def choose_start(
+    fixed: np.ndarray, mask: np.ndarray, warped: Sequence[np.ndarray]
+) -> tuple[int, str]:
+    """Return the number of the best start and, if it is a turned one, what to tell the user.
+
+    Parameters
+    ----------
+    fixed : ndarray, shape (x, y, z)
+    mask : ndarray of bool, shape (x, y, z)
+        Where to compare.
+    warped : sequence of ndarray, shape (x, y, z)
+        The subject in the atlas's space, registered from each start.
+    """
+    scores = [abs(_correlation(fixed[mask], image[mask])) for image in warped]
+    best = int(np.argmax(scores))
+    if best == 0 or scores[best] < scores[0] + MARGIN:
+        return 0, ""
+    return best, (
+        f"The header contradicts the anatomy: the brain fits the atlas when {TURNS[best]} by 180 "
+        f"degrees (correlation {scores[best]:.2f} against {scores[0]:.2f}). Sides follow the "
+        "anatomy here, not the header; a mirrored image cannot be told from a turned one: "
+        "correct the file."
+    )
+
+
+def itk_text(transform: np.ndarray) -> str:
+    """Return an affine, mm RAS+, as the text file that ITK and ANTs read (they use LPS+).
+
+    Examples
+    --------
+    >>> print(itk_text(np.eye(4)).splitlines()[3])
+    Parameters: 1 0 0 0 1 0 0 0 1 0 0 0
+    """
+    matrix = _LPS @ transform[:3, :3] @ _LPS
+    offset = _LPS @ transform[:3, 3]
+    numbers = " ".join(f"{value + 0.0:.10g}" for value in (*matrix.ravel(), *offset))
+    return (
+        "#Insight Transform File V1.0\n#Transform 0\n"
+        "Transform: AffineTransform_double_3_3\n"
+        f"Parameters: {numbers}\nFixedParameters: 0 0 0\n"
+    )
+
+
+def _centre(data: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    index = [
+        np.average(np.arange(n), weights=np.maximum(_profile(data, axis), 1e-9))
+        for axis, n in enumerate(data.shape)
+    ]
+    return (affine @ np.append(index, 1))[:3]
+
+
+def _profile(data: np.ndarray, axis: int) -> np.ndarray:
+    others = tuple(i for i in range(3) if i != axis)
+    return (np.asarray(data) > 0).sum(axis=others).astype(float)
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.corrcoef(a, b)[0, 1]) if a.std() > 0 and b.std() > 0 else 0.0

@@ -1,0 +1,121 @@
+"""Interfaces of the stage `prepare`: conform, align, scale."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, isdefined, traits
+
+from bgpvs_wf.interfaces.base import HomeInterface, read_array, read_optional
+
+
+class ConformInputSpec(BaseInterfaceInputSpec):
+    in_file = File(mandatory=True, desc="image as scanned")
+    modality = traits.Enum("T2w", "T1w", usedefault=True)
+
+
+class ConformOutputSpec(TraitedSpec):
+    out_file = File(desc="float32, same grid, a header that ITK reads like nibabel")
+
+
+class Conform(HomeInterface):
+    """Check an image and rewrite it with a clean header; the grid stays as it is."""
+
+    input_spec = ConformInputSpec
+    output_spec = ConformOutputSpec
+
+    def _run_interface(self, runtime: Any) -> Any:
+        from bgpvs_wf.imaging.files import load_image
+
+        image = load_image(self.inputs.in_file, what=self.inputs.modality)
+        data = np.maximum(np.asarray(image.dataobj, np.float32), 0)
+        name = f"{self.inputs.modality}.nii.gz"
+        self._results["out_file"] = self.write(runtime, name, data, image.affine)
+        return runtime
+
+
+class DivideBiasInputSpec(BaseInterfaceInputSpec):
+    in_file = File(mandatory=True)
+    bias = File(mandatory=True, desc="bias field, on a coarser grid")
+
+
+class DivideBiasOutputSpec(TraitedSpec):
+    out_file = File()
+
+
+class DivideBias(HomeInterface):
+    """Divide an image by a bias field estimated on a coarser grid."""
+
+    input_spec = DivideBiasInputSpec
+    output_spec = DivideBiasOutputSpec
+
+    def _run_interface(self, runtime: Any) -> Any:
+        from bgpvs_wf.imaging.intensity import divide_bias
+
+        data, affine = read_array(self.inputs.in_file)
+        corrected = divide_bias(data, affine, *read_array(self.inputs.bias, "bias field"))
+        self._results["out_file"] = self.write(runtime, "corrected.nii.gz", corrected, affine)
+        return runtime
+
+
+class ScaleInputSpec(BaseInterfaceInputSpec):
+    in_file = File(mandatory=True)
+    brain_mask = File(desc="on the grid of the image")
+
+
+class ScaleOutputSpec(TraitedSpec):
+    out_file = File(desc="median of the brain 100, zero stays zero")
+
+
+class Scale(HomeInterface):
+    """Put an image on the scale of `bgpvs_wf.imaging.intensity.scale_to_brain`."""
+
+    input_spec = ScaleInputSpec
+    output_spec = ScaleOutputSpec
+
+    def _run_interface(self, runtime: Any) -> Any:
+        from bgpvs_wf.imaging.intensity import scale_to_brain
+
+        data, affine = read_array(self.inputs.in_file)
+        mask = read_optional(self.inputs.brain_mask, "brain mask")
+        scaled = scale_to_brain(data, None if mask is None else mask > 0)
+        self._results["out_file"] = self.write(runtime, "scaled.nii.gz", scaled, affine)
+        return runtime
+
+
+class SourceImagesInputSpec(BaseInterfaceInputSpec):
+    t2w = File(desc="preprocessed")
+    t1w = File(desc="preprocessed, on any grid")
+    brain_mask = File(desc="on the grid of the home image")
+    voxel_mm = traits.Float(mandatory=True)
+
+
+class SourceImagesOutputSpec(TraitedSpec):
+    t2w = File()
+    t1w = File()
+    images = traits.List(File(), desc="those there are, T2w first")
+
+
+class SourceImages(HomeInterface):
+    """Crop and coarsen a subject's images for one level of a registration."""
+
+    input_spec = SourceImagesInputSpec
+    output_spec = SourceImagesOutputSpec
+
+    def _run_interface(self, runtime: Any) -> Any:
+        from bgpvs_wf.anatomy.targets import source_image
+
+        mask = read_optional(self.inputs.brain_mask, "brain mask")
+        made = []
+        for name in ("t2w", "t1w"):
+            path = getattr(self.inputs, name)
+            if not isdefined(path):
+                continue
+            data, affine = read_array(path)
+            brain = None if mask is None or mask.shape != data.shape else mask > 0
+            image, grid = source_image(data, affine, brain, self.inputs.voxel_mm)
+            self._results[name] = self.write(runtime, f"{name}.nii.gz", image, grid)
+            made.append(self._results[name])
+        self._results["images"] = made
+        return runtime

@@ -1,0 +1,58 @@
+"""Interface of the stage `quantify`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, traits
+
+from bgpvs_wf.interfaces.base import HomeInterface, read_array, read_optional
+
+
+class MeasureInputSpec(BaseInterfaceInputSpec):
+    bgpvs = File(mandatory=True, desc="0 rest, 1 BG, 2 BG-PVS")
+    anatomy = File(mandatory=True, desc="harmonised labels")
+    t2w = File()
+    t1w = File()
+    settings = traits.Dict(mandatory=True, desc="fields of QuantifyConfig")
+    bg_region = traits.Enum("nuclei", "closed", usedefault=True)
+    include_thalamus = traits.Bool(False, usedefault=True)
+    algorithm = traits.Str(mandatory=True, desc="version, so that the hash sees a new one")
+
+
+class MeasureOutputSpec(TraitedSpec):
+    regions = File(desc="TSV, a row a region")
+    objects = File(desc="TSV, a row a PVS")
+    instances = File(desc="number of the PVS in every voxel")
+
+
+class Measure(HomeInterface):
+    """Measure regions and perivascular spaces."""
+
+    input_spec = MeasureInputSpec
+    output_spec = MeasureOutputSpec
+
+    def _run_interface(self, runtime: Any) -> Any:
+        from bgpvs_wf.config import QuantifyConfig
+        from bgpvs_wf.quantification import measure
+        from bgpvs_wf.quantification.group import write_tsv
+
+        bgpvs, affine = read_array(self.inputs.bgpvs, "BG-PVS labels")
+        found = measure(
+            bgpvs=bgpvs,
+            anatomy=read_array(self.inputs.anatomy, "anatomy")[0],
+            affine=affine,
+            t2w=read_optional(self.inputs.t2w, "T2w"),
+            t1w=read_optional(self.inputs.t1w, "T1w"),
+            config=QuantifyConfig(**self.inputs.settings),
+            include_thalamus=self.inputs.include_thalamus,
+            bg_region=self.inputs.bg_region,
+        )
+        for name, table in (("regions", found.regions), ("objects", found.objects)):
+            path = os.path.join(runtime.cwd, f"{name}.tsv")
+            self._results[name] = str(write_tsv(table, path))
+        self._results["instances"] = self.write(
+            runtime, "instances.nii.gz", found.instances, affine, labels=True
+        )
+        return runtime

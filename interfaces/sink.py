@@ -1,0 +1,179 @@
+"""Interfaces of the stage `sink`: BIDS derivatives and the subject's page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, isdefined, traits
+
+from bgpvs_wf.interfaces.base import HomeInterface, read_array
+
+IMAGES = ("t2w_preproc", "t1w_preproc", "pseudo_probseg")
+LABELS = ("nuclei_dseg", "bgpvs_dseg", "pseudo_dseg", "pvs_dseg")
+TABLES = ("bgpvs_morph", "pvs_objects")
+
+
+class _SinkInputSpec(BaseInterfaceInputSpec):
+    t2w_preproc = File(desc="preprocessed T2w")
+    t1w_preproc = File(desc="preprocessed T1w")
+    nuclei_dseg = File(mandatory=True, desc="harmonised anatomy")
+    bgpvs_dseg = File(mandatory=True)
+    pseudo_dseg = File()
+    pseudo_probseg = File()
+    pvs_dseg = File()
+    bgpvs_morph = File(mandatory=True, desc="regions")
+    pvs_objects = File(mandatory=True, desc="a row per PVS")
+    sources = traits.List(traits.Str(), hash_files=False, desc="files it was all made from")
+    parameters = traits.Dict(desc="what it was made with")
+
+
+class DerivativesInputSpec(_SinkInputSpec):
+    outputs = traits.Dict(
+        traits.Str(), traits.Str(), mandatory=True, hash_files=False, desc="what goes where"
+    )
+    output_dir = traits.Str(mandatory=True, hash_files=False)
+    links = traits.Dict(traits.Str(), traits.Str(), hash_files=False, desc="datasets by name")
+
+
+class DerivativesOutputSpec(TraitedSpec):
+    written = traits.List(traits.Str(), hash_files=False)
+
+
+class Derivatives(HomeInterface):
+    """Write images, label maps and tables where BIDS wants them, each with its sidecar."""
+
+    input_spec = DerivativesInputSpec
+    output_spec = DerivativesOutputSpec
+
+    def _run_interface(self, runtime: Any) -> Any:
+        from bgpvs_wf.bids.derivatives import sidecar, sidecar_path
+        from bgpvs_wf.imaging.files import write_json
+
+        inputs = self.inputs
+        base = sidecar(
+            [Path(source) for source in inputs.sources],
+            Path(inputs.output_dir),
+            {name: Path(path) for name, path in inputs.links.items()},
+            inputs.parameters,
+        )
+        written = []
+        for name, target in inputs.outputs.items():
+            if not isdefined(getattr(inputs, name, None)):
+                continue
+            path = Path(target)
+            extra = self._write_one(name, path)
+            write_json({**extra, **base}, sidecar_path(path))
+            written.append(target)
+        self._results["written"] = written
+        return runtime
+
+    def _write_one(self, name: str, path: Path) -> dict[str, Any]:
+        """Write one result; return what its sidecar says of it alone."""
+        from bgpvs_wf.imaging.files import save_image, write_table
+
+        source = getattr(self.inputs, name)
+        if name in TABLES:
+            return _copy_table(name, source, path)
+        data, affine = read_array(source)
+        if name in IMAGES:
+            save_image(data, affine, path, dtype=np.float32)
+            return {"Units": "arbitrary", "BrainMedian": 100} if "preproc" in name else {}
+        if name == "nuclei_dseg":
+            from bgpvs_wf.anatomy.labels import NUCLEI
+
+            data = np.where(np.isin(data, tuple(NUCLEI)), data, 0)
+        save_image(data, affine, path, labels=True)
+        table = _label_table(name, data)
+        if table is not None:
+            from bgpvs_wf.bids.derivatives import label_table_path
+
+            write_table(table, label_table_path(path))
+        return {}
+
+
+class SubjectPageInputSpec(_SinkInputSpec):
+    report = traits.Str(mandatory=True, hash_files=False, desc="where the page goes")
+    subject = traits.Str(mandatory=True)
+    age_weeks = traits.Either(None, traits.Float())
+    age_note = traits.Str()
+    t1w_before = File(desc="T1w as scanned")
+    atlas = File(desc="atlas labels as registered, before the refinement")
+    record = traits.Dict()
+    warnings = traits.List(traits.Str())
+    header_note = traits.Str("", usedefault=True)
+
+
+class SubjectPageOutputSpec(TraitedSpec):
+    written = traits.Str(hash_files=False)
+
+
+class SubjectPage(HomeInterface):
+    """Write the page a person looks at before believing the numbers."""
+
+    input_spec = SubjectPageInputSpec
+    output_spec = SubjectPageOutputSpec
+
+    def _run_interface(self, runtime: Any) -> Any:
+        from bgpvs_wf.bids.derivatives import software_versions
+        from bgpvs_wf.quantification import OBJECT_COLUMNS, REGION_COLUMNS
+        from bgpvs_wf.quantification.group import read_regions
+        from bgpvs_wf.reports.subject import SubjectReport, write_subject_page
+
+        inputs = self.inputs
+        notes = [note for note in (inputs.header_note, *inputs.warnings) if note]
+        report = SubjectReport(
+            subject=inputs.subject,
+            age_weeks=inputs.age_weeks,
+            age_note=inputs.age_note,
+            t2w=_volume(inputs.t2w_preproc),
+            t1w=_volume(inputs.t1w_preproc),
+            nuclei=_volume(inputs.nuclei_dseg),
+            bgpvs=_volume(inputs.bgpvs_dseg),
+            t1w_before=_volume(inputs.t1w_before),
+            atlas=_volume(inputs.atlas),
+            regions=read_regions(inputs.bgpvs_morph),
+            objects=_read_table(inputs.pvs_objects),
+            region_columns=REGION_COLUMNS,
+            object_columns=OBJECT_COLUMNS,
+            record=inputs.record,
+            warnings=notes,
+            software=software_versions(),
+            parameters=inputs.parameters,
+            sources=inputs.sources,
+        )
+        self._results["written"] = str(write_subject_page(report, inputs.report))
+        return runtime
+
+
+def _volume(path: Any) -> Any:
+    from bgpvs_wf.reports.views import Volume
+
+    return Volume(*read_array(path)) if isdefined(path) and path else None
+
+
+def _read_table(path: str) -> Any:
+    import pandas as pd
+
+    return pd.read_csv(path, sep="\t", na_values="n/a", keep_default_na=False)
+
+
+def _copy_table(name: str, source: str, path: Path) -> dict[str, Any]:
+    from bgpvs_wf.imaging.files import write_text
+    from bgpvs_wf.quantification import OBJECT_COLUMNS, REGION_COLUMNS, sidecar
+
+    text = Path(source).read_text(encoding="utf-8")
+    write_text(text, path)
+    columns = text.splitlines()[0].split("\t")
+    return dict(sidecar(columns, REGION_COLUMNS if name == "bgpvs_morph" else OBJECT_COLUMNS))
+
+
+def _label_table(name: str, data: np.ndarray) -> Any:
+    """Return the table of a label map; instances have none: their rows are another file."""
+    from bgpvs_wf.anatomy.labels import label_table
+    from bgpvs_wf.bids.derivatives import bgpvs_label_table
+
+    if name == "nuclei_dseg":
+        return label_table(np.unique(data).tolist())
+    return None if name == "pvs_dseg" else bgpvs_label_table()

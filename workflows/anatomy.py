@@ -1,0 +1,96 @@
+"""The stage `anatomy`: nuclei and their surroundings, from labels or from atlases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nipype import Node, Workflow
+from nipype.interfaces import utility as niu
+
+from bgpvs_wf.anatomy.registry import AtlasEntry
+from bgpvs_wf.bids.inputs import SubjectInputs
+from bgpvs_wf.config import RunConfig
+from bgpvs_wf.interfaces.anatomy import Harmonise, Refine
+from bgpvs_wf.workflows.registration import init_registration_wf
+
+_INPUTS = ["t2w", "t1w", "home", "images"]
+_OUTPUTS = ["dseg", "bg_probability", "atlas", "header_note"]
+
+
+def init_anatomy_wf(
+    *,
+    config: RunConfig,
+    inputs: SubjectInputs,
+    entries: Sequence[AtlasEntry] = (),
+    age_weeks: float | None = None,
+    name: str = "anatomy_wf",
+) -> Workflow:
+    """Build the anatomy of one subject and session.
+
+    Parameters
+    ----------
+    config : RunConfig
+    inputs : SubjectInputs
+        Without `entries`, its dseg derivative is harmonised.
+    entries : sequence of AtlasEntry
+        Atlases to register, each fused with the others if there are several.
+    age_weeks : float, optional
+        Post-menstrual age; needed with `entries`.
+
+    Inputs
+    ------
+    t2w, t1w, home, images
+        As `init_prepare_wf` gives them.
+
+    Outputs
+    -------
+    dseg
+        Harmonised labels on the home grid.
+    bg_probability
+        Probability of the basal ganglia; undefined from a dseg derivative.
+    atlas
+        The labels as registered, before they were refined; undefined from a dseg derivative.
+    header_note
+        Empty, or how the header contradicts the anatomy.
+    """
+    workflow = Workflow(name=name)
+    inputnode = Node(niu.IdentityInterface(fields=_INPUTS), name="inputnode")
+    outputnode = Node(niu.IdentityInterface(fields=_OUTPUTS), name="outputnode")
+    if not entries:
+        harmonise = Node(Harmonise(dseg=str(inputs.dseg)), name="harmonise", mem_gb=2)
+        if inputs.dseg_table is not None:
+            harmonise.inputs.table = str(inputs.dseg_table)
+        workflow.connect(
+            [
+                (inputnode, harmonise, [("home", "home")]),
+                (harmonise, outputnode, [("dseg", "dseg")]),
+            ]
+        )
+        return workflow
+    assert age_weeks is not None
+    modalities = [m for m in ("T2w", "T1w") if getattr(inputs, m.lower()) is not None]
+    registrations = []
+    for number, entry in enumerate(entries, start=1):
+        registration = init_registration_wf(
+            config=config,
+            entry=entry,
+            modalities=modalities,
+            age_weeks=age_weeks,
+            brain_mask=str(inputs.brain_mask) if inputs.brain_mask else None,
+            name=f"registration_{number}_wf",
+        )
+        for key in ("home", *(modality.lower() for modality in modalities)):
+            workflow.connect(inputnode, key, registration, f"inputnode.{key}")
+        registrations.append(registration)
+    workflow.connect(registrations[0], "outputnode.header_note", outputnode, "header_note")
+    labels = (registrations[0], "outputnode.dseg")
+    refine = Node(Refine(), name="refine", mem_gb=3)
+    workflow.connect(
+        [
+            (inputnode, refine, [("images", "images")]),
+            (labels[0], refine, [(labels[1], "dseg")]),
+            (labels[0], outputnode, [(labels[1], "atlas")]),
+            (refine, outputnode, [("dseg", "dseg"), ("bg_probability", "bg_probability")]),
+        ]
+    )
+    return workflow

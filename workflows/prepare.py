@@ -1,0 +1,192 @@
+"""The stage `prepare`: images on one grid, without bias, on one scale."""
+
+from __future__ import annotations
+
+from nipype import Node, Workflow
+from nipype.interfaces import utility as niu
+
+from bgpvs_wf.bids.inputs import SubjectInputs
+from bgpvs_wf.config import RunConfig
+from bgpvs_wf.interfaces.ants import (
+    ApplyTransforms,
+    DenoiseImage,
+    N4BiasFieldCorrection,
+    Registration,
+)
+from bgpvs_wf.interfaces.prepare import Conform, DivideBias, Scale, SourceImages
+
+BIAS_MM = 3.0
+"""Voxel size at which the bias field is estimated, mm (chosen)."""
+ALIGN_MM = 1.5
+"""Voxel size at which T1w and T2w are aligned, mm (chosen)."""
+
+
+def init_prepare_wf(
+    *, config: RunConfig, inputs: SubjectInputs, name: str = "prepare_wf"
+) -> Workflow:
+    """Build the preprocessing of one subject and session.
+
+    The T2w's native grid is home; the T1w is aligned to it rigidly and resampled once. Without
+    a T2w the T1w's grid is home.
+
+    Parameters
+    ----------
+    config : RunConfig
+    inputs : SubjectInputs
+        Its files are read at run time.
+
+    Outputs
+    -------
+    t2w, t1w
+        Preprocessed, on the home grid; undefined where there is none.
+    home
+        The one whose grid is home.
+    images
+        List of both, home first.
+    t1w_before
+        The T1w before it was aligned, to check the alignment by.
+    """
+    workflow = Workflow(name=name)
+    fields = ["t2w", "t1w", "home", "images", "t1w_before"]
+    outputnode = Node(niu.IdentityInterface(fields=fields), name="outputnode")
+    home = inputs.home.lower()
+    corrected = {
+        modality.lower(): _init_correct(workflow, config, inputs, modality)
+        for modality in ("T2w", "T1w")
+        if getattr(inputs, modality.lower()) is not None
+    }
+    images = Node(niu.Merge(len(corrected)), name="images")
+    scaled = {}
+    for number, (key, (node, field)) in enumerate(corrected.items(), start=1):
+        if key != home:
+            workflow.connect(node, field, outputnode, "t1w_before")
+            node, field = _init_align(workflow, config, inputs, corrected)
+        scale = Node(Scale(), name=f"scale_{key}", mem_gb=1.5)
+        if inputs.brain_mask is not None:
+            scale.inputs.brain_mask = str(inputs.brain_mask)
+        scaled[key] = scale
+        workflow.connect(
+            [
+                (node, scale, [(field, "in_file")]),
+                (scale, outputnode, [("out_file", key)]),
+                (scale, images, [("out_file", f"in{number}")]),
+            ]
+        )
+    workflow.connect(scaled[home], "out_file", outputnode, "home")
+    workflow.connect(images, "out", outputnode, "images")
+    return workflow
+
+
+def _init_correct(
+    workflow: Workflow, config: RunConfig, inputs: SubjectInputs, modality: str
+) -> tuple[Node, str]:
+    """Add the nodes that conform, denoise and bias-correct one image; return node and field."""
+    key = modality.lower()
+    conform = Node(Conform(modality=modality), name=f"conform_{key}", mem_gb=1)
+    conform.inputs.in_file = str(getattr(inputs, key))
+    node, field = conform, "out_file"
+    done = inputs.preprocessed if modality == inputs.home else inputs.t1w_preprocessed
+    threads = config.threads
+    if config.prepare.denoise and not done:
+        denoise = Node(
+            DenoiseImage(dimension=3, noise_model="Rician", num_threads=threads),
+            name=f"denoise_{key}",
+            n_procs=threads,
+            mem_gb=2,
+        )
+        workflow.connect(node, field, denoise, "input_image")
+        node, field = denoise, "output_image"
+    if config.prepare.bias_correction and not done:
+        node, field = _init_unbias(workflow, config, (node, field), key)
+    return node, field
+
+
+def _init_unbias(
+    workflow: Workflow, config: RunConfig, image: tuple[Node, str], key: str
+) -> tuple[Node, str]:
+    """Add N4, estimated on a coarse image since a bias field is smooth; return node and field."""
+    coarse = Node(SourceImages(voxel_mm=BIAS_MM), name=f"coarse_{key}", mem_gb=1.5)
+    n4 = Node(
+        N4BiasFieldCorrection(
+            dimension=3,
+            shrink_factor=1,
+            n_iterations=[50, 50, 30],
+            convergence_threshold=1e-6,
+            bspline_fitting_distance=100.0,
+            save_bias=True,
+            num_threads=config.threads,
+        ),
+        name=f"n4_{key}",
+        n_procs=config.threads,
+        mem_gb=1,
+    )
+    divide = Node(DivideBias(), name=f"unbias_{key}", mem_gb=1.5)
+    workflow.connect(
+        [
+            (image[0], coarse, [(image[1], key)]),
+            (coarse, n4, [(key, "input_image")]),
+            (n4, divide, [("bias_image", "bias")]),
+            (image[0], divide, [(image[1], "in_file")]),
+        ]
+    )
+    return divide, "out_file"
+
+
+def _init_align(
+    workflow: Workflow,
+    config: RunConfig,
+    inputs: SubjectInputs,
+    corrected: dict[str, tuple[Node, str]],
+) -> tuple[Node, str]:
+    """Add the nodes that bring the T1w to the T2w's grid; return node and field."""
+    threads = config.threads
+    coarse = Node(SourceImages(voxel_mm=ALIGN_MM), name="coarse_pair", mem_gb=1.5)
+    if inputs.brain_mask is not None:
+        coarse.inputs.brain_mask = str(inputs.brain_mask)
+    align = Node(
+        Registration(
+            dimension=3,
+            float=True,
+            random_seed=config.random_seed % 2**31,
+            initial_moving_transform_com=1,
+            transforms=["Rigid"],
+            transform_parameters=[(0.1,)],
+            metric=["MI"],
+            metric_weight=[1.0],
+            radius_or_number_of_bins=[32],
+            sampling_strategy=["None"],
+            number_of_iterations=[[100, 50]],
+            convergence_threshold=[1e-6],
+            convergence_window_size=[10],
+            shrink_factors=[[4, 2]],
+            smoothing_sigmas=[[2.0, 0.5]],
+            sigma_units=["vox"],
+            use_histogram_matching=[False],
+            winsorize_lower_quantile=0.005,
+            winsorize_upper_quantile=0.995,
+            output_transform_prefix="t1w_to_t2w_",
+            num_threads=threads,
+        ),
+        name="align",
+        n_procs=threads,
+        mem_gb=1,
+    )
+    resample = Node(
+        ApplyTransforms(
+            dimension=3, interpolation="BSpline", float=True, num_threads=threads
+        ),
+        name="resample",
+        n_procs=threads,
+        mem_gb=2,
+    )
+    workflow.connect(
+        [
+            (corrected["t2w"][0], coarse, [(corrected["t2w"][1], "t2w")]),
+            (corrected["t1w"][0], coarse, [(corrected["t1w"][1], "t1w")]),
+            (coarse, align, [("t2w", "fixed_image"), ("t1w", "moving_image")]),
+            (align, resample, [("forward_transforms", "transforms")]),
+            (corrected["t1w"][0], resample, [(corrected["t1w"][1], "input_image")]),
+            (corrected["t2w"][0], resample, [(corrected["t2w"][1], "reference_image")]),
+        ]
+    )
+    return resample, "output_image"

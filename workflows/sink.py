@@ -1,0 +1,96 @@
+"""The stage `sink`: derivatives and the subject's page. Nothing else writes to the output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nipype import Node, Workflow
+from nipype.interfaces import utility as niu
+
+from bgpvs_wf.bids.derivatives import dataset_links, expected_outputs
+from bgpvs_wf.bids.inputs import SubjectInputs
+from bgpvs_wf.config import RunConfig
+from bgpvs_wf.interfaces.sink import Derivatives, SubjectPage
+
+SHARED = (
+    "t2w_preproc",
+    "t1w_preproc",
+    "nuclei_dseg",
+    "bgpvs_dseg",
+    "bgpvs_morph",
+    "pvs_objects",
+)
+"""What both the derivatives and the page are made from."""
+
+
+def init_sink_wf(
+    *,
+    config: RunConfig,
+    inputs: SubjectInputs,
+    warnings: Sequence[str] = (),
+    name: str = "sink_wf",
+) -> Workflow:
+    """Build the writing of one subject's results.
+
+    Parameters
+    ----------
+    config : RunConfig
+    inputs : SubjectInputs
+    warnings : sequence of str
+        Sentences for the top of the page.
+
+    Inputs
+    ------
+    t2w_preproc, t1w_preproc, nuclei_dseg, bgpvs_dseg, pseudo_dseg, pseudo_probseg, pvs_dseg,
+    bgpvs_morph, pvs_objects
+        Files, by the names of `bgpvs_wf.bids.derivatives.expected_outputs`.
+    t1w_before, atlas, record, header_note
+        For the page; may be undefined.
+    """
+    workflow = Workflow(name=name)
+    outputs = {key: str(path) for key, path in expected_outputs(config, inputs).items()}
+    page_only = ("t1w_before", "atlas", "record", "header_note")
+    written_only = ("pseudo_dseg", "pseudo_probseg", "pvs_dseg")
+    fields = [*SHARED, *written_only, *page_only]
+    inputnode = Node(niu.IdentityInterface(fields=fields), name="inputnode")
+    common: dict[str, Any] = {
+        "sources": [
+            str(path)
+            for path in (inputs.t2w, inputs.t1w, inputs.brain_mask, inputs.dseg)
+            if path is not None
+        ],
+        "parameters": {
+            stage: config.to_mapping()[stage]
+            for stage in ("prepare", "anatomy", "pseudolabel", "quantify")
+        },
+    }
+    derivatives = Node(
+        Derivatives(
+            outputs={key: path for key, path in outputs.items() if key != "report"},
+            output_dir=str(config.output_dir),
+            links={name: str(path) for name, path in dataset_links(config).items()},
+            **common,
+        ),
+        name="derivatives",
+        mem_gb=1.5,
+    )
+    page = Node(
+        SubjectPage(
+            report=outputs["report"],
+            subject=inputs.label,
+            age_weeks=inputs.age_weeks,
+            age_note=inputs.age_note,
+            warnings=[*warnings, *inputs.notes],
+            **common,
+        ),
+        name="page",
+        mem_gb=2,
+    )
+    workflow.connect(
+        [
+            (inputnode, derivatives, [(key, key) for key in (*SHARED, *written_only)]),
+            (inputnode, page, [(key, key) for key in (*SHARED, *page_only)]),
+        ]
+    )
+    return workflow
