@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["RunConfig", "__version__", "init_bgpvs_wf"]
 
 
-def init_bgpvs_wf(
-    config: RunConfig, subjects: Sequence[SubjectInputs] | None = None
-) -> Workflow:
+def init_bgpvs_wf(config: RunConfig, subjects: Sequence[SubjectInputs] | None = None) -> Workflow:
     """Build the workflow of a cohort; see `bgpvs_wf.workflows.base.init_bgpvs_wf`."""
     # Nipype takes a second to import, which those who only read a version need not wait for.
     from bgpvs_wf.workflows import base

@@ -172,9 +172,7 @@ def _init_align(
         mem_gb=1,
     )
     resample = Node(
-        ApplyTransforms(
-            dimension=3, interpolation="BSpline", float=True, num_threads=threads
-        ),
+        ApplyTransforms(dimension=3, interpolation="BSpline", float=True, num_threads=threads),
         name="resample",
         n_procs=threads,
         mem_gb=2,

@@ -42,9 +42,7 @@ class Refined(NamedTuple):
     """float32, posterior of the basal ganglia, shape (x, y, z)."""
 
 
-def refine(
-    dseg: np.ndarray, affine: np.ndarray, images: Sequence[np.ndarray]
-) -> Refined:
+def refine(dseg: np.ndarray, affine: np.ndarray, images: Sequence[np.ndarray]) -> Refined:
     """Refine registered nuclei on the images.
 
     A Gaussian mixture over the intensities of all images, one component a structure (both sides

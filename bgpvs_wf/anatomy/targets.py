@@ -171,9 +171,7 @@ def _level(
     return Target(made, inside, grid.affine)
 
 
-def _smoothed(
-    data: np.ndarray, affine: np.ndarray, grid: Grid
-) -> tuple[np.ndarray, np.ndarray]:
+def _smoothed(data: np.ndarray, affine: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     """Resample to a coarser grid, against aliasing smoothed by 0.45 of its voxels."""
     ratio = voxel_sizes(grid.affine) / voxel_sizes(affine)
     sigma = np.where(ratio > 1, 0.45 * ratio, 0)

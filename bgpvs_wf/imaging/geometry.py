@@ -36,7 +36,10 @@ def same_grid(a: Grid, b: Grid, tolerance_mm: float = 1e-2) -> bool:
     if tuple(a.shape) != tuple(b.shape):
         return False
     corners = _corners(a.shape)
-    return bool(np.abs(corners @ np.asarray(a.affine).T - corners @ np.asarray(b.affine).T).max() < tolerance_mm)
+    return bool(
+        np.abs(corners @ np.asarray(a.affine).T - corners @ np.asarray(b.affine).T).max()
+        < tolerance_mm
+    )
 
 
 def bounding_box(
@@ -56,7 +59,10 @@ def bounding_box(
     for axis in range(3):
         hit = np.flatnonzero(mask.any(axis=tuple(i for i in range(3) if i != axis)))
         slices.append(
-            slice(max(int(hit[0]) - margin[axis], 0), min(int(hit[-1]) + 1 + margin[axis], mask.shape[axis]))
+            slice(
+                max(int(hit[0]) - margin[axis], 0),
+                min(int(hit[-1]) + 1 + margin[axis], mask.shape[axis]),
+            )
         )
     return slices[0], slices[1], slices[2]
 
