@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from nipype import Workflow
@@ -82,7 +83,7 @@ def init_subject_wf(
     anatomy = init_anatomy_wf(config=config, inputs=inputs, entries=entries, age_weeks=age)
     pseudolabel = init_pseudolabel_wf(config=config)
     quantify = init_quantify_wf(config=config)
-    sink = init_sink_wf(config=config, inputs=inputs, warnings=notes)
+    sink = init_sink_wf(config=_resolved(config, entries), inputs=inputs, warnings=notes)
     images = [m for m in ("t2w", "t1w") if getattr(inputs, m) is not None]
     for stage in (pseudolabel, quantify):
         for key in images:
@@ -131,6 +132,14 @@ def init_subject_wf(
         ]
     )
     return workflow
+
+
+def _resolved(config: RunConfig, entries: Sequence[AtlasEntry]) -> RunConfig:
+    """Return the configuration with the source of the anatomy that was really used."""
+    atlases = tuple(f"{entry.atlas} ({entry.age_weeks:g} weeks)" for entry in entries)
+    source = "atlas" if entries else "derivatives"
+    anatomy = dataclasses.replace(config.anatomy, source=source, atlases=atlases)
+    return dataclasses.replace(config, anatomy=anatomy)
 
 
 def choose_anatomy(

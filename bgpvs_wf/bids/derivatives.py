@@ -27,8 +27,8 @@ BGPVS_LABELS: dict[int, tuple[str, str]] = {
 }
 """Name and abbreviation of the labels of ``desc-bgpvs_dseg`` and ``desc-pseudo_dseg``."""
 _SOFTWARE = (
-    "antspyx", "connected-components-3d", "nibabel", "nipype", "numpy", "pandas", "pybids",
-    "scikit-image", "scipy", "skan",
+    "antspyx", "nibabel", "nipype", "numpy", "pandas", "pybids",
+    "scikit-image", "scipy",
 )  # fmt: skip
 _BIDSIGNORE = "*.html\nlogs/\ngroup_*\n*_objects.*\n*_morph.*\n"
 

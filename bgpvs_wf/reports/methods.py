@@ -13,8 +13,9 @@ REFERENCES: dict[str, str] = {
     "n4": "Tustison et al. IEEE Trans Med Imaging 2010;29:1310-1320. doi:10.1109/TMI.2010.2046908",
     "denoise": "Manjón et al. J Magn Reson Imaging 2010;31:192-203. doi:10.1002/jmri.22003",
     "syn": "Avants et al. Med Image Anal 2008;12:26-41. doi:10.1016/j.media.2007.06.004",
+    "em": "Van Leemput et al. IEEE Trans Med Imaging 1999;18:897-908. doi:10.1109/42.811270",
     "vesselness": "Frangi et al. MICCAI 1998. LNCS 1496:130-137. doi:10.1007/BFb0056195",
-    "skan": "Nunez-Iglesias et al. PeerJ 2018;6:e4312. doi:10.7717/peerj.4312",
+    "skimage": "van der Walt et al. PeerJ 2014;2:e453. doi:10.7717/peerj.453",
 }
 """Key to reference, in the order they are first cited."""
 
@@ -89,20 +90,29 @@ def _anatomy(images: Sequence[str], parameters: Mapping[str, Any], cite: Any, to
     anatomy = parameters.get("anatomy")
     if anatomy is None:
         return ""
+    registered = (
+        f"painted with the contrast of the age, registered with ANTs (affine, SyN) {cite('syn')}, "
+        f"and refined on the images by expectation-maximisation {cite('em')}"
+    )
     sources = {
         "derivatives": "were taken from existing segmentations",
-        "atlas": f"came from age-matched atlases, registered with ANTs (SyN) {cite('syn')}",
+        "atlas": f"came from {_atlas_names(anatomy)}, {registered}",
     }
     source = sources.get(
         str(anatomy.get("source")),
         "came from existing segmentations where there were any, otherwise from age-matched "
-        f"atlases, registered with ANTs (SyN) {cite('syn')}",
+        f"atlases, {registered}",
     )
     text = f"Caudate, putamen, pallidum, accumbens and thalamus {source}."
     if anatomy.get("bg_region") == "closed":
         text += " The nuclei were closed by about 2 mm, taking in the internal capsule between."
     counted = "included" if anatomy.get("include_thalamus") else "not included"
     return f"{text} The thalamus was {counted} in the basal ganglia."
+
+
+def _atlas_names(anatomy: Mapping[str, Any]) -> str:
+    names = [str(name) for name in anatomy.get("atlases") or ()]
+    return f"the atlas {' and the atlas '.join(names)}" if names else "an age-matched atlas"
 
 
 def _pseudolabel(images: Sequence[str], parameters: Mapping[str, Any], cite: Any, tool: Any) -> str:
@@ -135,7 +145,7 @@ def _quantify(images: Sequence[str], parameters: Mapping[str, Any], cite: Any, t
     if quantify is None:
         return ""
     text = (
-        f"Lengths were measured along skeletons {cite('skan')}; diameters, orientations, counts "
+        f"Lengths were measured along smoothed skeletons {cite('skimage')}; diameters, orientations, counts "
         "and volumes per nucleus and side"
     )
     least = float(quantify.get("min_volume_mm3", 0) or 0)
