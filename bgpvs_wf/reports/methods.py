@@ -145,8 +145,8 @@ def _quantify(images: Sequence[str], parameters: Mapping[str, Any], cite: Any, t
     if quantify is None:
         return ""
     text = (
-        f"Lengths were measured along smoothed skeletons {cite('skimage')}; diameters, orientations, counts "
-        "and volumes per nucleus and side"
+        f"Lengths were measured along smoothed skeletons {cite('skimage')}; diameters, "
+        "orientations, counts and volumes per nucleus and side"
     )
     least = float(quantify.get("min_volume_mm3", 0) or 0)
     if least > 0:
