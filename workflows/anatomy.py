@@ -11,6 +11,7 @@ from bgpvs_wf.anatomy.registry import AtlasEntry
 from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.interfaces.anatomy import Harmonise, Refine
+from bgpvs_wf.workflows.fusion import PER_ATLAS, init_fusion_wf
 from bgpvs_wf.workflows.registration import init_registration_wf
 
 _INPUTS = ["t2w", "t1w", "home", "images"]
@@ -68,29 +69,59 @@ def init_anatomy_wf(
         )
         return workflow
     assert age_weeks is not None
-    modalities = [m for m in ("T2w", "T1w") if getattr(inputs, m.lower()) is not None]
-    registrations = []
-    for number, entry in enumerate(entries, start=1):
-        registration = init_registration_wf(
-            config=config,
-            entry=entry,
-            modalities=modalities,
-            age_weeks=age_weeks,
-            brain_mask=str(inputs.brain_mask) if inputs.brain_mask else None,
-            name=f"registration_{number}_wf",
-        )
-        for key in ("home", *(modality.lower() for modality in modalities)):
-            workflow.connect(inputnode, key, registration, f"inputnode.{key}")
-        registrations.append(registration)
-    workflow.connect(registrations[0], "outputnode.header_note", outputnode, "header_note")
-    labels = (registrations[0], "outputnode.dseg")
+    registrations = [
+        _register(workflow, inputnode, config, inputs, entry, age_weeks, number)
+        for number, entry in enumerate(entries, start=1)
+    ]
+    labels = _one_atlas(workflow, inputnode, config, registrations)
     refine = Node(Refine(), name="refine", mem_gb=3)
     workflow.connect(
         [
+            (registrations[0], outputnode, [("outputnode.header_note", "header_note")]),
             (inputnode, refine, [("images", "images")]),
-            (labels[0], refine, [(labels[1], "dseg")]),
-            (labels[0], outputnode, [(labels[1], "atlas")]),
+            (labels, refine, [("outputnode.dseg", "dseg")]),
+            (labels, outputnode, [("outputnode.dseg", "atlas")]),
             (refine, outputnode, [("dseg", "dseg"), ("bg_probability", "bg_probability")]),
         ]
     )
     return workflow
+
+
+def _register(
+    workflow: Workflow,
+    inputnode: Node,
+    config: RunConfig,
+    inputs: SubjectInputs,
+    entry: AtlasEntry,
+    age_weeks: float,
+    number: int,
+) -> Workflow:
+    """Add the registration of one atlas; return it."""
+    modalities = [m for m in ("T2w", "T1w") if getattr(inputs, m.lower()) is not None]
+    registration = init_registration_wf(
+        config=config,
+        entry=entry,
+        modalities=modalities,
+        age_weeks=age_weeks,
+        brain_mask=str(inputs.brain_mask) if inputs.brain_mask else None,
+        name=f"registration_{number}_wf",
+    )
+    for key in ("home", *(modality.lower() for modality in modalities)):
+        workflow.connect(inputnode, key, registration, f"inputnode.{key}")
+    return registration
+
+
+def _one_atlas(
+    workflow: Workflow, inputnode: Node, config: RunConfig, registrations: Sequence[Workflow]
+) -> Workflow:
+    """Add the fusion if there are several atlases; return the workflow that has the labels."""
+    if len(registrations) == 1:
+        return registrations[0]
+    fusion = init_fusion_wf(config=config, atlases=len(registrations))
+    workflow.connect(inputnode, "images", fusion, "inputnode.images")
+    for number, registration in enumerate(registrations, start=1):
+        for field in PER_ATLAS:
+            workflow.connect(
+                registration, f"outputnode.{field}", fusion, f"inputnode.{field}_{number}"
+            )
+    return fusion

@@ -15,6 +15,8 @@ from bgpvs_wf.interfaces.anatomy import AtlasTargets, ChooseStart, Starts
 from bgpvs_wf.interfaces.ants import ApplyTransforms, Registration
 from bgpvs_wf.interfaces.prepare import SourceImages
 
+_OUTPUTS = ["dseg", "header_note", "box_images", "transforms", "invert_flags"]
+
 
 def init_registration_wf(
     *,
@@ -54,10 +56,14 @@ def init_registration_wf(
         Labels of the atlas, on the home grid.
     header_note
         Empty, or how the header contradicts the anatomy.
+    box_images
+        The atlas as painted, in its own space, around the nuclei, one a modality.
+    transforms, invert_flags
+        From there to the subject, as ApplyTransforms takes them.
     """
     workflow = Workflow(name=name)
     inputnode = Node(niu.IdentityInterface(fields=["t2w", "t1w", "home"]), name="inputnode")
-    outputnode = Node(niu.IdentityInterface(fields=["dseg", "header_note"]), name="outputnode")
+    outputnode = Node(niu.IdentityInterface(fields=_OUTPUTS), name="outputnode")
     images = {m: str(p) for m in ("T2w", "T1w") if (p := entry.image(m)) is not None}
     targets = Node(
         AtlasTargets(
@@ -134,6 +140,12 @@ def init_registration_wf(
             ),
             (labels, outputnode, [("output_image", "dseg")]),
             (choose, outputnode, [("note", "header_note")]),
+            (targets, outputnode, [("box_images", "box_images")]),
+            (
+                box,
+                outputnode,
+                [("reverse_transforms", "transforms"), ("reverse_invert_flags", "invert_flags")],
+            ),
         ]
     )
     return workflow
