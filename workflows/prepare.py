@@ -110,7 +110,7 @@ def _init_unbias(
         N4BiasFieldCorrection(
             dimension=3,
             shrink_factor=1,
-            n_iterations=[50, 50, 30],
+            n_iterations=[40, 40, 20],
             convergence_threshold=1e-6,
             bspline_fitting_distance=100.0,
             save_bias=True,
