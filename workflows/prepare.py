@@ -15,7 +15,7 @@ from bgpvs_wf.interfaces.ants import (
 )
 from bgpvs_wf.interfaces.prepare import Conform, DivideBias, Scale, SourceImages
 
-BIAS_MM = 3.0
+BIAS_MM = 4.0
 """Voxel size at which the bias field is estimated, mm (chosen)."""
 ALIGN_MM = 1.5
 """Voxel size at which T1w and T2w are aligned, mm (chosen)."""
