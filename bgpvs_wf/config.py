@@ -164,7 +164,11 @@ class RunConfig:
 
     def to_mapping(self) -> dict[str, Any]:
         """Return a nested mapping of plain values, without the unset ones."""
-        return {key: _plain(value) for key, value in dataclasses.asdict(self).items() if value is not None}
+        return {
+            key: _plain(value)
+            for key, value in dataclasses.asdict(self).items()
+            if value is not None
+        }
 
     def to_toml(self) -> str:
         """Return TOML text that `from_toml` reads back to an equal configuration."""
@@ -212,7 +216,9 @@ def _build(kind: type, values: Mapping[str, Any], prefix: str) -> Any:
             close = difflib.get_close_matches(key, known, n=1)
             hint = f"did you mean '{prefix}{close[0]}'?" if close else f"known: {', '.join(known)}."
             raise UsageError(f"Unknown setting '{prefix}{key}'; {hint}")
-    converted = {key: _convert(value, known[key].type, f"{prefix}{key}") for key, value in values.items()}
+    converted = {
+        key: _convert(value, known[key].type, f"{prefix}{key}") for key, value in values.items()
+    }
     missing = [
         name
         for name, f in known.items()
