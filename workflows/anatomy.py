@@ -73,7 +73,7 @@ def init_anatomy_wf(
         _register(workflow, inputnode, config, inputs, entry, age_weeks, number)
         for number, entry in enumerate(entries, start=1)
     ]
-    labels = _one_atlas(workflow, inputnode, config, registrations)
+    labels = _one_atlas(workflow, inputnode, config, inputs, registrations)
     refine = Node(Refine(), name="refine", mem_gb=3)
     workflow.connect(
         [
@@ -97,7 +97,7 @@ def _register(
     number: int,
 ) -> Workflow:
     """Add the registration of one atlas; return it."""
-    modalities = [m for m in ("T2w", "T1w") if getattr(inputs, m.lower()) is not None]
+    modalities = _modalities(inputs)
     registration = init_registration_wf(
         config=config,
         entry=entry,
@@ -112,12 +112,18 @@ def _register(
 
 
 def _one_atlas(
-    workflow: Workflow, inputnode: Node, config: RunConfig, registrations: Sequence[Workflow]
+    workflow: Workflow,
+    inputnode: Node,
+    config: RunConfig,
+    inputs: SubjectInputs,
+    registrations: Sequence[Workflow],
 ) -> Workflow:
     """Add the fusion if there are several atlases; return the workflow that has the labels."""
     if len(registrations) == 1:
         return registrations[0]
-    fusion = init_fusion_wf(config=config, atlases=len(registrations))
+    fusion = init_fusion_wf(
+        config=config, atlases=len(registrations), modalities=len(_modalities(inputs))
+    )
     workflow.connect(inputnode, "images", fusion, "inputnode.images")
     for number, registration in enumerate(registrations, start=1):
         for field in PER_ATLAS:
@@ -125,3 +131,7 @@ def _one_atlas(
                 registration, f"outputnode.{field}", fusion, f"inputnode.{field}_{number}"
             )
     return fusion
+
+
+def _modalities(inputs: SubjectInputs) -> list[str]:
+    return [m for m in ("T2w", "T1w") if getattr(inputs, m.lower()) is not None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nipype import MapNode, Node, Workflow
+from nipype import Node, Workflow
 from nipype.interfaces import utility as niu
 
 from bgpvs_wf.anatomy.fusion import PATCH_RADIUS
@@ -16,7 +16,9 @@ PER_ATLAS = ("dseg", "box_images", "transforms", "invert_flags")
 """What each registration hands over."""
 
 
-def init_fusion_wf(*, config: RunConfig, atlases: int, name: str = "fusion_wf") -> Workflow:
+def init_fusion_wf(
+    *, config: RunConfig, atlases: int, modalities: int, name: str = "fusion_wf"
+) -> Workflow:
     """Build the fusion of the labels of several atlases registered to a subject.
 
     Each atlas votes in each voxel with a weight that grows with the likeness of its painted image
@@ -28,6 +30,8 @@ def init_fusion_wf(*, config: RunConfig, atlases: int, name: str = "fusion_wf") 
     config : RunConfig
     atlases : int
         How many, two or more.
+    modalities : int
+        How many images the subject has, one or two.
 
     Inputs
     ------
@@ -51,21 +55,11 @@ def init_fusion_wf(*, config: RunConfig, atlases: int, name: str = "fusion_wf") 
     images = Node(niu.Merge(atlases, no_flatten=True), name="images")
     box = Node(FusionBox(), name="box", mem_gb=2)
     for n in numbers:
-        warp = _warp_node(config, f"warp_{n}")
+        painted = _add_warps(workflow, inputnode, box, config, n, modalities)
         workflow.connect(
             [
                 (inputnode, labels, [(f"dseg_{n}", f"in{n}")]),
-                (
-                    inputnode,
-                    warp,
-                    [
-                        (f"box_images_{n}", "input_image"),
-                        (f"transforms_{n}", "transforms"),
-                        (f"invert_flags_{n}", "invert_transform_flags"),
-                    ],
-                ),
-                (box, warp, [("reference", "reference_image")]),
-                (warp, images, [("output_image", f"in{n}")]),
+                (painted, images, [("out", f"in{n}")]),
             ]
         )
     fuse = _fuse_node(config)
@@ -86,10 +80,31 @@ def init_fusion_wf(*, config: RunConfig, atlases: int, name: str = "fusion_wf") 
     return workflow
 
 
-def _warp_node(config: RunConfig, name: str) -> MapNode:
-    """Bring an atlas's painted images, one a modality, into the box."""
-    warp = ApplyTransforms(dimension=3, interpolation="Linear", num_threads=config.threads)
-    return MapNode(warp, iterfield=["input_image"], name=name, n_procs=config.threads, mem_gb=1)
+def _add_warps(
+    workflow: Workflow, inputnode: Node, box: Node, config: RunConfig, n: int, modalities: int
+) -> Node:
+    """Bring an atlas's painted images into the box; return the node that lists them."""
+    painted = Node(niu.Merge(modalities), name=f"painted_{n}")
+    for index in range(modalities):
+        warp = Node(
+            ApplyTransforms(dimension=3, interpolation="Linear", num_threads=config.threads),
+            name=f"warp_{n}_{index + 1}",
+            n_procs=config.threads,
+            mem_gb=1,
+        )
+        given = [
+            ((f"box_images_{n}", _item, index), "input_image"),
+            (f"transforms_{n}", "transforms"),
+            (f"invert_flags_{n}", "invert_transform_flags"),
+        ]
+        workflow.connect(
+            [
+                (inputnode, warp, given),
+                (box, warp, [("reference", "reference_image")]),
+                (warp, painted, [("output_image", f"in{index + 1}")]),
+            ]
+        )
+    return painted
 
 
 def _fuse_node(config: RunConfig) -> Node:
@@ -102,3 +117,7 @@ def _fuse_node(config: RunConfig) -> Node:
         num_threads=config.threads,
     )
     return Node(fuse, name="fuse", n_procs=config.threads, mem_gb=2)
+
+
+def _item(items: list[str], index: int) -> str:
+    return items[index]

@@ -97,7 +97,7 @@ def test_every_atlas_is_registered_and_all_are_fused(bench: Bench) -> None:
     entries = [bench.entry(name, seed) for seed, name in enumerate(("a", "b", "c"))]
     workflow = bench.workflow(entries, "t2w", "t1w")
     assert names(workflow) >= {f"registration_{n}_wf" for n in (1, 2, 3)} | {"fusion_wf"}
-    assert "fusion_wf.warp_3" in workflow.list_node_names()
+    assert "fusion_wf.warp_3_2" in workflow.list_node_names()
     fused = workflow.get_node("fusion_wf")
     assert {f"dseg_{n}" for n in (1, 2, 3)} < set(fused.get_node("inputnode").inputs.get())
 
