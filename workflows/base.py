@@ -17,8 +17,9 @@ from bgpvs_wf.engine.crashes import workflow_name
 from bgpvs_wf.engine.preview import HASH_SETTINGS
 from bgpvs_wf.errors import BGPVSError, UsageError
 from bgpvs_wf.workflows.anatomy import init_anatomy_wf
-from bgpvs_wf.workflows.labels import init_pseudolabel_wf, init_quantify_wf
 from bgpvs_wf.workflows.prepare import init_prepare_wf
+from bgpvs_wf.workflows.pseudolabel import init_pseudolabel_wf
+from bgpvs_wf.workflows.quantify import init_quantify_wf
 from bgpvs_wf.workflows.sink import init_sink_wf
 
 

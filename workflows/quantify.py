@@ -1,0 +1,49 @@
+"""The stage `quantify`: measures per region and per PVS."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from nipype import Node, Workflow
+
+from bgpvs_wf._version import __version__
+from bgpvs_wf.config import RunConfig
+from bgpvs_wf.interfaces.quantify import Measure
+from bgpvs_wf.workflows.stage import wrap_node
+
+
+def init_quantify_wf(*, config: RunConfig, name: str = "quantify_wf") -> Workflow:
+    """Build the measurement.
+
+    Parameters
+    ----------
+    config : RunConfig
+
+    Inputs
+    ------
+    bgpvs
+        0 rest, 1 BG, 2 BG-PVS.
+    t2w, t1w
+        Preprocessed, on the home grid; one may be undefined.
+    anatomy
+        Harmonised labels.
+
+    Outputs
+    -------
+    regions, objects
+        TSV, a row a region and a row a PVS.
+    instances
+        Number of the PVS in every voxel.
+    """
+    measure = Node(
+        Measure(
+            settings=dataclasses.asdict(config.quantify),
+            bg_region=config.anatomy.bg_region,
+            include_thalamus=config.anatomy.include_thalamus,
+            algorithm=__version__,
+        ),
+        name="measure",
+        mem_gb=2,
+    )
+    fields = ["bgpvs", "t2w", "t1w", "anatomy"]
+    return wrap_node(name, measure, fields, ["regions", "objects", "instances"])
