@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 from nipype.interfaces.base import (
-    BaseInterfaceInputSpec,
     File,
     InputMultiPath,
     TraitedSpec,
     traits,
 )
 
-from bgpvs_wf.interfaces.base import HomeInterface, read_array
+from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array
 
 
-class AtlasTargetsInputSpec(BaseInterfaceInputSpec):
+class AtlasTargetsInputSpec(HomeInputSpec):
     dseg = File(mandatory=True, desc="harmonised labels of the atlas")
     images = traits.Dict(traits.Str(), File(), desc="images of the atlas by modality")
     image_stamps = traits.List(traits.Any(), desc="size and time of those images, for the hash")
@@ -79,7 +78,7 @@ class AtlasTargets(HomeInterface):
         return None
 
 
-class StartsInputSpec(BaseInterfaceInputSpec):
+class StartsInputSpec(HomeInputSpec):
     fixed = File(mandatory=True)
     moving = File(mandatory=True)
 
@@ -110,7 +109,7 @@ class Starts(HomeInterface):
         return runtime
 
 
-class ChooseStartInputSpec(BaseInterfaceInputSpec):
+class ChooseStartInputSpec(HomeInputSpec):
     fixed = InputMultiPath(File(), mandatory=True, desc="atlas, by modality")
     mask = File(mandatory=True)
     warped = traits.List(File(), mandatory=True, desc="the subject in the atlas, a start each")
@@ -140,7 +139,7 @@ class ChooseStart(HomeInterface):
         return runtime
 
 
-class RefineInputSpec(BaseInterfaceInputSpec):
+class RefineInputSpec(HomeInputSpec):
     dseg = File(mandatory=True, desc="registered labels on the home grid")
     images = InputMultiPath(File(), mandatory=True, desc="preprocessed, on the home grid")
 
@@ -179,7 +178,7 @@ class Refine(HomeInterface):
         return runtime
 
 
-class HarmoniseInputSpec(BaseInterfaceInputSpec):
+class HarmoniseInputSpec(HomeInputSpec):
     dseg = File(mandatory=True, desc="existing labels")
     table = File(desc="their label table")
     home = File(mandatory=True, desc="image whose grid they must have")

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nipype.interfaces.base import SimpleInterface, isdefined
+from nipype.interfaces.base import BaseInterfaceInputSpec, SimpleInterface, isdefined, traits
+
+from bgpvs_wf._version import __version__
 
 
 def read_array(path: str, what: str = "image") -> tuple[np.ndarray, np.ndarray]:
@@ -21,6 +23,12 @@ def read_array(path: str, what: str = "image") -> tuple[np.ndarray, np.ndarray]:
 def read_optional(path: Any, what: str = "image") -> np.ndarray | None:
     """Return a checked image's array, or None where the trait is undefined."""
     return read_array(path, what)[0] if isdefined(path) and path else None
+
+
+class HomeInputSpec(BaseInterfaceInputSpec):
+    algorithm = traits.Str(
+        __version__, usedefault=True, desc="so that the hash of a node sees a new version"
+    )
 
 
 class HomeInterface(SimpleInterface):

@@ -6,17 +6,16 @@ from typing import Any
 
 import numpy as np
 from nipype.interfaces.base import (
-    BaseInterfaceInputSpec,
     File,
     InputMultiPath,
     TraitedSpec,
     traits,
 )
 
-from bgpvs_wf.interfaces.base import HomeInterface, read_array
+from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array
 
 
-class FusionBoxInputSpec(BaseInterfaceInputSpec):
+class FusionBoxInputSpec(HomeInputSpec):
     images = InputMultiPath(File(), mandatory=True, desc="of the subject, on the home grid")
     dsegs = traits.List(File(), mandatory=True, desc="registered labels, an atlas each")
 
@@ -60,7 +59,7 @@ class FusionBox(HomeInterface):
         return runtime
 
 
-class PutBackInputSpec(BaseInterfaceInputSpec):
+class PutBackInputSpec(HomeInputSpec):
     dseg = File(mandatory=True, desc="labels of the first atlas, on the home grid")
     fused = File(mandatory=True, desc="fused labels, in the box")
     mask = File(mandatory=True, desc="where they are fused")

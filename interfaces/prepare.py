@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, isdefined, traits
+from nipype.interfaces.base import File, TraitedSpec, isdefined, traits
 
-from bgpvs_wf.interfaces.base import HomeInterface, read_array, read_optional
+from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array, read_optional
 
 
-class ConformInputSpec(BaseInterfaceInputSpec):
+class ConformInputSpec(HomeInputSpec):
     in_file = File(mandatory=True, desc="image as scanned")
     modality = traits.Enum("T2w", "T1w", usedefault=True)
 
@@ -35,7 +35,7 @@ class Conform(HomeInterface):
         return runtime
 
 
-class DivideBiasInputSpec(BaseInterfaceInputSpec):
+class DivideBiasInputSpec(HomeInputSpec):
     in_file = File(mandatory=True)
     bias = File(mandatory=True, desc="bias field, on a coarser grid")
 
@@ -59,7 +59,7 @@ class DivideBias(HomeInterface):
         return runtime
 
 
-class ScaleInputSpec(BaseInterfaceInputSpec):
+class ScaleInputSpec(HomeInputSpec):
     in_file = File(mandatory=True)
     brain_mask = File(desc="on the grid of the image")
 
@@ -84,7 +84,7 @@ class Scale(HomeInterface):
         return runtime
 
 
-class SourceImagesInputSpec(BaseInterfaceInputSpec):
+class SourceImagesInputSpec(HomeInputSpec):
     t2w = File(desc="preprocessed")
     t1w = File(desc="preprocessed, on any grid")
     brain_mask = File(desc="on the grid of the home image")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, traits
+from nipype.interfaces.base import File, TraitedSpec, traits
 
-from bgpvs_wf.interfaces.base import HomeInterface, read_array, read_optional
+from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array, read_optional
 
 
-class PseudolabelInputSpec(BaseInterfaceInputSpec):
+class PseudolabelInputSpec(HomeInputSpec):
     t2w = File(desc="preprocessed, on the home grid")
     t1w = File(desc="preprocessed, on the home grid")
     anatomy = File(mandatory=True, desc="harmonised labels, on the home grid")
@@ -17,7 +17,6 @@ class PseudolabelInputSpec(BaseInterfaceInputSpec):
     settings = traits.Dict(mandatory=True, desc="fields of PseudolabelConfig")
     bg_region = traits.Enum("nuclei", "closed", usedefault=True)
     include_thalamus = traits.Bool(False, usedefault=True)
-    algorithm = traits.Str(mandatory=True, desc="version, so that the hash sees a new one")
 
 
 class PseudolabelOutputSpec(TraitedSpec):

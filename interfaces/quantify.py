@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, traits
+from nipype.interfaces.base import File, TraitedSpec, traits
 
-from bgpvs_wf.interfaces.base import HomeInterface, read_array, read_optional
+from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array, read_optional
 
 
-class MeasureInputSpec(BaseInterfaceInputSpec):
+class MeasureInputSpec(HomeInputSpec):
     bgpvs = File(mandatory=True, desc="0 rest, 1 BG, 2 BG-PVS")
     anatomy = File(mandatory=True, desc="harmonised labels")
     t2w = File()
@@ -18,7 +18,6 @@ class MeasureInputSpec(BaseInterfaceInputSpec):
     settings = traits.Dict(mandatory=True, desc="fields of QuantifyConfig")
     bg_region = traits.Enum("nuclei", "closed", usedefault=True)
     include_thalamus = traits.Bool(False, usedefault=True)
-    algorithm = traits.Str(mandatory=True, desc="version, so that the hash sees a new one")
 
 
 class MeasureOutputSpec(TraitedSpec):

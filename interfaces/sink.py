@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nipype.interfaces.base import BaseInterfaceInputSpec, File, TraitedSpec, isdefined, traits
+from nipype.interfaces.base import File, TraitedSpec, isdefined, traits
 
-from bgpvs_wf.interfaces.base import HomeInterface, read_array
+from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array
 
 IMAGES = ("t2w_preproc", "t1w_preproc", "pseudo_probseg")
 LABELS = ("nuclei_dseg", "bgpvs_dseg", "pseudo_dseg", "pvs_dseg")
 TABLES = ("bgpvs_morph", "pvs_objects")
 
 
-class _SinkInputSpec(BaseInterfaceInputSpec):
+class _SinkInputSpec(HomeInputSpec):
     t2w_preproc = File(desc="preprocessed T2w")
     t1w_preproc = File(desc="preprocessed T1w")
     nuclei_dseg = File(mandatory=True, desc="harmonised anatomy")

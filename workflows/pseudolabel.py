@@ -6,7 +6,6 @@ import dataclasses
 
 from nipype import Node, Workflow
 
-from bgpvs_wf._version import __version__
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.interfaces.pseudolabel import Pseudolabel
 from bgpvs_wf.workflows.stage import wrap_node
@@ -43,7 +42,6 @@ def init_pseudolabel_wf(*, config: RunConfig, name: str = "pseudolabel_wf") -> W
             settings=dataclasses.asdict(config.pseudolabel),
             bg_region=config.anatomy.bg_region,
             include_thalamus=config.anatomy.include_thalamus,
-            algorithm=__version__,
         ),
         name="synthesise",
         mem_gb=3,

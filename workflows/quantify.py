@@ -6,7 +6,6 @@ import dataclasses
 
 from nipype import Node, Workflow
 
-from bgpvs_wf._version import __version__
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.interfaces.quantify import Measure
 from bgpvs_wf.workflows.stage import wrap_node
@@ -40,7 +39,6 @@ def init_quantify_wf(*, config: RunConfig, name: str = "quantify_wf") -> Workflo
             settings=dataclasses.asdict(config.quantify),
             bg_region=config.anatomy.bg_region,
             include_thalamus=config.anatomy.include_thalamus,
-            algorithm=__version__,
         ),
         name="measure",
         mem_gb=2,
