@@ -159,6 +159,8 @@ class CohortRunner:
         error = None
         arguments = self._plugin_arguments() | {"status_callback": take_in}
         plugin = load_plugin(self.config.plugin, arguments)
+        # Known to the plugin by now. Nipype gives the arguments to MapNodes, which are pickled.
+        plugin.plugin_args.pop("status_callback", None)
         self.display.start(tracker)
         try:
             workflow.run(plugin=plugin)

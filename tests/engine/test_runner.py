@@ -173,3 +173,26 @@ def test_large_cohorts_run_in_batches(toy, monkeypatch):
     assert [outcomes[job.label].state for job in jobs] == ["failed", "done", "done"]
     # Crashes of an earlier batch are not counted again.
     assert len(outcomes["sub-01"].failures) == 1
+
+
+def _double(x: int) -> int:
+    return 2 * x
+
+
+@PLUGINS
+def test_workflows_may_have_map_nodes(toy, plugin, monkeypatch):
+    plain = toy.factory
+
+    def with_map_node(config, subjects):
+        from nipype import Function, MapNode
+
+        workflow = plain(config, subjects)
+        node = MapNode(Function(function=_double, output_names=["y"]), ["x"], "double")
+        node.inputs.x = [1, 2]
+        workflow.get_node("sub_01_wf.prepare_wf").add_nodes([node])
+        return workflow
+
+    monkeypatch.setattr(toy, "factory", with_map_node)
+    outcome = toy.run([toy.job("01", "abc")], plugin=plugin)["sub-01"]
+    assert outcome.state == "done", outcome.failures
+    assert ("sub-01", "prepare", "done") in toy.display.events
