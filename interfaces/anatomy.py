@@ -182,6 +182,7 @@ class HarmoniseInputSpec(HomeInputSpec):
     dseg = File(mandatory=True, desc="existing labels")
     table = File(desc="their label table")
     home = File(mandatory=True, desc="image whose grid they must have")
+    scan = traits.Str("its image", usedefault=True, hash_files=False, desc="what the user calls it")
 
 
 class HarmoniseOutputSpec(TraitedSpec):
@@ -204,7 +205,7 @@ class Harmonise(HomeInterface):
         source = self.inputs.dseg
         labels = load_image(source, what="dseg", allow_constant=True)
         home = load_image(self.inputs.home)
-        check_labels_on_grid(labels, home, labels_path=source, image_path=self.inputs.home)
+        check_labels_on_grid(labels, home, labels_path=source, image_path=self.inputs.scan)
         dseg = np.rint(np.asanyarray(labels.dataobj)).astype(np.int32)
         table_file = self.inputs.table if isdefined(self.inputs.table) else None
         table = detect_table(np.unique(dseg), table_file, source=source)

@@ -58,7 +58,11 @@ def init_anatomy_wf(
     inputnode = Node(niu.IdentityInterface(fields=_INPUTS), name="inputnode")
     outputnode = Node(niu.IdentityInterface(fields=_OUTPUTS), name="outputnode")
     if not entries:
-        harmonise = Node(Harmonise(dseg=str(inputs.dseg)), name="harmonise", mem_gb=2)
+        harmonise = Node(
+            Harmonise(dseg=str(inputs.dseg), scan=str(inputs.home_image)),
+            name="harmonise",
+            mem_gb=2,
+        )
         if inputs.dseg_table is not None:
             harmonise.inputs.table = str(inputs.dseg_table)
         workflow.connect(
