@@ -107,9 +107,7 @@ def detect_table(
         if unknown
         else f"labels {_shown(sorted(present))} could belong to any table, none with nuclei"
     )
-    raise BadLabelsError(
-        f"{source}: {why}; name its table ({', '.join(tables)}) or give a label table file."
-    )
+    raise BadLabelsError(f"{source}: {why}; put a label table (_dseg.tsv) beside it.")
 
 
 def harmonise(
