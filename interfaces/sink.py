@@ -27,6 +27,7 @@ class _SinkInputSpec(HomeInputSpec):
     pvs_objects = File(mandatory=True, desc="a row per PVS")
     sources = traits.List(traits.Str(), hash_files=False, desc="files it was all made from")
     parameters = traits.Dict(desc="what it was made with")
+    header_note = traits.Str("", usedefault=True, desc="how the header contradicts the anatomy")
 
 
 class DerivativesInputSpec(_SinkInputSpec):
@@ -58,6 +59,8 @@ class Derivatives(HomeInterface):
             {name: Path(path) for name, path in inputs.links.items()},
             inputs.parameters,
         )
+        if inputs.header_note:
+            base["Warnings"] = [inputs.header_note]
         written = []
         for name, target in inputs.outputs.items():
             if not isdefined(getattr(inputs, name, None)):
@@ -102,7 +105,6 @@ class SubjectPageInputSpec(_SinkInputSpec):
     atlas = File(desc="atlas labels as registered, before the refinement")
     record = traits.Dict()
     warnings = traits.List(traits.Str())
-    header_note = traits.Str("", usedefault=True)
 
 
 class SubjectPageOutputSpec(TraitedSpec):

@@ -20,6 +20,7 @@ SHARED = (
     "bgpvs_dseg",
     "bgpvs_morph",
     "pvs_objects",
+    "header_note",
 )
 """What both the derivatives and the page are made from."""
 
@@ -45,12 +46,14 @@ def init_sink_wf(
     t2w_preproc, t1w_preproc, nuclei_dseg, bgpvs_dseg, pseudo_dseg, pseudo_probseg, pvs_dseg,
     bgpvs_morph, pvs_objects
         Files, by the names of `bgpvs_wf.bids.derivatives.expected_outputs`.
-    t1w_before, atlas, record, header_note
+    header_note
+        For the page and the sidecars; may be undefined.
+    t1w_before, atlas, record
         For the page; may be undefined.
     """
     workflow = Workflow(name=name)
     outputs = {key: str(path) for key, path in expected_outputs(config, inputs).items()}
-    page_only = ("t1w_before", "atlas", "record", "header_note")
+    page_only = ("t1w_before", "atlas", "record")
     written_only = ("pseudo_dseg", "pseudo_probseg", "pvs_dseg")
     fields = [*SHARED, *written_only, *page_only]
     inputnode = Node(niu.IdentityInterface(fields=fields), name="inputnode")
