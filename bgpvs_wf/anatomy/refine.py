@@ -18,7 +18,7 @@ from bgpvs_wf.anatomy.labels import (
     WM_LABELS,
 )
 from bgpvs_wf.imaging.geometry import bounding_box, crop_affine, voxel_sizes
-from bgpvs_wf.imaging.morphology import distance_to_mm
+from bgpvs_wf.imaging.morphology import close_mm, distance_to_mm, nearest_label
 
 PRIOR_SIGMA_MM = 1.2
 """How far a registered border is off, standard deviation (chosen)."""
@@ -26,6 +26,8 @@ LIKELIHOOD_WEIGHT = 0.6
 """Less than 1, because the noise of neighbouring voxels is not independent (chosen)."""
 NEIGHBOUR_WEIGHT = 2.0
 """Of the neighbours' posteriors (chosen)."""
+TUBE_MM = 1.0
+"""Gaps in a nucleus up to twice as wide are perivascular spaces rather than its border (chosen)."""
 REACH_MM = 6.0
 """Labels farther from the nuclei stay as they were (chosen)."""
 _ITERATIONS = 6
@@ -81,7 +83,7 @@ def refine(dseg: np.ndarray, affine: np.ndarray, images: Sequence[np.ndarray]) -
     labels = np.unique(classes)
     prior = _prior(classes, labels, where, cropped)
     posterior = _maximise(samples, prior, labels, where)
-    return _assemble(dseg, box, classes, labels, where, posterior)
+    return _assemble(dseg, box, classes, labels, where, posterior, affine)
 
 
 def _classes(dseg: np.ndarray, affine: np.ndarray) -> np.ndarray:
@@ -156,6 +158,7 @@ def _assemble(
     labels: np.ndarray,
     where: np.ndarray,
     posterior: np.ndarray,
+    affine: np.ndarray,
 ) -> Refined:
     out = np.array(dseg, np.int16)
     part = out[box]
@@ -164,10 +167,24 @@ def _assemble(
     nucleus = np.isin(best, tuple(NUCLEI))
     changed = np.isin(before, tuple(NUCLEI)) & ~nucleus
     other = np.select([best == _CORTEX, best == _FLUID], [_CORTEX, _FLUID], _WM)
+    registered = np.isin(part, tuple(NUCLEI))
     part[where] = np.where(nucleus, best, np.where(changed, other, before))
+    _give_back_tubes(part, registered, affine)
     probability = np.zeros(dseg.shape, np.float32)
     inner = probability[box]
     inner[where] = posterior[np.isin(labels, BG_LABELS)].sum(axis=0)
     outside = ~where & np.isin(classes, BG_LABELS)
     inner[outside] = 1
     return Refined(out, probability)
+
+
+def _give_back_tubes(part: np.ndarray, registered: np.ndarray, affine: np.ndarray) -> None:
+    """Return, in place, what is enclosed by nuclei to them.
+
+    A perivascular space looks like fluid to the mixture, but it belongs to its nucleus.
+    """
+    nuclei = np.isin(part, tuple(NUCLEI))
+    closed = close_mm(nuclei, affine, TUBE_MM) & registered
+    lost = (closed | ndimage.binary_fill_holes(nuclei)) & ~nuclei
+    if lost.any():
+        part[lost] = nearest_label(np.where(nuclei, part, 0), affine)[lost]

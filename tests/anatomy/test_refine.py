@@ -64,6 +64,16 @@ def test_shifted_labels_move_back(inverted: tuple[bool, ...], shift: tuple[int, 
         assert dice(refined.dseg == label, truth == label) > 0.85
 
 
+def test_bright_tubes_stay_in_their_nucleus() -> None:
+    truth = labels()
+    image = scan(truth, 3)
+    tube = np.zeros(SHAPE, bool)
+    tube[16, 17:19, 12:19] = tube[40, 15:25, 15] = True
+    image[tube] = 230
+    refined = refine(truth, AFFINE, [image])
+    np.testing.assert_array_equal(refined.dseg[tube], truth[tube])
+
+
 def test_right_labels_stay() -> None:
     truth = labels()
     refined = refine(truth, AFFINE, [scan(truth, 1)])
