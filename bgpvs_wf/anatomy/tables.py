@@ -107,7 +107,7 @@ def detect_table(
         if unknown
         else f"labels {_shown(sorted(present))} could belong to any table, none with nuclei"
     )
-    raise BadLabelsError(f"{source}: {why}; put its label table file (_dseg.tsv) beside it.")
+    raise BadLabelsError(f"{source}: {why}; give a label table file (_dseg.tsv beside it).")
 
 
 def harmonise(
