@@ -128,9 +128,9 @@ def main() -> None:
     table = pd.DataFrame(rows)
     if options.tsv:
         table.to_csv(options.tsv, sep="\t", index=False, float_format="%.4f")
-    print(table.to_string(index=False, float_format="%.2f"))
+    print(table.to_string(index=False, float_format="{:.2f}".format))
     print("\nMeans over phantoms")
-    print(summary(table).to_string(index=False, float_format="%.2f"))
+    print(summary(table).to_string(index=False, float_format="{:.2f}".format))
 
 
 if __name__ == "__main__":
