@@ -154,8 +154,8 @@ class RunConfig:
         values = dict(mapping)
         for stage, kind in _STAGES.items():
             if stage in values:
-                values[stage] = _build(kind, values[stage], prefix=f"{stage}.")
-        return _build(cls, values, prefix="")
+                values[stage] = build_settings(kind, values[stage], prefix=f"{stage}.")
+        return build_settings(cls, values, prefix="")
 
     @classmethod
     def from_toml(cls, path: str | os.PathLike[str], **overrides: Any) -> RunConfig:
@@ -203,7 +203,14 @@ def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, An
     return merged
 
 
-def _build(kind: type, values: Mapping[str, Any], prefix: str) -> Any:
+def build_settings(kind: type, values: Mapping[str, Any], prefix: str = "") -> Any:
+    """Build a frozen dataclass of settings from a mapping of plain values.
+
+    Raises
+    ------
+    UsageError
+        If a key is unknown, missing, or its value of the wrong type; named with `prefix`.
+    """
     import difflib
 
     if dataclasses.is_dataclass(values):

@@ -47,8 +47,9 @@ def tiny_infant() -> SyntheticInfant:
     """Return an infant of 60 weeks at 1.5 mm, cropped to the basal ganglia and 8 mm around."""
     from bgpvs_wf.anatomy.labels import BG_LABELS
     from bgpvs_wf.phantom import simulate_subject
+    from bgpvs_wf.phantom.protocol import plain
 
-    infant = simulate_subject(60, seed=3, voxel_mm=1.5, n_tubes=14)
+    infant = simulate_subject(60, seed=3, protocol=plain(1.5), n_tubes=14)
     at = np.argwhere(np.isin(infant.dseg, BG_LABELS))
     low, high = at.min(axis=0) - 5, at.max(axis=0) + 6
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))

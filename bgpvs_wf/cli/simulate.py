@@ -1,4 +1,4 @@
-"""`bgpvs-wf simulate`: synthetic infants with known perivascular spaces, as a BIDS dataset."""
+"""`bgpvs-wf simulate`: infants with known perivascular spaces, drawn or put into real scans."""
 
 from __future__ import annotations
 
@@ -6,89 +6,120 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.errors import AgeError, UsageError
 
 if TYPE_CHECKING:
-    from bgpvs_wf.phantom import SyntheticInfant
+    from bgpvs_wf.phantom.dataset import Made
+
+_EPILOG = """\
+presets: plain (ideal scanner, 0.8 mm), dhcp (T2w 0.5 mm), bcp (0.8 mm), clinical (0.9 mm). A TOML
+file may start from one: base = "bcp", then only what differs, e.g. [t2w] snr = 20.
+"""
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Add the verb."""
     parser = subparsers.add_parser(
         "simulate",
-        help="write synthetic infants with known perivascular spaces",
-        description="Write synthetic infants, T1w and T2w, as a BIDS dataset, with the true "
-        "anatomy and perivascular spaces in derivatives/truth.",
+        help="write infants with known perivascular spaces",
+        description="Write infants, T1w and T2w, as a BIDS dataset, with the true anatomy and "
+        "perivascular spaces in derivatives/truth: synthetic ones, or with --onto real scans that "
+        "known tubes are put into.",
+        epilog=_EPILOG,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="folder, empty or not there yet")
-    parser.add_argument("--subjects", type=int, default=3, metavar="N", help="number of infants")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same bytes")
     parser.add_argument(
+        "--tubes", type=int, metavar="N", help="tubes an infant (default: about 11, 4 to 30)"
+    )
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="infants at a time")
+    _add_synthetic(parser.add_argument_group("synthetic infants"))
+    from bgpvs_wf.cli.simulate_onto import add_onto_arguments
+
+    add_onto_arguments(parser)
+    parser.set_defaults(handler=_simulate)
+
+
+def _add_synthetic(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--subjects", type=int, default=3, metavar="N", help="number of infants")
+    group.add_argument(
         "--ages",
         default="40w,3m,24m",
         metavar="AGE,...",
         help="40w is 40 post-menstrual weeks, 3m three months after birth at term; taken in turn",
     )
-    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same bytes")
-    parser.add_argument(
-        "--voxel-size", default="0.8", metavar="MM", help="one number, or three: 0.5,0.5,1.0"
+    group.add_argument(
+        "--preset", default="bcp", metavar="NAME|FILE.toml", help="the scanner's protocol"
     )
-    parser.add_argument("--noise", type=float, default=0.02, help="relative to fluid on T2w")
-    parser.add_argument("--bias", type=float, default=0.1, help="strength of the bias field")
-    parser.add_argument(
-        "--tubes", type=int, metavar="N", help="perivascular spaces an infant, instead of 4 to 30"
+    group.add_argument(
+        "--from-dseg",
+        type=Path,
+        metavar="FILE",
+        help="take the anatomy from this label map, deformed at random, instead of drawing it",
     )
-    parser.add_argument(
+    group.add_argument("--table", metavar="NAME|FILE", help="label table of --from-dseg")
+    group.add_argument(
         "--oblique", type=float, default=0.0, metavar="DEG", help="turn of the voxel grid"
     )
-    parser.add_argument(
-        "--misalign",
-        default="0,0",
-        metavar="MM,DEG",
-        help="how far the T1w is off the T2w: shift and turn",
-    )
-    parser.add_argument(
-        "--no-hindbrain", action="store_true", help="leave cerebellum and brainstem out"
-    )
-    parser.set_defaults(handler=_simulate)
 
 
 def _simulate(args: argparse.Namespace) -> int:
-    from bgpvs_wf.phantom import simulate_dataset
+    if (args.tubes or 0) < 0 or args.jobs < 1:
+        raise UsageError("--tubes cannot be negative, --jobs is 1 or more.")
+    if args.onto is not None:
+        from bgpvs_wf.cli.simulate_onto import simulate_onto
 
-    ages = _ages(args.ages)
-    sizes = _numbers("--voxel-size", args.voxel_size, (1, 3))
-    shift, turn = _numbers("--misalign", args.misalign, (2,))
-    if args.noise < 0 or args.bias < 0 or (args.tubes or 0) < 0:
-        raise UsageError("--noise, --bias and --tubes cannot be negative.")
+        return simulate_onto(args)
+    from bgpvs_wf.phantom import simulate_dataset
+    from bgpvs_wf.phantom.protocol import load_protocol
+
     out = simulate_dataset(
         args.out,
         n_subjects=args.subjects,
-        ages_weeks=ages,
+        ages_weeks=parse_ages("--ages", args.ages),
         seed=args.seed,
-        voxel_mm=sizes[0] if len(sizes) == 1 else (sizes[0], sizes[1], sizes[2]),
+        protocol=load_protocol(args.preset),
+        jobs=args.jobs,
         n_tubes=args.tubes,
-        noise=args.noise,
-        bias=args.bias,
         oblique_deg=args.oblique,
-        misalignment=(shift, turn),
-        hindbrain=not args.no_hindbrain,
+        labels=None if args.from_dseg is None else _labels(args.from_dseg, args.table),
         on_subject=_report,
     )
     say(f"Written to {out}", f"Measure it: bgpvs-wf run {out} {out}-results")
     return 0
 
 
-def _report(label: str, infant: SyntheticInfant) -> None:
-    volume = infant.tubes["volume_mm3"].sum()
+def _report(made: Made) -> None:
     say(
-        f"sub-{label}: {infant.age_weeks:.1f} weeks, {len(infant.tubes)} perivascular spaces,"
-        f" {volume:.0f} mm3"
+        f"sub-{made.label}: {made.age_weeks:.1f} weeks, {made.tubes} tubes, {made.pvs_mm3:.0f} mm3"
     )
 
 
-def _ages(text: str) -> list[float]:
+def _labels(path: Path, table: str | None) -> tuple[np.ndarray, np.ndarray]:
+    """Read a label map and harmonise it."""
+    from bgpvs_wf.anatomy.tables import detect_table, get_table, harmonise, require_nuclei
+    from bgpvs_wf.imaging.files import load_image
+
+    image = load_image(path, what="label map")
+    data = np.asanyarray(image.dataobj)
+    known = get_table(table) if table else detect_table(np.unique(data).tolist(), source=str(path))
+    labels = harmonise(data, known, affine=image.affine, source=str(path))
+    require_nuclei(labels, source=str(path))
+    return labels, np.asarray(image.affine, float)
+
+
+def parse_ages(option: str, text: str) -> list[float]:
+    """Read ages such as ``40w,3m``; post-menstrual weeks.
+
+    Raises
+    ------
+    UsageError
+        If one cannot be read or is out of range; it names the option.
+    """
     from bgpvs_wf.anatomy.matching import parse_age
     from bgpvs_wf.phantom.growth import growth_at
 
@@ -98,16 +129,5 @@ def _ages(text: str) -> list[float]:
             ages.append(parse_age(item))
             growth_at(ages[-1])
         except AgeError as error:
-            raise UsageError(f"--ages {text}: {error}") from error
+            raise UsageError(f"{option} {text}: {error}") from error
     return ages
-
-
-def _numbers(option: str, text: str, counts: tuple[int, ...]) -> list[float]:
-    try:
-        numbers = [float(item) for item in text.split(",")]
-    except ValueError:
-        numbers = []
-    if len(numbers) not in counts:
-        wanted = " or ".join(str(count) for count in counts)
-        raise UsageError(f"{option} is '{text}'; give {wanted} numbers with commas between.")
-    return numbers

@@ -66,15 +66,14 @@ def build_atlas(out: Path, ages: tuple[str, ...] = tuple(AGES)) -> Path:
 
 
 def _write_age(out: Path, name: str) -> dict[str, Any]:
+    from bgpvs_wf.anatomy.contrast import tissue_contrast
     from bgpvs_wf.phantom.acquisition import grid_around
     from bgpvs_wf.phantom.brain import draw_brain
-    from bgpvs_wf.phantom.render import render
-    from bgpvs_wf.phantom.subject import head_extent
 
     age, youngest, oldest = AGES[name]
     brain = draw_brain(age, np.random.default_rng(FOLD_SEED), variation=0.0)
-    grid = grid_around(*head_extent(brain, np.eye(3)), (VOXEL_MM,) * 3)
-    canvas = render(brain, grid)
+    grid = grid_around(*brain.extent(np.eye(3)), (VOXEL_MM,) * 3)
+    canvas = brain.paint(grid, {name: tissue_contrast(age, name) for name in ("T1w", "T2w")})
     stem = f"age-{name}"
     images = {}
     for modality, signal in canvas.signals.items():

@@ -1,4 +1,7 @@
-"""One infant's brain as functions of space: pose, growth, deformation, folding."""
+"""One infant's brain as functions of space: pose, growth, deformation, folding.
+
+`Brain` is an `bgpvs_wf.phantom.anatomy.Anatomy`.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bgpvs_wf.imaging.geometry import Grid
 from bgpvs_wf.phantom import template
+from bgpvs_wf.phantom.anatomy import Contrast, DistanceFunction
 from bgpvs_wf.phantom.growth import NUCLEI_NAMES, Growth, growth_at
+from bgpvs_wf.phantom.render import LABELS, SKULL_MM, Canvas, grid_points, render
 from bgpvs_wf.phantom.shapes import Points, smooth_union
 from bgpvs_wf.phantom.template import union_distance
 from bgpvs_wf.phantom.waves import WaveField
@@ -16,7 +22,7 @@ _FOLD_CENTRE = (20.0, -8.0, 6.0)
 _FOLD_RADII = (38.0, 74.0, 46.0)
 _FOLD_SPHERE_MM = 52.0
 _FOLD_WAVELENGTHS_MM = (17.0, 26.0)  # two sulci a wave, on a 12-month brain; chosen
-_FOLD_SWAY = 0.35
+_FOLD_SWAY = 0.5
 _OTHER_SIDE_MM = 300.0  # moves the left side's folds to an unrelated part of the field
 
 
@@ -41,6 +47,8 @@ class Brain:
         How far each nucleus' surface is moved outwards to have its volume, mm at 12 months.
     hindbrain : bool
         Whether there are a cerebellum and a brainstem.
+    skull : bool
+        Whether there are a skull and a scalp.
     """
 
     growth: Growth
@@ -52,6 +60,75 @@ class Brain:
     depths: WaveField
     offsets: dict[str, float]
     hindbrain: bool
+    skull: bool = False
+
+    def extent(self, turn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the box of the head, along a grid's axes; see `Anatomy.extent`."""
+        step, half = 3.0, 120.0
+        count = int(2 * half / step) + 1
+        affine = np.diag([step, step, step, 1.0])
+        affine[:3, 3] = -half
+        affine[:3] = turn @ affine[:3]
+        points = self.to_template(grid_points(Grid((count,) * 3, affine)))
+        index = np.argwhere(self.head(points) * self.growth.scale < (SKULL_MM if self.skull else 0))
+        spare = step + 4
+        return index.min(axis=0) * step - half - spare, index.max(axis=0) * step - half + spare
+
+    def paint(self, grid: Grid, contrast: Contrast) -> Canvas:
+        """Paint labels and noiseless signals; see `Anatomy.paint`."""
+        return render(self, grid, contrast)
+
+    def inside(self, names: tuple[str, ...], side: int) -> DistanceFunction:
+        """Return the signed distance to what is visible of some structures of a side."""
+        if names == ("ventricle",):
+            return self._inside_ventricle(side)
+        last = NUCLEI_NAMES.index(names[-1])
+
+        def inside(points: np.ndarray) -> np.ndarray:
+            x, y, z = self.to_template((points[:, 0], points[:, 1], points[:, 2]))
+            nuclei = self.nuclei((x, y, z))
+            distance = np.minimum.reduce([nuclei[name] for name in names])
+            for later in NUCLEI_NAMES[last + 1 :]:
+                distance = np.maximum(distance, -nuclei[later])
+            return np.asarray(np.maximum(distance, -side * x) * self.growth.scale)
+
+        return inside
+
+    def _inside_ventricle(self, side: int) -> DistanceFunction:
+        def inside(points: np.ndarray) -> np.ndarray:
+            x, y, z = self.to_template((points[:, 0], points[:, 1], points[:, 2]))
+            distance = union_distance(template.LATERAL_VENTRICLE, (np.abs(x), y, z))
+            for nucleus in self.nuclei((x, y, z)).values():
+                distance = np.maximum(distance, -nucleus)
+            return np.asarray(np.maximum(distance, -side * x) * self.growth.scale)
+
+        return inside
+
+    def perforated_substance(self, side: int) -> np.ndarray:
+        """Return where the lenticulostriate arteries enter, mm, shape (3,)."""
+        x, y, z = template.PERFORATED_SUBSTANCE_MM
+        return self.from_template(np.array([[side * x, y, z]]))[0]
+
+    def region_of(self, points: np.ndarray) -> int:
+        """Return the label of the nucleus that most of some points, (n, 3), mm, lie in."""
+        x, y, z = self.to_template((points[:, 0], points[:, 1], points[:, 2]))
+        name = np.zeros(len(points), int)
+        for i, distance in enumerate(self.nuclei((x, y, z)).values()):
+            name[distance < 0] = i
+        most = NUCLEI_NAMES[int(np.bincount(name).argmax())]
+        return LABELS[most][int(x.mean() > 0)]
+
+    def from_template(self, points: np.ndarray) -> np.ndarray:
+        """Map points of the template, (n, 3), to the scanner, mm: the inverse of `to_template`.
+
+        By fixed-point iteration; the warp is smooth and far from folding.
+        """
+        turn = np.linalg.inv(self.linear / self.growth.scale)
+        found = points @ turn.T + self.shift
+        for _ in range(10):
+            mapped = np.stack(self.to_template((found[:, 0], found[:, 1], found[:, 2])), axis=1)
+            found = found + (points - mapped) @ turn.T
+        return np.asarray(found)
 
     def to_template(self, points: Points) -> Points:
         """Map points of the scanner, mm, to the template (right and left both)."""
@@ -114,7 +191,12 @@ class Brain:
 
 
 def draw_brain(
-    age_weeks: float, rng: np.random.Generator, *, variation: float = 1.0, hindbrain: bool = True
+    age_weeks: float,
+    rng: np.random.Generator,
+    *,
+    variation: float = 1.0,
+    hindbrain: bool = True,
+    skull: bool = False,
 ) -> Brain:
     """Draw an infant's brain.
 
@@ -126,8 +208,8 @@ def draw_brain(
     variation : float
         How much infants differ: 1 gives displacements of 1.2 mm, turns of 3 degrees and sizes of
         3 % (standard deviations, chosen); 0 gives the template.
-    hindbrain : bool
-        Whether there are a cerebellum and a brainstem.
+    hindbrain, skull : bool
+        Whether there are a cerebellum and a brainstem, and a skull with its scalp.
 
     Raises
     ------
@@ -150,6 +232,7 @@ def draw_brain(
         depths=WaveField.draw(rng, 8, (25.0, 60.0)),
         offsets=dict.fromkeys(NUCLEI_NAMES, 0.0),
         hindbrain=hindbrain,
+        skull=skull,
     )
     brain.offsets.update(_volume_offsets(growth))
     return brain

@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from bgpvs_wf._version import __version__
 from bgpvs_wf.errors import UsageError
+from bgpvs_wf.phantom.bids_folder import claim, publish, write_tables
 from bgpvs_wf.phantom.growth import growth_at
-from bgpvs_wf.phantom.subject import SyntheticInfant, checked_voxel, simulate_subject
+from bgpvs_wf.phantom.protocol import ProtocolConfig, plain, to_mapping
+from bgpvs_wf.phantom.subject import SyntheticInfant, simulate_subject
+from bgpvs_wf.phantom.truth import TRUTH, write_truth
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-TRUTH = Path("derivatives", "truth")
-"""Where the truth is, below the dataset."""
-_PARTIAL = ".partial"
-_COLUMNS = {
-    "tube": "Number of the perivascular space",
-    "region_index": "Label of the nucleus that most of it lies in (see the anatomy dseg)",
-    "length_mm": "Length of the centre line",
-    "diameter_mm": "Mean diameter",
-    "volume_mm3": "Volume with its round ends",
-    "fill": "How far its signal goes from the tissue's to fluid, 0 to 1",
-    **{f"start_{a}_mm": f"Lower end of the centre line, {a} (RAS+)" for a in "xyz"},
-    **{f"end_{a}_mm": f"Upper end of the centre line, {a} (RAS+)" for a in "xyz"},
-}
+@dataclass(frozen=True)
+class Made:
+    """What is told of an infant when it is done."""
+
+    label: str
+    age_weeks: float
+    tubes: int
+    pvs_mm3: float
+
+
+@dataclass(frozen=True)
+class _Task:
+    root: Path
+    label: str
+    age_weeks: float
+    seed: int
+    protocol: ProtocolConfig
+    settings: dict[str, Any]
 
 
 def simulate_dataset(
@@ -39,8 +45,9 @@ def simulate_dataset(
     n_subjects: int,
     ages_weeks: Sequence[float],
     seed: int,
-    voxel_mm: float | tuple[float, float, float] = 0.8,
-    on_subject: Callable[[str, SyntheticInfant], None] | None = None,
+    protocol: ProtocolConfig | None = None,
+    jobs: int = 1,
+    on_subject: Callable[[Made], None] | None = None,
     **settings: Any,
 ) -> Path:
     """Write synthetic infants as a BIDS dataset.
@@ -53,11 +60,13 @@ def simulate_dataset(
     ages_weeks : sequence of float
         Post-menstrual ages, weeks; the subjects take them in turn.
     seed : int
-        The same call writes the same bytes.
-    voxel_mm : float or tuple of 3 floats
-        Voxel size, mm.
+        The same call writes the same bytes, however many `jobs`.
+    protocol : ProtocolConfig, optional
+        By default `bgpvs_wf.phantom.protocol.plain`.
+    jobs : int
+        Infants made at a time, each in a process of its own.
     on_subject : callable, optional
-        Told each subject's label and infant as it is done.
+        Told of each infant as it is done, in order.
     **settings
         Further arguments of `simulate_subject`.
 
@@ -65,7 +74,8 @@ def simulate_dataset(
     -------
     Path
         Of the dataset. ``sub-*/anat`` has T1w and T2w; ``derivatives/truth`` has, for each, the
-        anatomy, ``desc-bgpvs_dseg``, ``label-PVS_probseg`` (occupancy) and ``desc-pvs_objects``.
+        anatomy, ``desc-bgpvs_dseg``, ``label-PVS_probseg`` (occupancy), ``desc-pvs_dseg`` (a
+        number a tube) and ``desc-pvs_objects``.
 
     Raises
     ------
@@ -77,132 +87,97 @@ def simulate_dataset(
         If the folder cannot be written to.
     """
     out = Path(out).expanduser().absolute()
-    if n_subjects < 1:
-        raise UsageError(f"{n_subjects} subjects asked for; ask for one or more.")
+    if n_subjects < 1 or jobs < 1:
+        raise UsageError(f"{n_subjects} subjects, {jobs} jobs asked for; ask for one or more.")
     if not ages_weeks:
         raise UsageError("No ages given; give one or more, such as 40w or 3m.")
     if seed < 0:
         raise UsageError(f"The seed is {seed}; give a number from 0 up.")
     for age in ages_weeks:
         growth_at(age)
-    checked_voxel(voxel_mm)
-    partial = _claim(out)
-    rows = []
-    for i in range(n_subjects):
-        label = f"{i + 1:0{max(2, len(str(n_subjects)))}d}"
-        own_seed = int(np.random.SeedSequence([seed, i]).generate_state(1)[0])
-        age = ages_weeks[i % len(ages_weeks)]
-        infant = simulate_subject(age, seed=own_seed, voxel_mm=voxel_mm, **settings)
-        _write_images(partial, label, infant, own_seed)
-        _write_truth(partial / TRUTH, label, infant)
-        rows.append((f"sub-{label}", round(float(age), 2), own_seed))
-        if on_subject:
-            on_subject(label, infant)
-    _write_tables(partial, rows)
-    _publish(partial, out)
+    protocol = protocol or plain()
+    partial = claim(out)
+    tasks = [
+        _Task(
+            root=partial,
+            label=f"{i + 1:0{max(2, len(str(n_subjects)))}d}",
+            age_weeks=float(ages_weeks[i % len(ages_weeks)]),
+            seed=int(np.random.SeedSequence([seed, i]).generate_state(1)[0]),
+            protocol=protocol,
+            settings=settings,
+        )
+        for i in range(n_subjects)
+    ]
+    run_all(_make, tasks, jobs, on_subject)
+    _write_tables(partial, tasks)
+    publish(partial, out)
     return out
 
 
-def _claim(out: Path) -> Path:
-    """Make the folder, refuse it if it holds anything, and return where to build."""
-    partial = out / _PARTIAL
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        if any(entry.name != _PARTIAL for entry in out.iterdir()):
-            raise UsageError(f"{out} is not empty; choose another folder, or empty it.")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
-    except OSError as error:
-        raise UsageError(
-            f"Cannot write to {out}: {error.strerror}; choose another folder."
-        ) from error
-    return partial
+def run_all(
+    make: Callable[[Any], Any],
+    tasks: Sequence[Any],
+    jobs: int,
+    on_done: Callable[[Any], None] | None = None,
+) -> None:
+    """Call a function on each task, several at a time; tell of each result, in order."""
+    if jobs == 1:
+        for task in tasks:
+            result = make(task)
+            if on_done:
+                on_done(result)
+        return
+    with ProcessPoolExecutor(min(jobs, len(tasks))) as pool:
+        for result in pool.map(make, tasks):
+            if on_done:
+                on_done(result)
 
 
-def _publish(partial: Path, out: Path) -> None:
-    """Move what was built to its place, the description last: it makes a folder a dataset."""
-    entries = sorted(partial.iterdir(), key=lambda path: path.name == "dataset_description.json")
-    for entry in entries:
-        os.replace(entry, out / entry.name)
-    partial.rmdir()
+def _make(task: _Task) -> Made:
+    infant = simulate_subject(
+        task.age_weeks, seed=task.seed, protocol=task.protocol, **task.settings
+    )
+    _write_images(task, infant)
+    write_truth(
+        task.root / TRUTH,
+        f"sub-{task.label}",
+        dseg=infant.dseg,
+        bgpvs=infant.bgpvs,
+        occupancy=infant.occupancy,
+        affine=infant.affine,
+        tubes=infant.tubes,
+        regions=infant.regions,
+        snr=infant.snr,
+    )
+    return Made(task.label, infant.age_weeks, len(infant.tubes), infant.pvs_mm3)
 
 
-def _write_images(root: Path, label: str, infant: SyntheticInfant, seed: int) -> None:
+def _write_images(task: _Task, infant: SyntheticInfant) -> None:
     from bgpvs_wf.imaging.files import save_image, write_json
 
-    folder = root / f"sub-{label}" / "anat"
-    for suffix, image in (("T1w", infant.t1w), ("T2w", infant.t2w)):
-        path = folder / f"sub-{label}_{suffix}.nii.gz"
+    folder = task.root / f"sub-{task.label}" / "anat"
+    images = (("T1w", infant.t1w, infant.t1w_affine), ("T2w", infant.t2w, infant.affine))
+    for suffix, image, affine in images:
+        path = folder / f"sub-{task.label}_{suffix}.nii.gz"
         # Whole numbers, as scanners write them: a quarter of the bytes, far below the noise.
-        save_image(np.round(image).astype(np.int16), infant.affine, path, dtype=np.int16)
+        save_image(np.round(image).astype(np.int16), affine, path, dtype=np.int16)
         sidecar = {
-            "Description": "Synthetic, made by bgpvs-wf simulate",
-            "SkullStripped": True,
-            "Seed": seed,
+            "Description": f"Synthetic, made by bgpvs-wf simulate. {task.protocol.description}",
+            "SkullStripped": not task.protocol.skull,
+            "Seed": task.seed,
+            "Protocol": to_mapping(task.protocol),
         }
-        write_json(sidecar, folder / f"sub-{label}_{suffix}.json")
+        write_json(sidecar, folder / f"sub-{task.label}_{suffix}.json")
 
 
-def _write_truth(root: Path, label: str, infant: SyntheticInfant) -> None:
-    from bgpvs_wf.anatomy.labels import label_table
-    from bgpvs_wf.bids.derivatives import bgpvs_label_table
-    from bgpvs_wf.imaging.files import save_image, write_json, write_table
-
-    stem = f"sub-{label}"
-    folder = root / stem / "anat"
-    labels = (
-        ("anatomy", infant.dseg, label_table(np.unique(infant.dseg).tolist())),
-        ("bgpvs", infant.bgpvs, bgpvs_label_table()),
-    )
-    for desc, data, table in labels:
-        path = folder / f"{stem}_desc-{desc}_dseg.nii.gz"
-        save_image(data, infant.affine, path, labels=True)
-        write_table(table, folder / f"{stem}_desc-{desc}_dseg.tsv")
-    save_image(infant.occupancy, infant.affine, folder / f"{stem}_label-PVS_probseg.nii.gz")
-    write_table(_objects(infant.tubes), folder / f"{stem}_desc-pvs_objects.tsv")
-    described = {
-        name: {"Description": text} | ({"Units": "mm"} if name.endswith("_mm") else {})
-        for name, text in _COLUMNS.items()
-    }
-    described["volume_mm3"]["Units"] = "mm^3"
-    write_json(described, folder / f"{stem}_desc-pvs_objects.json")
-
-
-def _objects(tubes: pd.DataFrame) -> pd.DataFrame:
-    """Return the table of tubes with the ends of the centre lines instead of all their points."""
-    table = tubes.drop(columns="points")
-    for end, index in (("start", 0), ("end", -1)):
-        for axis, name in enumerate("xyz"):
-            table[f"{end}_{name}_mm"] = [points[index][axis] for points in tubes["points"]]
-    return table[list(_COLUMNS)].round(4)
-
-
-def _write_tables(root: Path, rows: list[tuple[str, float, int]]) -> None:
+def _write_tables(root: Path, tasks: Sequence[_Task]) -> None:
     import pandas as pd
 
-    from bgpvs_wf.bids.derivatives import BIDS_VERSION
-    from bgpvs_wf.imaging.files import write_json, write_table, write_text
-
-    write_table(
-        pd.DataFrame(rows, columns=["participant_id", "age", "seed"]), root / "participants.tsv"
-    )
-    columns = {
-        "age": {"Description": "post-menstrual age at scan", "Units": "weeks"},
-        "seed": {"Description": "Seed of bgpvs_wf.phantom.simulate_subject"},
-    }
-    write_json(columns, root / "participants.json")
-    made_by = {"GeneratedBy": [{"Name": "bgpvs-wf", "Version": __version__}]}
-    common = {"BIDSVersion": BIDS_VERSION, "License": "CC0", **made_by}
-    write_json(
-        {"Name": "Synthetic infants", "DatasetType": "raw", **common},
-        root / "dataset_description.json",
-    )
-    write_json(
-        {"Name": "Truth of the synthetic infants", "DatasetType": "derivative", **common},
-        root / TRUTH / "dataset_description.json",
-    )
-    write_text(
-        "Synthetic infants with perivascular spaces of known geometry, made by bgpvs-wf simulate.\n"
-        "The truth is in derivatives/truth. No person was scanned.\n",
-        root / "README",
+    rows = [(f"sub-{task.label}", round(task.age_weeks, 2), task.seed) for task in tasks]
+    write_tables(
+        root,
+        pd.DataFrame(rows, columns=["participant_id", "age", "seed"]),
+        name="Synthetic infants",
+        readme="Synthetic infants with perivascular spaces of known geometry, made by bgpvs-wf\n"
+        "simulate. The truth is in derivatives/truth. No person was scanned.\n",
     )

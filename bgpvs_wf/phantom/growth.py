@@ -5,9 +5,12 @@ doi 10.1002/ana.410430213), about 64 % in the 90 days after birth (Holland et al
 2014, doi 10.1001/jamaneurol.2014.1638), 101 % in the first year after the first weeks and 15 % in
 the second, the cerebellum 240 % in the first year, the caudate 19 % in the second (Knickmeyer et
 al., J Neurosci 2008, doi 10.1523/JNEUROSCI.3479-08.2008). Cortical thickness grows by about 36 %
-in two years (Lyall et al., Cereb Cortex 2015, doi 10.1093/cercor/bhu027). Volumes of the nuclei
-are chosen: at term about 1.3, 1.8 and 0.8 mL of caudate, putamen and pallidum a side; at 2, 6 and
-12 months what was segmented in three infants, less what their brains are larger than average.
+in two years (Lyall et al., Cereb Cortex 2015, doi 10.1093/cercor/bhu027). Volumes of the nuclei at
+term are those of ten term neonates, segmented by hand (M-CRIB, Alexander et al., NeuroImage 2017,
+doi 10.1016/j.neuroimage.2016.09.068; measured on its group maps: 1.33, 1.78, 0.78, 0.17 and 4.0 mL a
+side of caudate, putamen, pallidum, accumbens and thalamus); before term they follow the brain, and
+at 2, 6 and 12 months what was segmented in three infants, less what their brains are larger than
+average (their thalami are thought too small, and are not followed).
 Sulci, fissures and fluid spaces are chosen by eye on the same infants.
 """
 
@@ -29,13 +32,13 @@ _CURVES = {
     "putamen": (0.70, 1.05, 1.40, 1.80, 2.05, 2.65, 3.15, 3.35, 3.50, 3.75, 3.95),
     "pallidum": (0.33, 0.47, 0.63, 0.80, 0.87, 1.08, 1.28, 1.34, 1.38, 1.45, 1.50),
     "accumbens": (0.08, 0.11, 0.14, 0.17, 0.19, 0.24, 0.28, 0.31, 0.34, 0.37, 0.39),
-    "thalamus": (1.50, 2.10, 2.70, 3.20, 3.40, 3.90, 4.30, 4.50, 4.60, 4.80, 5.00),
+    "thalamus": (1.85, 2.60, 3.30, 4.00, 4.20, 4.60, 4.90, 5.10, 5.25, 5.55, 5.80),
     "cortex_mm": (1.40, 1.50, 1.65, 1.85, 1.95, 2.25, 2.45, 2.55, 2.65, 2.70, 2.70),
     "sulcus_depth_mm": (2.0, 5.0, 8.0, 11.0, 12.0, 14.5, 16.0, 17.0, 18.0, 18.5, 19.0),
-    "sulcus_width_mm": (1.1, 0.9, 0.7, 0.5, 0.5, 0.5, 0.4, 0.4, 0.4, 0.4, 0.4),
+    "sulcus_width_mm": (1.0, 0.8, 0.55, 0.35, 0.32, 0.28, 0.24, 0.22, 0.2, 0.2, 0.2),
     "fissure_width_mm": (2.0, 1.7, 1.4, 1.1, 1.0, 1.0, 0.9, 0.9, 0.9, 0.9, 0.9),
     "sylvian_width_mm": (6.0, 4.0, 2.2, 1.2, 1.0, 0.9, 0.8, 0.8, 0.8, 0.8, 0.8),
-    "fluid_mm": (2.0, 1.8, 1.5, 1.1, 1.0, 1.0, 0.9, 0.8, 0.7, 0.7, 0.7),
+    "fluid_mm": (1.8, 1.5, 1.1, 0.7, 0.65, 0.6, 0.55, 0.5, 0.45, 0.45, 0.45),
     "cerebellum_scale": (0.86, 0.90, 0.95, 1.00, 1.03, 1.10, 1.15, 1.18, 1.20, 1.21, 1.22),
     "ventricle_mm": (1.0, 0.8, 0.4, 0.1, 0.0, 0.1, 0.1, 0.0, 0.0, 0.0, 0.0),
 }

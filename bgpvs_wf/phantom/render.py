@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bgpvs_wf.anatomy.contrast import tissue_contrast
 from bgpvs_wf.imaging.geometry import Grid
 from bgpvs_wf.phantom import template
-from bgpvs_wf.phantom.brain import Brain
+from bgpvs_wf.phantom.anatomy import Contrast
 from bgpvs_wf.phantom.shapes import Points, smooth_step
 from bgpvs_wf.phantom.template import Insula, union_distance
+
+if TYPE_CHECKING:
+    from bgpvs_wf.phantom.brain import Brain
 
 _FAR_MM = 6.0
 _SLAB_VOXELS = 400_000
@@ -25,6 +28,7 @@ _DEEP_BOX = ((0.0, 42.0), (-56.0, 40.0), (-32.0, 36.0))
 LABELS = {
     "cortex": (3, 42),
     "wm": (2, 41),
+    "claustrum": (2, 41),
     "thalamus": (10, 49),
     "caudate": (11, 50),
     "putamen": (12, 51),
@@ -40,8 +44,18 @@ LABELS = {
     "cerebellum": (8, 47),
     "cerebellum_wm": (7, 46),
 }
-"""Structure to its harmonised labels, left and right."""
+"""Structure to its harmonised labels, left and right; the claustrum has none of its own."""
+SKULL_MM = 9.0
+"""How far the scalp reaches beyond the fluid around the brain."""
+_SHELLS = (("scalp", SKULL_MM), ("bone", 5.0), ("dura", 1.5))
+_SHELL_SIGNAL = {
+    "T2w": {"scalp": 0.70, "bone": 0.10, "dura": 0.95},
+    "T1w": {"scalp": 0.90, "bone": 0.15, "dura": 0.42},
+}
+"""Layers from outside inwards, mm beyond the fluid, and their signals: chosen; the dura's layer
+is the fluid under it."""
 _SIGNAL_OF = {
+    "claustrum": "cortex",
     "hippocampus": "cortex",
     "amygdala": "cortex",
     "third": "ventricle",
@@ -58,7 +72,7 @@ class Canvas:
     signals: dict[str, np.ndarray]
     """Modality to signal, in the units of `tissue_contrast`."""
     left: np.ndarray
-    contrast: dict[str, dict[str, float]]
+    contrast: Contrast
 
     def cut(self, slices: tuple[slice, ...]) -> Canvas:
         """Return the part of the canvas inside some slices, as views."""
@@ -96,27 +110,26 @@ def occupancy(distance: np.ndarray) -> np.ndarray:
     return np.clip(0.5 - distance / reach, 0, 1)
 
 
-def render(brain: Brain, grid: Grid, modalities: tuple[str, ...] = ("T1w", "T2w")) -> Canvas:
+def render(brain: Brain, grid: Grid, contrast: Contrast) -> Canvas:
     """Paint a brain.
 
     Parameters
     ----------
     brain : Brain
     grid : Grid
-    modalities : tuple of str
-        Of `T1w` and `T2w`; none paints labels only.
+    contrast : mapping
+        `T1w`, `T2w` or both to the tissues' signals; nothing paints labels only.
 
     Returns
     -------
     Canvas
-        dseg int16 (harmonised indices), signals float32 without noise; zero outside the brain.
+        dseg int16 (harmonised indices), signals float32 without noise; zero outside the head.
     """
-    age = brain.growth.age_weeks
     canvas = Canvas(
         dseg=np.zeros(grid.shape, np.int16),
-        signals={name: np.zeros(grid.shape, np.float32) for name in modalities},
+        signals={name: np.zeros(grid.shape, np.float32) for name in contrast},
         left=np.zeros(grid.shape, bool),
-        contrast={name: tissue_contrast(age, name) for name in modalities},
+        contrast=contrast,
     )
     for outer, inner, kept in _slabs(grid.shape):
         part = Canvas(
@@ -125,7 +138,7 @@ def render(brain: Brain, grid: Grid, modalities: tuple[str, ...] = ("T1w", "T2w"
             left=np.zeros(0, bool),
             contrast=canvas.contrast,
         )
-        part.signals = {name: np.zeros(part.dseg.shape, np.float32) for name in modalities}
+        part.signals = {name: np.zeros(part.dseg.shape, np.float32) for name in contrast}
         points = brain.to_template(grid_points(grid, outer))
         part.left = points[0] < 0
         cut = _occupied(brain, points)
@@ -134,7 +147,7 @@ def render(brain: Brain, grid: Grid, modalities: tuple[str, ...] = ("T1w", "T2w"
             _paint_all(brain, part.cut(cut), inside, grid.affine)
         canvas.dseg[kept] = part.dseg[inner]
         canvas.left[kept] = part.left[inner]
-        for name in modalities:
+        for name in contrast:
             canvas.signals[name][kept] = part.signals[name][inner]
     return canvas
 
@@ -154,6 +167,8 @@ def grid_points(grid: Grid, rows: slice | None = None) -> Points:
 def _paint_all(brain: Brain, canvas: Canvas, points: Points, affine: np.ndarray) -> None:
     cerebrum = template.cerebrum_distance((np.abs(points[0]), points[1], points[2]))
     head = brain.head(points, cerebrum)
+    if brain.skull:
+        _paint_skull(canvas, head * brain.growth.scale)
     canvas.paint("csf", np.clip(head, -_FAR_MM, _FAR_MM))
     if brain.hindbrain:
         _in_box(canvas, points, ((0, 70), (-90, 0), (-90, 2)), _painter_of_hindbrain(brain))
@@ -161,8 +176,17 @@ def _paint_all(brain: Brain, canvas: Canvas, points: Points, affine: np.ndarray)
     canvas.paint("cortex", np.clip(pial, -_FAR_MM, _FAR_MM))
     canvas.paint("wm", np.clip(white, -_FAR_MM, _FAR_MM))
     _in_box(canvas, points, _DEEP_BOX, _painter_of_deep(brain))
-    for image in canvas.signals.values():
-        image *= head < 0
+    if not brain.skull:
+        for image in canvas.signals.values():
+            image *= head < 0
+
+
+def _paint_skull(canvas: Canvas, head_mm: np.ndarray) -> None:
+    """Paint skull and scalp as shells around the fluid; they carry no label."""
+    for layer, depth in _SHELLS:
+        share = occupancy(np.clip(head_mm - depth, -_FAR_MM, _FAR_MM))
+        for name, image in canvas.signals.items():
+            image += share * (np.float32(_SHELL_SIGNAL[name][layer]) - image)
 
 
 def _cortical_surfaces(
@@ -200,7 +224,7 @@ def _sulcus_distance(
     slope = gradient_norm(field, affine) * brain.growth.scale
     across = np.abs(field) / np.maximum(slope, 0.05)
     depth = brain.growth.sulcus_depth_mm / brain.growth.scale
-    depth_here = depth * (0.85 + 0.25 * np.clip(brain.depths(points), -1.5, 1.5))
+    depth_here = depth * (0.8 + 0.35 * np.clip(brain.depths(points), -1.5, 1.5))
     sided = (np.abs(points[0]), points[1], points[2])
     core = union_distance(template.DEEP_CORE, sided)
     below = np.maximum(np.maximum(-surface - depth_here, 4.0 - core), 0)
@@ -225,6 +249,7 @@ def _painter_of_deep(brain: Brain) -> Callable[[Canvas, Points], None]:
         sided = (np.abs(points[0]), points[1], points[2])
         nuclei = brain.nuclei(points)
         _paint_capsule(canvas, nuclei, sided)
+        canvas.paint("claustrum", _near(_claustrum_distance(brain, sided)))
         canvas.paint("amygdala", _near(union_distance(template.AMYGDALA, sided)))
         canvas.paint("hippocampus", _near(union_distance(template.HIPPOCAMPUS, sided)))
         wide = brain.growth.ventricle_mm / brain.growth.scale
@@ -234,6 +259,13 @@ def _painter_of_deep(brain: Brain) -> Callable[[Canvas, Points], None]:
             canvas.paint(name, _near(distance))
 
     return paint
+
+
+def _claustrum_distance(brain: Brain, sided: Points) -> np.ndarray:
+    """Signed distance to the thin grey sheet that parts the external from the extreme capsule."""
+    growth = brain.growth
+    beside = (growth.sylvian_width_mm / 2 + growth.cortex_mm) / growth.scale
+    return Insula().claustrum_distance(sided, beside)
 
 
 def _paint_capsule(canvas: Canvas, nuclei: dict[str, np.ndarray], sided: Points) -> None:
@@ -278,7 +310,8 @@ def _near(distance: np.ndarray) -> np.ndarray:
 def _occupied(brain: Brain, points: Points) -> tuple[slice, ...] | None:
     """Find the part of the points that may lie in the head, or None."""
     few = (points[0][:, ::4, ::4], points[1][:, ::4, ::4], points[2][:, ::4, ::4])
-    return _bounds(brain.head(few) < _FAR_MM, (1, 4, 4))
+    reach = SKULL_MM / brain.growth.scale + 1 if brain.skull else _FAR_MM
+    return _bounds(brain.head(few) < reach, (1, 4, 4))
 
 
 def _bounds(inside: np.ndarray, stride: tuple[int, int, int]) -> tuple[slice, ...] | None:

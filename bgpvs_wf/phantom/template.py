@@ -137,6 +137,8 @@ HIPPOCAMPUS: tuple[Shape, ...] = (
     ),
 )
 AMYGDALA: tuple[Shape, ...] = (Blob((20.0, 3.0, -17.5), (6.5, 6.0, 6.5)),)
+PERFORATED_SUBSTANCE_MM = (13.0, 4.0, -13.0)
+"""Where the lenticulostriate arteries enter, below the lentiform nucleus."""
 CALLOSUM: tuple[Shape, ...] = (Blob((0.0, -6.0, 1.0), (40.0, 39.0, 23.5), (4.0, 0.0, 0.0)),)
 """What the interhemispheric fissure does not reach: callosum and all below it."""
 DEEP_CORE: tuple[Shape, ...] = (Blob((12.0, -6.0, 0.0), (24.0, 38.0, 22.0)),)
@@ -175,15 +177,25 @@ class Insula:
     """Lower and upper end of the slit over the insula, relative to the first slit."""
     insula_mm: tuple[float, float] = (-22.0, 20.0)
     """y of the ends of the insula."""
-    curve: float = -0.012
-    """Bend of the insula: shift of x by y^2, 1/mm."""
+    curve: tuple[float, float] = (-0.012, -0.012)
+    """Bend of the insula: shift of x by y^2 and by the height over the slit squared, 1/mm."""
+    claustrum_mm: tuple[float, float] = (1.2, 0.9)
+    """Depth of the extreme capsule under the insula's cortex, thickness of the claustrum."""
 
-    def distance(self, points: Points) -> np.ndarray:
-        """Return the unsigned distance to the sheet in its middle, mm."""
+    def _sheet(self, points: Points) -> tuple[np.ndarray, np.ndarray]:
+        """Return the height over the slit, and x of the insula there."""
         x, y, z = points
         ripple = 1.5 * np.sin(0.16 * y + 0.11 * x) + 1.0 * np.sin(0.21 * x - 0.3 * y)
         rise = z - (self.height_mm + self.slope * y) + ripple
-        bottom = self.bottom_mm + self.curve * y * y
+        high = np.clip(rise - sum(self.operculum_mm) / 2, -14.0, 14.0)
+        # Short gyri cross the insula.
+        gyri = 0.7 * np.sin(0.55 * y + 0.35 * z)
+        return rise, self.bottom_mm + self.curve[0] * y * y + self.curve[1] * high * high + gyri
+
+    def distance(self, points: Points) -> np.ndarray:
+        """Return the unsigned distance to the sheet in its middle, mm."""
+        x, y, _ = points
+        rise, bottom = self._sheet(points)
         slit = _hypot3(
             rise * (1 + self.slope**2) ** -0.5,
             np.maximum(bottom - x, 0),
@@ -191,6 +203,23 @@ class Insula:
         )
         plate = _hypot3(x - bottom, _outside(rise, self.operculum_mm), _outside(y, self.insula_mm))
         return np.minimum(slit, plate)
+
+    def claustrum_distance(self, points: Points, beside: float) -> np.ndarray:
+        """Return the signed distance to the claustrum, mm.
+
+        Parameters
+        ----------
+        points : tuple of 3 ndarrays
+        beside : float
+            From the middle of the slit to the white matter under the insula, mm.
+        """
+        x, y, _ = points
+        rise, bottom = self._sheet(points)
+        capsule, thick = self.claustrum_mm
+        across = x - (bottom - beside - capsule - thick / 2)
+        low, high = self.operculum_mm
+        outside = _outside(rise, (low + 3, high - 3)), _outside(y, self.insula_mm)
+        return _hypot3(across, *outside) - thick / 2
 
 
 def union_distance(shapes: tuple[Shape, ...], points: Points, fillet_mm: float = 2.0) -> np.ndarray:

@@ -1,13 +1,7 @@
-"""Perivascular spaces: curved tubes of known length and diameter inside the nuclei.
-
-Lenticulostriate arteries enter the lentiform nucleus from below and run upwards and outwards, then
-curve back inwards into the caudate; so do the tubes. Sizes, in mm, are chosen after what 3 T and
-7 T scans show: 0.5 to 1.6 wide, 3 to 15 long.
-"""
+"""Tubes of known length and diameter, and how much of each voxel they fill."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,20 +11,12 @@ from scipy.spatial import cKDTree
 from bgpvs_wf.imaging.geometry import Grid, voxel_sizes
 
 STEP_MM = 0.1
-DIAMETER_MM = (0.5, 1.6)
-LENGTH_MM = (3.0, 15.0)
-WALL_MM = 0.3
-"""Tissue kept between a tube and the surface of its nucleus, and between two tubes."""
-
-_TRIALS = 40  # lines tried for each tube
-
-DistanceFunction = Callable[[np.ndarray], np.ndarray]
-"""Points (n, 3), mm, to signed distances (n,), mm, negative inside."""
+"""Distance between the points of a centre line."""
 
 
 @dataclass(frozen=True)
 class Tube:
-    """A perivascular space: all points within its radius of the centre line.
+    """A perivascular space, or a vessel: all points within its radius of the centre line.
 
     Parameters
     ----------
@@ -40,11 +26,14 @@ class Tube:
         mm.
     fill : float
         How far its signal goes from the tissue's to fluid, 0.75 to 1.
+    tree : int
+        Number of the tree it belongs to; the branches of a tree hang together.
     """
 
     points: np.ndarray
     radius: np.ndarray
     fill: float
+    tree: int = 0
 
     @property
     def length_mm(self) -> float:
@@ -63,48 +52,6 @@ class Tube:
         squares = self.radius**2
         body = np.pi * (steps * (squares[:-1] + squares[1:]) / 2).sum()
         return float(body + 2 / 3 * np.pi * (self.radius[0] ** 3 + self.radius[-1] ** 3))
-
-
-def grow_tubes(
-    inside: DistanceFunction,
-    seeds: np.ndarray,
-    count: int,
-    rng: np.random.Generator,
-    upwards: np.ndarray,
-    outwards: np.ndarray,
-    taken: tuple[Tube, ...] = (),
-) -> list[Tube]:
-    """Grow tubes inside a region.
-
-    Parameters
-    ----------
-    inside : callable
-        Signed distance to the region's surface.
-    seeds : ndarray, shape (n, 3)
-        Points to start from, mm; drawn at random.
-    count : int
-        Tubes wanted; fewer come back where there is no room.
-    rng : Generator
-    upwards, outwards : ndarray, shape (3,)
-        Unit vectors.
-    taken : tuple of Tube
-        Tubes to keep away from.
-
-    Returns
-    -------
-    list of Tube
-    """
-    tubes: list[Tube] = []
-    for _ in range(count if len(seeds) else 0):
-        radius = 0.5 * float(np.clip(rng.lognormal(np.log(0.85), 0.28), *DIAMETER_MM))
-        length = float(np.clip(rng.gamma(6.0, 1.3), *LENGTH_MM))
-        lines = _draw_lines(seeds, length, rng, upwards, outwards)
-        line = _longest_free(lines, radius, inside, (*taken, *tubes))
-        if (len(line) - 1) * STEP_MM >= LENGTH_MM[0]:
-            taper = 1 + 0.1 * rng.uniform(-1, 1) * np.cos(np.linspace(0, np.pi, len(line)))
-            thickness = np.clip(radius * taper, DIAMETER_MM[0] / 2, DIAMETER_MM[1] / 2)
-            tubes.append(Tube(line, thickness, float(rng.uniform(0.75, 1.0))))
-    return tubes
 
 
 def tube_occupancy(tube: Tube, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
@@ -156,41 +103,3 @@ def tube_occupancy(tube: Tube, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
     share = (distance <= radius).reshape(len(index), -1).mean(axis=1).astype(np.float32)
     kept = share > 0
     return index[kept], share[kept]
-
-
-def _draw_lines(
-    seeds: np.ndarray,
-    length: float,
-    rng: np.random.Generator,
-    upwards: np.ndarray,
-    outwards: np.ndarray,
-) -> np.ndarray:
-    """Draw curved lines from random seeds, shape (lines, points, 3)."""
-    count = _TRIALS
-    starts = seeds[rng.integers(len(seeds), size=count)] + rng.uniform(-0.75, 0.75, (count, 3))
-    heading = upwards + rng.normal(0.35, 0.25, (count, 1)) * outwards
-    heading = heading + rng.normal(0, 0.2, (count, 3))
-    heading /= np.linalg.norm(heading, axis=1, keepdims=True)
-    # Curvature, 1/mm: mostly back inwards, as the arteries run.
-    bend = -np.abs(rng.normal(0, 0.04, (count, 1))) * outwards + rng.normal(0, 0.02, (count, 3))
-    steps = np.arange(0, length + STEP_MM / 2, STEP_MM)
-    headings = heading[:, None] + steps[:, None] * bend[:, None]
-    headings /= np.linalg.norm(headings, axis=2, keepdims=True)
-    moves = np.concatenate([np.zeros((count, 1, 3)), headings[:, :-1] * STEP_MM], axis=1)
-    return starts[:, None] + np.cumsum(moves, axis=1)
-
-
-def _longest_free(
-    lines: np.ndarray, radius: float, inside: DistanceFunction, others: tuple[Tube, ...]
-) -> np.ndarray:
-    """Return the line that stays free longest, cut where it meets a surface or a tube."""
-    count, points = lines.shape[:2]
-    flat = lines.reshape(-1, 3)
-    free = inside(flat) < -(1.1 * radius + WALL_MM)
-    for other in others:
-        gap = cKDTree(other.points).query(flat)[0]
-        free &= gap > 1.1 * radius + other.radius.max() + WALL_MM
-    blocked = ~free.reshape(count, points)
-    lengths = np.where(blocked.any(axis=1), blocked.argmax(axis=1), points)
-    best = int(lengths.argmax())
-    return lines[best, : lengths[best]]

@@ -18,13 +18,14 @@ from bgpvs_wf.anatomy.targets import (
 from bgpvs_wf.imaging.geometry import Grid, resample, voxel_sizes
 from bgpvs_wf.imaging.morphology import distance_to_mm
 from bgpvs_wf.phantom import SyntheticInfant, simulate_subject
+from bgpvs_wf.phantom.protocol import plain
 
 HINDBRAIN = (*CEREBELLUM_LABELS, *BRAINSTEM_LABELS)
 
 
 @pytest.fixture(scope="module")
 def infant() -> SyntheticInfant:
-    return simulate_subject(40, seed=1, voxel_mm=1.6, n_tubes=0, variation=0)
+    return simulate_subject(40, seed=1, protocol=plain(1.6), n_tubes=0, variation=0)
 
 
 def test_the_cerebrum_has_no_hindbrain_and_no_rim_of_fluid(infant: SyntheticInfant) -> None:

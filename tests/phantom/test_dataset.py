@@ -10,12 +10,13 @@ import pytest
 from bgpvs_wf.bids.ages import AgeReader
 from bgpvs_wf.errors import AgeError, UsageError
 from bgpvs_wf.phantom import simulate_dataset
+from bgpvs_wf.phantom.protocol import plain
 
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
     out = tmp_path_factory.mktemp("data") / "bids"
-    return simulate_dataset(out, n_subjects=2, ages_weeks=[40, 92.2], seed=1, voxel_mm=2.0)
+    return simulate_dataset(out, n_subjects=2, ages_weeks=[40, 92.2], seed=1, protocol=plain(2.0))
 
 
 def test_is_a_bids_dataset(dataset):
@@ -57,7 +58,7 @@ def test_truth_matches_the_images(dataset):
 
 def test_same_seed_same_bytes(dataset, tmp_path):
     again = simulate_dataset(
-        tmp_path / "again", n_subjects=2, ages_weeks=[40, 92.2], seed=1, voxel_mm=2.0
+        tmp_path / "again", n_subjects=2, ages_weeks=[40, 92.2], seed=1, protocol=plain(2.0)
     )
     files = sorted(path.relative_to(dataset) for path in dataset.rglob("*") if path.is_file())
     assert files == sorted(p.relative_to(again) for p in again.rglob("*") if p.is_file())
@@ -74,7 +75,7 @@ def test_refuses_a_folder_in_use_and_touches_nothing(tmp_path):
 
 def test_goes_on_after_an_interruption(tmp_path):
     (tmp_path / ".partial" / "sub-01").mkdir(parents=True)
-    simulate_dataset(tmp_path, n_subjects=1, ages_weeks=[40], seed=1, voxel_mm=4.0)
+    simulate_dataset(tmp_path, n_subjects=1, ages_weeks=[40], seed=1, protocol=plain(4.0))
     assert (tmp_path / "dataset_description.json").exists()
     assert not (tmp_path / ".partial").exists()
 

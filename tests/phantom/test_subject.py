@@ -10,27 +10,32 @@ from bgpvs_wf.errors import AgeError, UsageError
 from bgpvs_wf.imaging.geometry import voxel_sizes, voxel_volume
 from bgpvs_wf.phantom import simulate_subject
 from bgpvs_wf.phantom.growth import growth_at
+from bgpvs_wf.phantom.protocol import plain as ideal
+
+INF = float("inf")
 
 
 @pytest.fixture(scope="module")
 def infant():
-    return simulate_subject(60, seed=4, voxel_mm=1.2, n_tubes=10)
+    return simulate_subject(60, seed=4, protocol=ideal(1.2), n_tubes=10)
 
 
 @pytest.fixture(scope="module")
 def plain():
-    return simulate_subject(92.2, seed=4, voxel_mm=1.2, n_tubes=0, noise=0, bias=0, variation=0)
+    return simulate_subject(92.2, seed=4, protocol=ideal(1.2, snr=INF, bias=0), n_tubes=0, variation=0)
 
 
 def test_same_seed_same_infant(infant):
-    again = simulate_subject(60, seed=4, voxel_mm=1.2, n_tubes=10)
+    again = simulate_subject(60, seed=4, protocol=ideal(1.2), n_tubes=10)
     for name in ("t1w", "t2w", "affine", "dseg", "bgpvs", "occupancy"):
         assert np.array_equal(getattr(infant, name), getattr(again, name)), name
-    assert infant.tubes.drop(columns="points").equals(again.tubes.drop(columns="points"))
+    for one, other in zip(infant.tubes, again.tubes, strict=True):
+        assert np.array_equal(one.points, other.points)
+        assert (one.fill, one.tree) == (other.fill, other.tree)
 
 
 def test_other_seed_other_infant(infant):
-    other = simulate_subject(60, seed=5, voxel_mm=1.2, n_tubes=10)
+    other = simulate_subject(60, seed=5, protocol=ideal(1.2), n_tubes=10)
     same_shape = infant.dseg.shape == other.dseg.shape
     assert not same_shape or (infant.dseg != other.dseg).mean() > 0.02
 
@@ -91,7 +96,7 @@ def test_tissues_show_their_contrast(plain, modality):
 
 
 def test_tubes_are_bright_on_t2w_and_dark_on_t1w():
-    settings = {"seed": 2, "voxel_mm": 0.8, "noise": 0, "bias": 0, "hindbrain": False}
+    settings = {"seed": 2, "protocol": ideal(0.8, snr=INF, bias=0, hindbrain=False)}
     with_tubes = simulate_subject(45, n_tubes=8, **settings)
     without = simulate_subject(45, n_tubes=0, **settings)
     assert np.array_equal(with_tubes.dseg, without.dseg)
@@ -102,18 +107,18 @@ def test_tubes_are_bright_on_t2w_and_dark_on_t1w():
     untouched = with_tubes.occupancy == 0
     assert np.array_equal(with_tubes.t2w[untouched], without.t2w[untouched])
     volume = with_tubes.occupancy.sum() * voxel_volume(with_tubes.affine)
-    assert volume == pytest.approx(with_tubes.tubes["volume_mm3"].sum(), rel=0.02)
+    assert volume == pytest.approx(with_tubes.pvs_mm3, rel=0.04)
 
 
 def test_tubes_do_not_depend_on_the_grid(infant):
-    finer = simulate_subject(60, seed=4, voxel_mm=(1.0, 1.5, 2.0), n_tubes=10, oblique_deg=20)
+    finer = simulate_subject(60, seed=4, protocol=ideal((1.0, 1.5, 2.0)), n_tubes=10, oblique_deg=20)
     assert np.allclose(voxel_sizes(finer.affine), (1.0, 1.5, 2.0))
-    for a, b in zip(finer.tubes["points"], infant.tubes["points"], strict=True):
-        assert np.array_equal(a, b)
+    for a, b in zip(finer.tubes, infant.tubes, strict=True):
+        assert np.array_equal(a.points, b.points)
 
 
 def test_oblique_grid_shows_the_same_anatomy(infant):
-    turned = simulate_subject(60, seed=4, voxel_mm=1.2, n_tubes=0, oblique_deg=25)
+    turned = simulate_subject(60, seed=4, protocol=ideal(1.2), n_tubes=0, oblique_deg=25)
 
     def centre(subject, label):
         index = np.argwhere(subject.dseg == label).mean(axis=0)
@@ -125,28 +130,31 @@ def test_oblique_grid_shows_the_same_anatomy(infant):
 
 
 def test_misaligned_t1w_moves_and_the_t2w_does_not():
-    settings = {"seed": 3, "voxel_mm": 1.5, "noise": 0, "bias": 0, "n_tubes": 0}
-    still = simulate_subject(92, **settings)
-    moved = simulate_subject(92, misalignment=(3.0, 0.0), **settings)
+    settings = {"seed": 3, "n_tubes": 0}
+    still = simulate_subject(92, protocol=ideal(1.5, snr=INF, bias=0), **settings)
+    moving = ideal(1.5, snr=INF, bias=0, misalignment=(3.0, 0.0))
+    moved = simulate_subject(92, protocol=moving, **settings)
     assert np.array_equal(still.t2w, moved.t2w)
     centres = [np.argwhere(image > 0).mean(axis=0) * 1.5 for image in (still.t1w, moved.t1w)]
     assert np.linalg.norm(centres[0] - centres[1]) == pytest.approx(3.0, abs=0.4)
 
 
 def test_noise_and_bias_have_their_strength():
-    settings = {"seed": 3, "voxel_mm": 1.5, "n_tubes": 0}
-    clean = simulate_subject(92, noise=0, bias=0, **settings)
-    noisy = simulate_subject(92, noise=0.03, bias=0, **settings)
+    settings = {"seed": 3, "n_tubes": 0}
+    clean = simulate_subject(92, protocol=ideal(1.5, snr=INF, bias=0), **settings)
+    noisy = simulate_subject(92, protocol=ideal(1.5, snr=20, bias=0), **settings)
     brain = clean.t2w > 300
-    assert (noisy.t2w - clean.t2w)[brain].std() == pytest.approx(30, rel=0.05)
-    biased = simulate_subject(92, noise=0, bias=0.2, **settings)
+    cortex = 1000 * tissue_contrast(92, "T2w")["cortex"]
+    assert (noisy.t2w - clean.t2w)[brain].std() == pytest.approx(cortex / 20, rel=0.05)
+    biased = simulate_subject(92, protocol=ideal(1.5, snr=INF, bias=0.2), **settings)
     ratio = np.log(biased.t2w[brain] / clean.t2w[brain])
     assert 0.05 < ratio.std() < 0.3
 
 
 def test_young_brains_have_fewer_folds():
     def folding(age):
-        subject = simulate_subject(age, seed=1, voxel_mm=1.5, n_tubes=0, hindbrain=False)
+        protocol = ideal(1.5, hindbrain=False)
+        subject = simulate_subject(age, seed=1, protocol=protocol, n_tubes=0)
         white = np.isin(subject.dseg, (2, 41))
         surface = sum(np.abs(np.diff(white.astype(np.int8), axis=i)).sum() for i in range(3))
         return surface / white.sum() ** (2 / 3)
@@ -158,4 +166,4 @@ def test_refuses_absurd_requests():
     with pytest.raises(AgeError):
         simulate_subject(20, seed=1)
     with pytest.raises(UsageError, match=r"0\.2 to 5"):
-        simulate_subject(40, seed=1, voxel_mm=(0.5, 0.5, 9.0))
+        simulate_subject(40, seed=1, protocol=ideal((0.5, 0.5, 9.0)))

@@ -18,6 +18,7 @@ from bgpvs_wf.config import RunConfig
 from bgpvs_wf.imaging.files import save_image
 from bgpvs_wf.interfaces.fusion import FusionBox, PutBack
 from bgpvs_wf.phantom import SyntheticInfant, simulate_subject
+from bgpvs_wf.phantom.protocol import plain
 from bgpvs_wf.workflows.anatomy import init_anatomy_wf
 
 AGE = 48.0
@@ -25,7 +26,7 @@ AGE = 48.0
 
 @pytest.fixture(scope="module")
 def infant() -> SyntheticInfant:
-    return simulate_subject(AGE, seed=5, voxel_mm=2.0, n_tubes=0, hindbrain=False)
+    return simulate_subject(AGE, seed=5, protocol=plain(2.0, hindbrain=False), n_tubes=0)
 
 
 @dataclass
@@ -37,7 +38,7 @@ class Bench:
 
     def entry(self, name: str, seed: int, shift: tuple[int, int, int] = (0, 0, 0)) -> AtlasEntry:
         """Write another infant's labels as an atlas of labels alone."""
-        other = simulate_subject(44, seed=seed, voxel_mm=2.0, n_tubes=0, variation=0.5)
+        other = simulate_subject(44, seed=seed, protocol=plain(2.0), n_tubes=0, variation=0.5)
         dseg = np.roll(other.dseg, shift, (0, 1, 2))
         path = save_image(dseg, other.affine, self.root / f"{name}.nii.gz", labels=True)
         return AtlasEntry(name, 44.0, 40.0, 50.0, Path(path))

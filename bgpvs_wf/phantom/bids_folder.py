@@ -1,0 +1,78 @@
+"""A new BIDS dataset that appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bgpvs_wf._version import __version__
+from bgpvs_wf.errors import UsageError
+from bgpvs_wf.phantom.truth import TRUTH
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PARTIAL = ".partial"
+
+
+def claim(out: Path) -> Path:
+    """Make a folder and return where inside it to build.
+
+    Raises
+    ------
+    UsageError
+        If it holds anything, or cannot be written to.
+    """
+    partial = out / _PARTIAL
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if any(entry.name != _PARTIAL for entry in out.iterdir()):
+            raise UsageError(f"{out} is not empty; choose another folder, or empty it.")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+    except OSError as error:
+        raise UsageError(
+            f"Cannot write to {out}: {error.strerror}; choose another folder."
+        ) from error
+    return partial
+
+
+def publish(partial: Path, out: Path) -> None:
+    """Move what was built to its place, the description last: it makes a folder a dataset."""
+    entries = sorted(partial.iterdir(), key=lambda path: path.name == "dataset_description.json")
+    for entry in entries:
+        os.replace(entry, out / entry.name)
+    partial.rmdir()
+
+
+def write_tables(root: Path, participants: pd.DataFrame, *, name: str, readme: str) -> None:
+    """Write what makes a folder of synthetic or hybrid infants a BIDS dataset.
+
+    Parameters
+    ----------
+    root : Path
+    participants : DataFrame
+        Columns `participant_id`, `age` (post-menstrual weeks), `seed`.
+    name : str
+        Of the dataset.
+    readme : str
+    """
+    from bgpvs_wf.bids.derivatives import BIDS_VERSION
+    from bgpvs_wf.imaging.files import write_json, write_table, write_text
+
+    write_table(participants, root / "participants.tsv")
+    columns = {
+        "age": {"Description": "post-menstrual age at scan", "Units": "weeks"},
+        "seed": {"Description": "Seed that this infant was made with"},
+    }
+    write_json(columns, root / "participants.json")
+    made_by = {"GeneratedBy": [{"Name": "bgpvs-wf", "Version": __version__}]}
+    common = {"BIDSVersion": BIDS_VERSION, **made_by}
+    write_json({"Name": name, "DatasetType": "raw", **common}, root / "dataset_description.json")
+    write_json(
+        {"Name": f"Truth of: {name}", "DatasetType": "derivative", **common},
+        root / TRUTH / "dataset_description.json",
+    )
+    write_text(readme, root / "README")
