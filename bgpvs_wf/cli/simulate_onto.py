@@ -1,0 +1,76 @@
+"""`bgpvs-wf simulate --onto`: tubes of known geometry in real scans."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bgpvs_wf.cli.terminal import say
+from bgpvs_wf.errors import UsageError
+
+if TYPE_CHECKING:
+    from bgpvs_wf.phantom.hybrid_dataset import HybridCase
+
+
+def add_onto_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of hybrid cases."""
+    group = parser.add_argument_group("tubes in real scans")
+    group.add_argument(
+        "--onto",
+        type=Path,
+        metavar="BIDS_DIR",
+        help="put tubes into the scans of this dataset instead of drawing infants",
+    )
+    group.add_argument(
+        "--derivatives",
+        nargs="+",
+        action="extend",
+        metavar="NAME=PATH",
+        help="where the nuclei of these scans are, such as the output of bgpvs-wf run",
+    )
+    group.add_argument("--cases", type=int, default=1, metavar="N", help="cases of each scan")
+
+
+def simulate_onto(args: argparse.Namespace) -> int:
+    """Write hybrid cases.
+
+    Raises
+    ------
+    UsageError
+        If no derivatives are given, or see `bgpvs_wf.phantom.hybrid_dataset.hybrid_dataset`.
+    """
+    from bgpvs_wf.phantom.hybrid_dataset import find_nuclei, hybrid_dataset
+
+    if not args.derivatives:
+        raise UsageError(
+            "--onto needs the nuclei of the scans; run `bgpvs-wf run` first and give its output "
+            "with --derivatives."
+        )
+    nuclei = find_nuclei(args.onto, dict(map(_named_folder, args.derivatives)), args.out)
+    out = hybrid_dataset(
+        args.onto,
+        nuclei,
+        args.out,
+        cases_per_scan=args.cases,
+        seed=args.seed,
+        n_tubes=args.tubes,
+        jobs=args.jobs,
+        on_case=_report,
+    )
+    say(f"Written to {out}", f"Measure it: bgpvs-wf run {out} {out}-results")
+    return 0
+
+
+def _report(case: HybridCase) -> None:
+    say(f"sub-{case.label}: {case.tubes} tubes, {case.pvs_mm3:.0f} mm3, SNR {case.snr:.0f}")
+
+
+def _named_folder(text: str) -> tuple[str, Path]:
+    """Read `NAME=PATH`; a folder without a name is called as its last part."""
+    name, equals, path = text.partition("=")
+    if not equals:
+        return Path(text).absolute().name, Path(text)
+    if not name or not path:
+        raise UsageError(f"--derivatives takes NAME=PATH, not {text!r}.")
+    return name, Path(path)
