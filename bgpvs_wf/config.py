@@ -42,7 +42,8 @@ class PseudolabelConfig:
     """The synthesis of pseudo-labels: see `bgpvs_wf.pseudolabels`."""
 
     strategy: str = "anatomy"
-    """`anatomy` (proposed) or `filter` (the published simple rule)."""
+    """`anatomy` (proposed), `vesselness` (the same without the rules of anatomy and shape) or
+    `filter` (the published simple rule)."""
     scales_mm: tuple[float, ...] = (0.3, 0.45, 0.65, 0.9)
     """Gaussian standard deviations of the tube filter, mm."""
     false_discovery_rate: float = 0.1
@@ -58,6 +59,8 @@ class PseudolabelConfig:
     less is a sheet or an edge."""
     min_rim_isolation: float = 0.8
     """The same for candidates that run along the rim."""
+    min_rim_length_mm: float = 5.0
+    """Candidates along the rim that are shorter are refused as pockets of fluid on the surface."""
     min_contrast: float = 0.13
     """Least signal over the tissue around, as a share of that of fluid in bulk."""
 
@@ -79,7 +82,7 @@ _STAGES: dict[str, type] = {
 _CHOICES = {
     "anatomy.source": ("auto", "derivatives", "atlas"),
     "anatomy.bg_region": ("nuclei", "closed"),
-    "pseudolabel.strategy": ("anatomy", "filter"),
+    "pseudolabel.strategy": ("anatomy", "vesselness", "filter"),
     "analysis_level": ("participant", "group"),
 }
 

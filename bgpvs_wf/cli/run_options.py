@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from bgpvs_wf.cli.machine import add_machine_arguments, check_numbers, machine_settings
 from bgpvs_wf.config import RunConfig, merge, read_toml
-from bgpvs_wf.engine.plugins import check_name, parse_arguments, read_plugin_file
+from bgpvs_wf.engine.plugins import check_name, read_plugin_file
 from bgpvs_wf.engine.resources import processors
 from bgpvs_wf.errors import UsageError
 
 DEMO_FOLDER = Path("demo")
+BOTH_LEVELS = ("participant", "group")
 
 _USAGE = """\
 bgpvs-wf run BIDS_DIR OUT_DIR [participant|group] [options]
@@ -116,8 +118,9 @@ def _add_stages(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--strategy",
         dest="pseudolabel.strategy",
-        choices=("anatomy", "filter"),
-        help="how PVS are found: informed by anatomy (default), or the published simple rule",
+        choices=("anatomy", "vesselness", "filter"),
+        help="how PVS are found: informed by anatomy (default), the same without the rules of "
+        "anatomy, or the published simple rule",
     )
     group.add_argument(
         "--false-discovery-rate",
@@ -136,29 +139,7 @@ def _add_stages(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_resources(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "-w",
-        "--work-dir",
-        type=Path,
-        metavar="DIR",
-        help="intermediate results; keep it to resume (default: ./work)",
-    )
-    group.add_argument("--nprocs", type=int, metavar="N", help="processors (default: all)")
-    group.add_argument(
-        "--omp-nthreads",
-        type=int,
-        metavar="N",
-        help="processors a step may use (default: 8 at most)",
-    )
-    group.add_argument(
-        "--mem", dest="memory_gb", type=float, metavar="GB", help="memory (default: nine tenths)"
-    )
-    group.add_argument(
-        "--plugin", metavar="NAME", help="MultiProc (default), Linear, SLURM or another of Nipype's"
-    )
-    group.add_argument(
-        "--plugin-args", nargs="+", action="extend", metavar="KEY=VALUE", help="for the plugin"
-    )
+    add_machine_arguments(group)
     group.add_argument(
         "--use-plugin", type=Path, metavar="FILE.yml", help="file with plugin and plugin_args"
     )
@@ -213,14 +194,11 @@ def run_config(args: argparse.Namespace) -> tuple[RunConfig, tuple[str, ...]]:
             "Give BIDS_DIR and OUT_DIR (before options that take several values), or --demo."
         )
     settings.setdefault("nprocs", processors())
-    levels = (settings["analysis_level"],) if "analysis_level" in settings else _BOTH
+    levels = (settings["analysis_level"],) if "analysis_level" in settings else BOTH_LEVELS
     config = RunConfig.from_mapping(settings)
     check_name(config.plugin)
-    _check_numbers(config)
+    check_numbers(config)
     return config, levels
-
-
-_BOTH = ("participant", "group")
 
 
 def settings_text(config: RunConfig, levels: Iterable[str]) -> str:
@@ -228,7 +206,7 @@ def settings_text(config: RunConfig, levels: Iterable[str]) -> str:
     import tomli_w
 
     settings = config.to_mapping()
-    if tuple(levels) == _BOTH:
+    if tuple(levels) == BOTH_LEVELS:
         del settings["analysis_level"]
     return tomli_w.dumps(settings)
 
@@ -245,17 +223,20 @@ def _nested(values: dict[str, Any]) -> dict[str, Any]:
             settings.setdefault(stage, {})[key] = value
         else:
             settings[name] = value
-    if "plugin_args" in settings:
-        settings["plugin_args"] = parse_arguments(settings["plugin_args"])
-    if "plugin" in settings:
-        settings["plugin"] = check_name(settings["plugin"])
+    settings |= machine_settings(settings)
     if "derivatives" in settings:
-        settings["derivatives"] = dict(map(_named_folder, settings["derivatives"]))
+        settings["derivatives"] = dict(map(named_folder, settings["derivatives"]))
     return settings
 
 
-def _named_folder(text: str) -> tuple[str, Path]:
-    """Read `NAME=PATH`; a folder without a name is called as its last part."""
+def named_folder(text: str) -> tuple[str, Path]:
+    """Read `NAME=PATH` of --derivatives; a folder without a name is called as its last part.
+
+    Raises
+    ------
+    UsageError
+        If either is empty.
+    """
     name, equals, path = text.partition("=")
     if not equals:
         return Path(text).absolute().name, Path(text)
@@ -270,14 +251,3 @@ def _demo_folders(given: dict[str, Any]) -> dict[str, Any]:
     root = given.get("bids_dir", DEMO_FOLDER)
     folders = {"bids_dir": root / "bids", "output_dir": root / "out"}
     return folders | ({} if "work_dir" in given else {"work_dir": root / "work"})
-
-
-def _check_numbers(config: RunConfig) -> None:
-    checks = (
-        ("--nprocs", config.nprocs, config.nprocs >= 1, "1 or more"),
-        ("--omp-nthreads", config.omp_nthreads, config.omp_nthreads >= 0, "1 or more"),
-        ("--mem", config.memory_gb, config.memory_gb >= 0, "more than 0 GB"),
-    )
-    for flag, value, good, wanted in checks:
-        if not good:
-            raise UsageError(f"{flag} is {value}; give {wanted}.")

@@ -94,9 +94,7 @@ def _simulate(args: argparse.Namespace) -> int:
 
 
 def _report(made: Made) -> None:
-    say(
-        f"sub-{made.label}: {made.age_weeks:.1f} weeks, {made.tubes} tubes, {made.pvs_mm3:.0f} mm3"
-    )
+    say(f"sub-{made.label}: {made.age_weeks:.1f} weeks, {made.tubes} tubes, {made.pvs_mm3:.0f} mm3")
 
 
 def _labels(path: Path, table: str | None) -> tuple[np.ndarray, np.ndarray]:

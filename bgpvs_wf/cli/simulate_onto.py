@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bgpvs_wf.cli.run_options import named_folder
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.errors import UsageError
 
@@ -47,7 +48,7 @@ def simulate_onto(args: argparse.Namespace) -> int:
             "--onto needs the nuclei of the scans; run `bgpvs-wf run` first and give its output "
             "with --derivatives."
         )
-    nuclei = find_nuclei(args.onto, dict(map(_named_folder, args.derivatives)), args.out)
+    nuclei = find_nuclei(args.onto, dict(map(named_folder, args.derivatives)), args.out)
     out = hybrid_dataset(
         args.onto,
         nuclei,
@@ -64,13 +65,3 @@ def simulate_onto(args: argparse.Namespace) -> int:
 
 def _report(case: HybridCase) -> None:
     say(f"sub-{case.label}: {case.tubes} tubes, {case.pvs_mm3:.0f} mm3, SNR {case.snr:.0f}")
-
-
-def _named_folder(text: str) -> tuple[str, Path]:
-    """Read `NAME=PATH`; a folder without a name is called as its last part."""
-    name, equals, path = text.partition("=")
-    if not equals:
-        return Path(text).absolute().name, Path(text)
-    if not name or not path:
-        raise UsageError(f"--derivatives takes NAME=PATH, not {text!r}.")
-    return name, Path(path)

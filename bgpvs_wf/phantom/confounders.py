@@ -7,6 +7,7 @@ rim of a newborn's white matter, and the texture of tissue. Sizes and signals ar
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -14,11 +15,11 @@ from scipy import ndimage
 from bgpvs_wf.anatomy.labels import BG_LABELS, WM_LABELS
 from bgpvs_wf.imaging.geometry import Grid, bounding_box, crop_affine, voxel_sizes
 from bgpvs_wf.imaging.morphology import distance_to_mm
+from bgpvs_wf.imaging.tubes import Tube, tube_occupancy
 from bgpvs_wf.phantom.anatomy import Anatomy, DistanceFunction
 from bgpvs_wf.phantom.protocol import ConfounderConfig
 from bgpvs_wf.phantom.render import Canvas, grid_points, occupancy
 from bgpvs_wf.phantom.trees import grow_tubes
-from bgpvs_wf.phantom.tubes import Tube, tube_occupancy
 from bgpvs_wf.phantom.waves import WaveField
 
 VESSEL_DIAMETER_MM = (0.55, 0.2)
@@ -98,7 +99,7 @@ def draw_confounders(
             outwards=outwards,
             diameter_mm=VESSEL_DIAMETER_MM,
         )
-        clefts += _draw_clefts(lentiform, lattice, depth, rng, config.clefts // 2 + side % 2)
+        clefts += _draw_clefts(lentiform, lattice, depth, rng, (config.clefts + (side > 0)) // 2)
         if config.choroid:
             ventricle = anatomy.inside(("ventricle",), side)
             choroid += grow_tubes(
@@ -147,7 +148,7 @@ def paint_confounders(
 
 
 def _blend(
-    canvas: Canvas, at: tuple[np.ndarray, ...], share: np.ndarray, signal: dict[str, float]
+    canvas: Canvas, at: tuple[Any, ...], share: np.ndarray, signal: dict[str, float]
 ) -> None:
     for name, image in canvas.signals.items():
         image[at] += share * (np.float32(signal[name]) - image[at])

@@ -7,7 +7,7 @@ the second, the cerebellum 240 % in the first year, the caudate 19 % in the seco
 al., J Neurosci 2008, doi 10.1523/JNEUROSCI.3479-08.2008). Cortical thickness grows by about 36 %
 in two years (Lyall et al., Cereb Cortex 2015, doi 10.1093/cercor/bhu027). Volumes of the nuclei at
 term are those of ten term neonates, segmented by hand (M-CRIB, Alexander et al., NeuroImage 2017,
-doi 10.1016/j.neuroimage.2016.09.068; measured on its group maps: 1.33, 1.78, 0.78, 0.17 and 4.0 mL a
+doi 10.1016/j.neuroimage.2016.09.068; on its group maps 1.33, 1.78, 0.78, 0.17 and 4.0 mL a
 side of caudate, putamen, pallidum, accumbens and thalamus); before term they follow the brain, and
 at 2, 6 and 12 months what was segmented in three infants, less what their brains are larger than
 average (their thalami are thought too small, and are not followed).

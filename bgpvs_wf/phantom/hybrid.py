@@ -18,6 +18,7 @@ from bgpvs_wf.anatomy.labels import BG_LABELS
 from bgpvs_wf.errors import BadImageError, BadLabelsError
 from bgpvs_wf.imaging.geometry import Grid, bounding_box, crop_affine, resample, same_grid
 from bgpvs_wf.imaging.morphology import distance_mm, distance_to_mm
+from bgpvs_wf.imaging.tubes import Tube, tube_occupancy
 from bgpvs_wf.phantom.anatomy import DistanceFunction
 from bgpvs_wf.phantom.label_anatomy import LabelAnatomy
 from bgpvs_wf.phantom.label_shapes import SignedDistance
@@ -27,7 +28,6 @@ from bgpvs_wf.phantom.scan_facts import (
     measure_noise,
     tissue_around,
 )
-from bgpvs_wf.phantom.tubes import Tube, tube_occupancy
 
 IGNORED_DEPTH_MM = 1.0
 """Fluid in the nuclei that is less deep than this, and as near to a ventricle or a cistern, is the
@@ -100,6 +100,7 @@ def insert_tubes(
     rng: np.random.Generator,
     *,
     n_tubes: int | None = None,
+    diameters_mm: tuple[float, float] | None = None,
     tubes: Sequence[Tube] | None = None,
     blur_voxels: float | None = None,
 ) -> Hybrid:
@@ -121,7 +122,7 @@ def insert_tubes(
     affine : ndarray, shape (4, 4)
         Of the nuclei.
     rng : Generator
-    n_tubes : int, optional
+    n_tubes, diameters_mm : optional
         See `bgpvs_wf.phantom.trees.draw_pvs`.
     tubes : sequence of Tube, optional
         These tubes rather than drawn ones.
@@ -153,7 +154,8 @@ def insert_tubes(
     if tubes is None:
         from bgpvs_wf.phantom.trees import draw_pvs
 
-        tubes = draw_pvs(anatomy, rng, n_tubes, free=_away_from(ignore, affine))
+        free = _away_from(ignore, affine)
+        tubes = draw_pvs(anatomy, rng, n_tubes, free=free, diameters_mm=diameters_mm)
     changed = {
         name: _with_tubes(images[name][0], scan, tubes, blur_voxels) for name, scan in scans.items()
     }

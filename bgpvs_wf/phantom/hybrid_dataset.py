@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -47,9 +47,15 @@ class _Task:
     nuclei: Nuclei
     seed: int
     n_tubes: int | None
+    diameters_mm: tuple[float, float] | None
 
 
-def find_nuclei(bids_dir: Path, derivatives: Mapping[str, Path], out: Path) -> dict[str, Nuclei]:
+def find_nuclei(
+    bids_dir: Path,
+    derivatives: Mapping[str, Path],
+    out: Path,
+    participants: Sequence[str] = (),
+) -> dict[str, Nuclei]:
     """Find the nuclei of each subject and session of a dataset in derivatives.
 
     Parameters
@@ -60,6 +66,8 @@ def find_nuclei(bids_dir: Path, derivatives: Mapping[str, Path], out: Path) -> d
         in which files such as ``sub-01_desc-nuclei_dseg.nii.gz`` lie.
     out : Path
         Where the cases will go.
+    participants : sequence of str
+        Labels of the subjects to look at; none means all.
 
     Returns
     -------
@@ -73,7 +81,7 @@ def find_nuclei(bids_dir: Path, derivatives: Mapping[str, Path], out: Path) -> d
     """
     return {
         inputs.label: Nuclei(inputs.dseg, inputs.dseg_table)
-        for inputs in _scans(bids_dir, out, derivatives)
+        for inputs in _scans(bids_dir, out, derivatives, participants)
         if inputs.dseg is not None
     }
 
@@ -85,7 +93,9 @@ def hybrid_dataset(
     *,
     cases_per_scan: int,
     seed: int,
+    participants: Sequence[str] = (),
     n_tubes: int | None = None,
+    diameters_mm: tuple[float, float] | None = None,
     jobs: int = 1,
     on_case: Callable[[HybridCase], None] | None = None,
 ) -> Path:
@@ -104,7 +114,9 @@ def hybrid_dataset(
     seed : int
         The same call writes the same bytes, however many `jobs`, and whatever other subjects
         there are.
-    n_tubes : int, optional
+    participants : sequence of str
+        Labels of the subjects to take; none means all.
+    n_tubes, diameters_mm : optional
         See `bgpvs_wf.phantom.trees.draw_pvs`.
     jobs : int
         Cases made at a time, each in a process of its own.
@@ -131,7 +143,7 @@ def hybrid_dataset(
             f"{cases_per_scan} cases, {jobs} jobs, seed {seed}, {n_tubes} tubes asked for; "
             "cases and jobs are 1 or more, the others not negative."
         )
-    scans = _scans(Path(bids_dir), out, {})
+    scans = _scans(Path(bids_dir), out, {}, participants)
     missing = [inputs.label for inputs in scans if inputs.label not in nuclei]
     if missing:
         raise UsageError(
@@ -140,7 +152,7 @@ def hybrid_dataset(
         )
     partial = claim(out)
     tasks = [
-        _Task(partial, label, inputs, nuclei[inputs.label], own_seed, n_tubes)
+        _Task(partial, label, inputs, nuclei[inputs.label], own_seed, n_tubes, diameters_mm)
         for inputs in scans
         for label, own_seed in _cases(inputs, cases_per_scan, seed)
     ]
@@ -150,11 +162,19 @@ def hybrid_dataset(
     return out
 
 
-def _scans(bids_dir: Path, out: Path, derivatives: Mapping[str, Path]) -> tuple[SubjectInputs, ...]:
+def _scans(
+    bids_dir: Path, out: Path, derivatives: Mapping[str, Path], participants: Sequence[str]
+) -> tuple[SubjectInputs, ...]:
     from bgpvs_wf.bids.query import find_subjects
     from bgpvs_wf.config import RunConfig
 
-    config = RunConfig(bids_dir=bids_dir, output_dir=out, work_dir=out, derivatives=derivatives)
+    config = RunConfig(
+        bids_dir=bids_dir,
+        output_dir=out,
+        work_dir=out,
+        derivatives=derivatives,
+        participant_label=tuple(participants),
+    )
     cohort = find_subjects(config)
     for problem in cohort.problems:
         _log.warning("%s", problem.message)
@@ -194,6 +214,7 @@ def _make(task: _Task) -> HybridCase:
             home.affine,
             np.random.default_rng(task.seed),
             n_tubes=task.n_tubes,
+            diameters_mm=task.diameters_mm,
         )
     except BGPVSError as error:
         raise type(error)(f"{inputs.label}: {error}") from error

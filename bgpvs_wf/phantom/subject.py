@@ -8,6 +8,7 @@ import numpy as np
 
 from bgpvs_wf.anatomy.contrast import tissue_contrast
 from bgpvs_wf.imaging.geometry import Grid, same_grid
+from bgpvs_wf.imaging.tubes import Tube, tube_occupancy
 from bgpvs_wf.phantom.acquisition import acquire, grid_around
 from bgpvs_wf.phantom.anatomy import Anatomy, Contrast
 from bgpvs_wf.phantom.brain import draw_brain
@@ -16,7 +17,6 @@ from bgpvs_wf.phantom.protocol import AcquisitionConfig, ProtocolConfig, plain
 from bgpvs_wf.phantom.render import Canvas
 from bgpvs_wf.phantom.trees import draw_pvs
 from bgpvs_wf.phantom.truth import pvs_labels
-from bgpvs_wf.phantom.tubes import Tube, tube_occupancy
 
 
 @dataclass(frozen=True)

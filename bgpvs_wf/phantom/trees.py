@@ -14,8 +14,8 @@ import dataclasses
 import numpy as np
 from scipy.spatial import cKDTree
 
+from bgpvs_wf.imaging.tubes import STEP_MM, Tube
 from bgpvs_wf.phantom.anatomy import Anatomy, DistanceFunction
-from bgpvs_wf.phantom.tubes import STEP_MM, Tube
 
 DIAMETER_MM = (0.5, 1.6)
 LENGTH_MM = (3.0, 15.0)
@@ -40,6 +40,7 @@ def draw_pvs(
     *,
     taken: tuple[Tube, ...] = (),
     free: DistanceFunction | None = None,
+    diameters_mm: tuple[float, float] | None = None,
 ) -> list[Tube]:
     """Draw the perivascular spaces of an infant: four of five in the lentiform nuclei.
 
@@ -56,6 +57,8 @@ def draw_pvs(
         Tubes to keep away from.
     free : callable, optional
         Signed distance, mm, negative where tubes may lie, besides being inside a nucleus.
+    diameters_mm : tuple of 2 floats, optional
+        Diameters are drawn evenly between these, rather than as infants' are.
 
     Returns
     -------
@@ -78,6 +81,7 @@ def draw_pvs(
             origin=origin,
             outwards=np.array([float(side), 0.0, 0.0]),
             taken=(*taken, *tubes),
+            diameters_mm=diameters_mm,
         )
         first = max((tube.tree for tube in tubes), default=0)
         tubes += [dataclasses.replace(tube, tree=tube.tree + first) for tube in grown]
@@ -94,6 +98,7 @@ def grow_tubes(
     outwards: np.ndarray,
     taken: tuple[Tube, ...] = (),
     diameter_mm: tuple[float, float] = (0.85, 0.28),
+    diameters_mm: tuple[float, float] | None = None,
 ) -> list[Tube]:
     """Grow tubes inside a region, away from an origin.
 
@@ -113,7 +118,9 @@ def grow_tubes(
     taken : tuple of Tube
         Tubes to keep away from.
     diameter_mm : tuple of 2 floats
-        Median of the diameters, and standard deviation of their logarithm.
+        Median of the diameters, and standard deviation of their logarithm; within `DIAMETER_MM`.
+    diameters_mm : tuple of 2 floats, optional
+        Diameters are drawn evenly between these instead; a branch is thinner than its trunk.
 
     Returns
     -------
@@ -122,10 +129,14 @@ def grow_tubes(
     """
     tubes: list[Tube] = []
     tree = 0
+    limits = diameters_mm or DIAMETER_MM
     while count > 0 and len(seeds):
         count -= 1
-        width = rng.lognormal(np.log(diameter_mm[0]), diameter_mm[1])
-        radius = 0.5 * float(np.clip(width, *DIAMETER_MM))
+        if diameters_mm is None:
+            width = rng.lognormal(np.log(diameter_mm[0]), diameter_mm[1])
+        else:
+            width = rng.uniform(*diameters_mm)
+        radius = 0.5 * float(np.clip(width, *limits))
         length = float(np.clip(rng.gamma(6.0, 1.3), *LENGTH_MM))
         starts = seeds[rng.integers(len(seeds), size=_TRIALS)]
         starts = starts + rng.uniform(-0.75, 0.75, (_TRIALS, 3))
@@ -136,11 +147,11 @@ def grow_tubes(
         if (len(line) - 1) * STEP_MM < LENGTH_MM[0]:
             continue
         tree += 1
-        trunk = Tube(line, _taper(radius, len(line), rng), fill, tree)
+        trunk = Tube(line, _taper(radius, len(line), rng, limits), fill, tree)
         others = (*taken, *tubes)
         tubes.append(trunk)
         if branches and count > 0:
-            branch = _branch(trunk, inside, rng, outwards, others)
+            branch = _branch(trunk, inside, rng, outwards, others, limits)
             if branch is not None:
                 tubes.append(branch)
                 count -= 1
@@ -153,6 +164,7 @@ def _branch(
     rng: np.random.Generator,
     outwards: np.ndarray,
     others: tuple[Tube, ...],
+    limits: tuple[float, float],
 ) -> Tube | None:
     """Grow a branch that leaves the trunk in its middle half, or none where there is no room."""
     places = rng.integers(len(trunk.points) // 4, 3 * len(trunk.points) // 4, size=_TRIALS)
@@ -164,17 +176,19 @@ def _branch(
     length = float(np.clip(rng.gamma(4.0, 1.3), *LENGTH_MM))
     heading = np.cos(angle) * along + np.sin(angle) * across
     lines = _draw_lines(trunk.points[places], heading, length, rng, outwards)
-    radius = max(float(trunk.radius.mean() * rng.uniform(*BRANCH_DIAMETER)), DIAMETER_MM[0] / 2)
+    radius = max(float(trunk.radius.mean() * rng.uniform(*BRANCH_DIAMETER)), limits[0] / 2)
     line = _longest_free(lines, radius, inside, others)
     if (len(line) - 1) * STEP_MM < LENGTH_MM[0]:
         return None
-    return Tube(line, _taper(radius, len(line), rng), trunk.fill, trunk.tree)
+    return Tube(line, _taper(radius, len(line), rng, limits), trunk.fill, trunk.tree)
 
 
-def _taper(radius: float, count: int, rng: np.random.Generator) -> np.ndarray:
+def _taper(
+    radius: float, count: int, rng: np.random.Generator, limits: tuple[float, float]
+) -> np.ndarray:
     """Return the radius along a tube: up to a tenth more or less at its ends."""
     taper = 1 + 0.1 * rng.uniform(-1, 1) * np.cos(np.linspace(0, np.pi, count))
-    return np.clip(radius * taper, DIAMETER_MM[0] / 2, DIAMETER_MM[1] / 2)
+    return np.clip(radius * taper, limits[0] / 2, limits[1] / 2)
 
 
 def _away_from(origin: np.ndarray, points: np.ndarray) -> np.ndarray:

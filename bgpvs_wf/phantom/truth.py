@@ -10,7 +10,7 @@ import numpy as np
 
 from bgpvs_wf.anatomy.labels import BG_LABELS
 from bgpvs_wf.imaging.geometry import Grid
-from bgpvs_wf.phantom.tubes import Tube, tube_occupancy
+from bgpvs_wf.imaging.tubes import Tube, tube_occupancy
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,7 @@ from bgpvs_wf.imaging.geometry import voxel_volume
 from bgpvs_wf.imaging.morphology import distance_mm
 from bgpvs_wf.pseudolabels.confidence import label_confidence, region_confidence
 from bgpvs_wf.pseudolabels.region import bg_mask, box_of, nuclei_mask
-from bgpvs_wf.pseudolabels.strategies import Found, Scene, anatomy_strategy, filter_strategy
+from bgpvs_wf.pseudolabels.strategies import STRATEGIES, Found, Scene
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,9 @@ def synthesise_pseudolabels(
         bg_region=bg_region,
         box=box,
     )
-    strategies = {"anatomy": anatomy_strategy, "filter": filter_strategy}
-    if config.strategy not in strategies:
-        raise ValueError(f"strategy is {config.strategy!r}; choose anatomy or filter")
-    found = strategies[config.strategy](scene, config)
+    if config.strategy not in STRATEGIES:
+        raise ValueError(f"strategy is {config.strategy!r}; choose one of {', '.join(STRATEGIES)}")
+    found = STRATEGIES[config.strategy](scene, config)
     part = _label(found, scene, None if nuclei_probability is None else nuclei_probability[slices])
     record = {"strategy": config.strategy, "modalities": list(images), **part.record}
     return PseudoLabels(

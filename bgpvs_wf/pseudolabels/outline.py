@@ -8,17 +8,24 @@ import numpy as np
 from scipy import ndimage
 
 from bgpvs_wf.imaging.geometry import Grid, voxel_sizes
-from bgpvs_wf.imaging.morphology import ball, dilate_mm
+from bgpvs_wf.imaging.morphology import dilate_mm, nearest_label
 
 BACKGROUND_MM = 2.5
 """Standard deviation of the average that gives the local signal of tissue (chosen)."""
-PEAK_MM = 1.5
-"""How far along a tube its peak is looked for (chosen)."""
-FILL_SHARE = 1 / 3
-"""A voxel belongs to a tube if fluid fills this share of it. Chosen: for tubes about a voxel wide
-this keeps the volume of the voxels near that of the tube."""
+OUTLIER = 2.0
+"""Robust standard deviations at which tissue is clipped: what is beyond is white matter, fluid or a
+vessel, and would tint its surroundings (chosen)."""
+RING_MM = 1.5
+"""The same for the signal around one tube."""
+SPREAD_MM = 0.5
+"""How far beyond its core, which is what rises above chance, a tube's signal is looked for
+(chosen on phantoms)."""
+SURE = 2.0
+"""A voxel this many deviations of the tissue's noise off the threshold is surely on its side."""
+FILL = 0.9
+"""Signal of a tube's fluid over that of fluid in bulk (chosen: 0.75 to 1 is usual)."""
 PEAK_SHARE = 0.5
-"""Or if it reaches this share of the tube's own peak (half maximum), where that is less."""
+"""Share of its peak that a tube's voxels reach, where the signal of fluid is not known."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,11 @@ def to_home(values: np.ndarray, working: Grid, home: Grid) -> np.ndarray:
 
 
 def local_background(
-    image: np.ndarray, tissue: np.ndarray, tubes: np.ndarray, affine: np.ndarray
+    image: np.ndarray,
+    tissue: np.ndarray,
+    tubes: np.ndarray,
+    affine: np.ndarray,
+    sigma_mm: float = BACKGROUND_MM,
 ) -> np.ndarray:
     """Return the signal of the nuclei around each voxel, tubes left out.
 
@@ -71,8 +82,10 @@ def local_background(
     clean = tissue & ~tubes
     if not clean.any():
         clean = tissue
-    low, high = np.percentile(image[clean], [2, 98])
-    sigma = BACKGROUND_MM / voxel_sizes(affine)
+    middle = float(np.median(image[clean]))
+    spread = 1.4826 * float(np.median(np.abs(image[clean] - middle)))
+    low, high = middle - OUTLIER * spread, middle + OUTLIER * spread
+    sigma = sigma_mm / voxel_sizes(affine)
     weight = ndimage.gaussian_filter(clean.astype(np.float32), sigma)
     total = ndimage.gaussian_filter(
         np.where(clean, np.clip(image, low, high), 0).astype(np.float32), sigma
@@ -94,6 +107,11 @@ def outline(
 ) -> Outline:
     """Decide which voxels at and beside the core of tubes belong to them.
 
+    A tube thinner than the scan resolves is seen wider and fainter than it is, but the signal it
+    adds, summed over its surroundings, stays that of its fluid. So a tube gets as many voxels as
+    its fluid fills, the brightest ones. Where the signal of fluid is not known, it gets those
+    above half of its peak.
+
     Parameters
     ----------
     image : ndarray, shape (x, y, z)
@@ -108,16 +126,34 @@ def outline(
     """
     if not core.any():
         return Outline(np.zeros(core.shape, bool), np.zeros(core.shape, np.float32))
-    excess = image - local_background(image, tissue, dilate_mm(core, affine, 1.0), affine)
-    footprint = ball(PEAK_MM, affine)
-    peak = ndimage.grey_dilation(np.where(core, excess, 0), footprint=footprint)
-    # The mean over the neighbourhood of the maxima is steadier than a maximum.
-    near = ndimage.uniform_filter(core.astype(np.float32), footprint.shape)
-    peak = ndimage.uniform_filter(np.where(core, peak, 0), footprint.shape) / np.maximum(near, 1e-6)
-    threshold = PEAK_SHARE * peak
+    around = dilate_mm(core, affine, SPREAD_MM) & tissue
+    excess = image - local_background(image, tissue, around, affine, RING_MM)
+    cores, count = ndimage.label(core, np.ones((3, 3, 3)))
+    place = np.nonzero(around)
+    tube = nearest_label(cores, affine)[place]
+    values = excess[place].astype(np.float64)
     if contrast > 0:
-        threshold = np.minimum(threshold, FILL_SHARE * contrast)
-    beside = ndimage.binary_dilation(core, np.ones((3, 3, 3), bool)) & tissue
-    mask = beside & (excess >= threshold) & (threshold > 0)
-    clear = np.abs(excess - threshold) / np.maximum(threshold, 1e-6)
-    return Outline(mask, np.where(beside, np.clip(clear, 0, 1), 0).astype(np.float32))
+        budget = np.bincount(tube, values, minlength=count + 1) / (FILL * contrast)
+        threshold = _nth_largest(values, tube, np.maximum(np.round(budget), 1).astype(int))
+    else:
+        threshold = PEAK_SHARE * _nth_largest(values, tube, np.ones(count + 1, int))
+    level = threshold[tube]
+    belongs = (values >= level) & (values > 0)
+    mask = np.zeros(core.shape, bool)
+    mask[place] = belongs
+    noise = 1.4826 * float(np.median(np.abs(excess[tissue & ~around]))) or 1e-6
+    certainty = np.zeros(core.shape, np.float32)
+    certainty[place] = np.clip(np.abs(values - level) / (SURE * noise), 0, 1)
+    return Outline(mask, certainty)
+
+
+def _nth_largest(values: np.ndarray, groups: np.ndarray, rank: np.ndarray) -> np.ndarray:
+    """Return the n-th largest value of each group, or its smallest where it has fewer."""
+    order = np.lexsort((-values, groups))
+    sizes = np.bincount(groups, minlength=len(rank))
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    last = np.clip(rank, 1, np.maximum(sizes, 1)) - 1
+    found = np.full(len(rank), np.inf)
+    some = sizes > 0
+    found[some] = values[order][(starts + last)[some]]
+    return found

@@ -25,12 +25,13 @@ from bgpvs_wf.imaging.morphology import (
     nearest_label,
     open_mm,
 )
-from bgpvs_wf.pseudolabels.outline import FILL_SHARE
 
 MARGIN_MM = 8.0
 """The box reaches this far beyond the nuclei (chosen): filters and CSF beside them fit in."""
 WORKING_MM = 0.5
 """Voxels larger than about this are interpolated to this (chosen: half of a usual tube)."""
+CSF_SHARE = 1 / 3
+"""Voxels beside CSF in bulk that are this much fluid belong to it."""
 CLOSING_MM = 2.0
 """Radius that closes the nuclei over the strip of capsule between them."""
 GAP_MM = 1.0
@@ -181,7 +182,7 @@ def csf_by_intensity(
     keep &= np.atleast_1d(ndimage.mean(nuclei, labels, numbers)) < 0.5
     keep[0] = False
     bulk = keep[labels]
-    return np.asarray(bulk | (dilate_mm(bulk, affine, 1.0) & (share > FILL_SHARE)))
+    return np.asarray(bulk | (dilate_mm(bulk, affine, 1.0) & (share > CSF_SHARE)))
 
 
 def _to_grid(mask: np.ndarray, box: Grid, target: Grid) -> np.ndarray:

@@ -38,12 +38,14 @@ def sheet_or_edge(candidate: Candidate, config: PseudolabelConfig) -> bool:
 
 
 def along_rim(candidate: Candidate, config: PseudolabelConfig) -> bool:
-    """Refuse what runs along the region's surface, in its rim, and is not clearly a tube.
+    """Refuse what runs along in the region's rim and is not clearly a tube, or too short for one.
 
-    There lie the edges of bright neonatal white matter and of the internal and external capsule.
+    There lie the edges of bright neonatal white matter and of the internal and external capsule,
+    and small pockets of fluid between the nuclei and what is around them.
     """
-    in_rim = candidate.on_rim > 0.6 and candidate.along_rim > 0.8
-    return in_rim and candidate.isolation < config.min_rim_isolation
+    in_rim = candidate.on_rim > 0.6 and candidate.along_rim > 0.5
+    unclear = candidate.isolation < config.min_rim_isolation
+    return in_rim and (unclear or candidate.length_mm < config.min_rim_length_mm)
 
 
 def blob(candidate: Candidate, config: PseudolabelConfig) -> bool:
@@ -67,6 +69,8 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def refusal(candidate: Candidate, config: PseudolabelConfig) -> str | None:
+def refusal(
+    candidate: Candidate, config: PseudolabelConfig, rules: tuple[Rule, ...] = RULES
+) -> str | None:
     """Return the name of the first rule that refuses a candidate, or None."""
-    return next((rule.__name__ for rule in RULES if rule(candidate, config)), None)
+    return next((rule.__name__ for rule in rules if rule(candidate, config)), None)

@@ -23,7 +23,7 @@ from bgpvs_wf.pseudolabels.evidence import (
 )
 from bgpvs_wf.pseudolabels.outline import fluid_contrast, outline, to_home
 from bgpvs_wf.pseudolabels.region import Region, find_region, working_grid
-from bgpvs_wf.pseudolabels.rules import RULES, refusal
+from bgpvs_wf.pseudolabels.rules import RULES, Rule, refusal
 
 GROW_TAIL = 0.1
 """Voxels join a candidate where evidence is as rare as this share of chance maxima (chosen)."""
@@ -99,7 +99,16 @@ def filter_strategy(scene: Scene, config: PseudolabelConfig) -> Found:
 
 def anatomy_strategy(scene: Scene, config: PseudolabelConfig) -> Found:
     """Find tubes by evidence over chance inside the nuclei, and rules of anatomy and shape."""
-    search = _search(scene, config)
+    return _found(scene, config, RULES)
+
+
+def vesselness_strategy(scene: Scene, config: PseudolabelConfig) -> Found:
+    """Find tubes by evidence over chance alone: what the rules are worth is the difference."""
+    return _found(scene, config, ())
+
+
+def _found(scene: Scene, config: PseudolabelConfig, rules: tuple[Rule, ...]) -> Found:
+    search = _search(scene, config, rules)
     found = _carry_home(search, scene)
     record = {
         "working_voxel_mm": [round(float(v), 4) for v in voxel_sizes(search.region.grid.affine)],
@@ -119,7 +128,7 @@ def _scales(scene: Scene, config: PseudolabelConfig) -> tuple[float, ...]:
     return scales_for(config.scales_mm, float(voxel_sizes(scene.box.affine).mean()))
 
 
-def _search(scene: Scene, config: PseudolabelConfig) -> _Search:
+def _search(scene: Scene, config: PseudolabelConfig, rules: tuple[Rule, ...]) -> _Search:
     box, target = scene.box, working_grid(scene.box)
     fine = {
         name: image if target is box else resample(image, box.affine, target, order=3)
@@ -136,7 +145,7 @@ def _search(scene: Scene, config: PseudolabelConfig) -> _Search:
     chance = fit_chance(evidence.opposite, target.affine, region.interior, region.search)
     grow = chance.level(GROW_TAIL * 2 * chance.count)
     labels, candidates = find_candidates(evidence.fluid, excess, fluid, region, grow, config.rim_mm)
-    reasons = [refusal(c, config) for c in candidates]
+    reasons = [refusal(c, config, rules) for c in candidates]
     eligible = np.array([c.peak for c, r in zip(candidates, reasons, strict=True) if r is None])
     seed = max(seed_level(chance, eligible, config.false_discovery_rate), grow)
     reasons = [
@@ -177,3 +186,11 @@ def _carry_home(search: _Search, scene: Scene) -> dict[str, np.ndarray]:
         "certainty": drawn.certainty,
         "suspect": to_home(suspicion[search.labels], working, box),
     }
+
+
+STRATEGIES = {
+    "anatomy": anatomy_strategy,
+    "vesselness": vesselness_strategy,
+    "filter": filter_strategy,
+}
+"""Name, as `PseudolabelConfig.strategy` has it, to function."""

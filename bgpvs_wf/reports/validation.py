@@ -16,7 +16,15 @@ from bgpvs_wf.reports.evaluation_figures import Chart
 from bgpvs_wf.reports.evaluation_tables import agreement_of, detection_table
 from bgpvs_wf.reports.measures import measure_of
 from bgpvs_wf.reports.names import ordered_methods
-from bgpvs_wf.reports.numbers import Interval, decimals_for, fixed, interval_of, is_missing, records
+from bgpvs_wf.reports.numbers import (
+    Interval,
+    decimals_for,
+    fixed,
+    interval_of,
+    is_missing,
+    number_of,
+    records,
+)
 from bgpvs_wf.reports.page import render
 
 if TYPE_CHECKING:
@@ -85,9 +93,14 @@ def write_validation_page(
                 _smallest(level, Interval(*value), _remark(tables, method, level))
                 for level, value in smallest.items()
             ],
-            "biases": list(
-                filter(None, (_bias(tables, method, m) for m in ("PVS volume", "PVS count")))
-            ),
+            "scores": [
+                score
+                for score in (
+                    *(_bias(tables, method, name) for name in ("PVS volume", "PVS count")),
+                    _dice(tables, method),
+                )
+                if score is not None
+            ],
             "notes": list(notes),
             "charts": _charts(tables, method, smallest),
             "detection": detection_table(_of_method(tables.detection, method)),
@@ -130,9 +143,22 @@ def _bias(tables: EvaluationTables, method: str, name: str) -> Answer | None:
     decimals = decimals_for(bias.estimate) if measure.unit else 1
     value = fixed(bias.estimate, decimals)
     signed = value if value.startswith("−") or not float(bias.estimate) else f"+{value}"
-    return Answer(
-        f"Bias of {name} per scan", signed, measure.unit, _range(bias, decimals, measure.unit)
-    )
+    known = _range(bias, decimals, measure.unit)
+    low, high = number_of(row, "loa_low"), number_of(row, "loa_high")
+    if math.isfinite(low):
+        known += f"; limits of agreement {fixed(low, decimals)} to {fixed(high, decimals)}"
+    return Answer(f"Bias of {name} per scan", signed, measure.unit, known)
+
+
+def _dice(tables: EvaluationTables, method: str) -> Answer | None:
+    summary = _of_method(tables.summary, method)
+    rows = summary[(summary["structure"] == "BG-PVS") & (summary["metric"] == "dice")]
+    for row in records(rows):
+        mean, sd = number_of(row, "mean"), number_of(row, "sd")
+        if math.isfinite(mean):
+            spread = f"± {fixed(sd, 2)}, " if math.isfinite(sd) else ""
+            return Answer("Dice of PVS", fixed(mean, 2), "", f"{spread}n = {row['n']}")
+    return None
 
 
 def _range(value: Interval, decimals: int, unit: str) -> str:

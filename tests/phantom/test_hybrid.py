@@ -9,9 +9,9 @@ from toy_scan import HOME, NUCLEI, OTHER, SIGNALS, scans, toy_scan, tube
 
 from bgpvs_wf.errors import BadImageError, BadLabelsError
 from bgpvs_wf.imaging.geometry import Grid, voxel_volume
+from bgpvs_wf.imaging.tubes import tube_occupancy
 from bgpvs_wf.phantom.hybrid import insert_tubes
 from bgpvs_wf.phantom.scan_facts import measure_noise
-from bgpvs_wf.phantom.tubes import tube_occupancy
 
 TUBES = [tube((24, 0, -4)), tube((-24, 3, -4), fill=0.8, width=1.0), tube((13, 10, 8))]
 
@@ -135,6 +135,13 @@ def test_same_seed_same_tubes():
     first, again = (insert(scans(8), tubes=None, n_tubes=6) for _ in range(2))
     for name in ("T1w", "T2w"):
         assert (first.images[name] == again.images[name]).all()
+
+
+def test_tubes_are_as_wide_as_told():
+    hybrid = insert(scans(8), tubes=None, n_tubes=6, diameters_mm=(2.0, 2.2))
+    trunks = {tube.tree: tube.diameter_mm for tube in reversed(hybrid.tubes)}
+    assert all(2.0 <= width <= 2.2 for width in trunks.values())
+    assert trunks
 
 
 def test_one_scan_will_do():

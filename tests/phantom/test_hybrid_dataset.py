@@ -4,6 +4,7 @@ import json
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 from toy_scan import HOME, NUCLEI, OTHER, toy_scan
 
@@ -127,6 +128,25 @@ def test_no_nuclei_is_one_clear_line_before_anything_is_written(source, made, tm
     assert not out.exists()
     with pytest.raises(UsageError, match="0 cases"):
         hybrid_dataset(source[0], made[1], out, cases_per_scan=0, seed=1)
+
+
+def test_some_participants_and_diameters(source, made, tmp_path):
+    bids, folder = source
+    nuclei = find_nuclei(bids, {"ref": folder}, tmp_path / "out", ["sub-b"])
+    assert list(nuclei) == ["sub-b_ses-3mo"]
+    settings = {"cases_per_scan": 2, "seed": 4, "n_tubes": 4}
+    out = hybrid_dataset(bids, nuclei, tmp_path / "out", participants=["b"], **settings)
+    name = "sub-b3moh01/anat/sub-b3moh01_T2w.nii.gz"
+    assert (out / name).read_bytes() == (made[0] / name).read_bytes()
+    assert not list(out.glob("sub-a*"))
+    wide = hybrid_dataset(
+        bids, nuclei, tmp_path / "w", participants=["b"], diameters_mm=(1.7, 1.8), **settings
+    )
+    rows = (wide / "derivatives" / "truth" / "sub-b3moh01" / "anat").glob("*objects.tsv")
+    table = pd.read_csv(next(rows), sep="\t").groupby("tree").first()
+    assert table["diameter_mm"].between(1.7, 1.8).all()
+    with pytest.raises(UsageError, match="No participant c found"):
+        find_nuclei(bids, {"ref": folder}, tmp_path / "out", ["c"])
 
 
 def test_bad_nuclei_are_named_and_nothing_appears(source, made, tmp_path):

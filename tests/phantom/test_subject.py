@@ -22,7 +22,9 @@ def infant():
 
 @pytest.fixture(scope="module")
 def plain():
-    return simulate_subject(92.2, seed=4, protocol=ideal(1.2, snr=INF, bias=0), n_tubes=0, variation=0)
+    return simulate_subject(
+        92.2, seed=4, protocol=ideal(1.2, snr=INF, bias=0), n_tubes=0, variation=0
+    )
 
 
 def test_same_seed_same_infant(infant):
@@ -111,7 +113,9 @@ def test_tubes_are_bright_on_t2w_and_dark_on_t1w():
 
 
 def test_tubes_do_not_depend_on_the_grid(infant):
-    finer = simulate_subject(60, seed=4, protocol=ideal((1.0, 1.5, 2.0)), n_tubes=10, oblique_deg=20)
+    finer = simulate_subject(
+        60, seed=4, protocol=ideal((1.0, 1.5, 2.0)), n_tubes=10, oblique_deg=20
+    )
     assert np.allclose(voxel_sizes(finer.affine), (1.0, 1.5, 2.0))
     for a, b in zip(finer.tubes, infant.tubes, strict=True):
         assert np.array_equal(a.points, b.points)

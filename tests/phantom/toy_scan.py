@@ -7,7 +7,7 @@ from scipy import ndimage
 from toy_map import toy_labels, turned_grid
 
 from bgpvs_wf.imaging.geometry import Grid
-from bgpvs_wf.phantom.tubes import Tube
+from bgpvs_wf.imaging.tubes import Tube
 
 HOME = turned_grid(5, (0.9, 1.0, 1.1), 37.0)
 OTHER = turned_grid(6, (1.0, 1.0, 1.0), 37.0)

@@ -41,6 +41,7 @@ def test_a_tube_passes():
         ("blob", {"elongation": 1.3}),
         ("sheet_or_edge", {"isolation": 0.1}),
         ("along_rim", {"on_rim": 1.0, "isolation": 0.6}),
+        ("along_rim", {"on_rim": 1.0, "length_mm": 4.0}),
         ("no_fluid", {"contrast": 0.05}),
     ],
 )

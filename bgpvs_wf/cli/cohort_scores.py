@@ -1,0 +1,117 @@
+"""Score the strategies of an experiment on a cohort, unless nothing changed since."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bgpvs_wf._version import __version__
+from bgpvs_wf.cli.cohorts import Dataset
+from bgpvs_wf.cli.remembered import evaluated_files, recall, remember
+from bgpvs_wf.cli.terminal import say
+from bgpvs_wf.evaluation.experiment import Cohort, Experiment
+
+if TYPE_CHECKING:
+    from bgpvs_wf.evaluation.across import CohortScores
+
+PAGE = "evaluation.html"
+_PAPER = "evaluation_paper.tsv"
+_MADE_FROM = "made_from.json"
+
+
+def score_cohort(
+    experiment: Experiment,
+    cohort: Cohort,
+    dataset: Dataset,
+    folder: Path,
+    unfinished: Mapping[str, Collection[str]],
+) -> CohortScores:
+    """Score all strategies against the truth; write tables and page.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    cohort : Cohort
+    dataset : Dataset
+    folder : Path
+        Of the cohort: the results of a strategy are in the folder of its name, tables and page go
+        to `evaluation`.
+    unfinished : mapping of str to collection of str
+        Strategy to the labels of those it did not finish: they are not scored.
+
+    Raises
+    ------
+    BGPVSError
+        If nothing at all can be scored, or the folder cannot be written to.
+    """
+    from bgpvs_wf.evaluation.across import CohortScores
+
+    out = folder / "evaluation"
+    predictions = {name: folder / name for name in experiment.strategies}
+    made_from: dict[str, Any] = {
+        "version": __version__,
+        "seed": experiment.seed,
+        "proposed": experiment.proposed,
+        "strategies": {name: experiment.run_settings(cohort, name) for name in predictions},
+        "unfinished": {name: sorted(labels) for name, labels in unfinished.items()},
+        "files": evaluated_files([dataset.truth, *predictions.values()]),
+    }
+    found = _found_before(out, made_from)
+    if found is None:
+        say(f"Scoring {cohort.name} ...")
+        found = _evaluate(experiment, cohort, dataset, predictions, unfinished, out)
+        remember(out / _MADE_FROM, made_from, found)
+    return CohortScores(
+        cohort.name,
+        found["infants"],
+        cohort.nuclei_given,
+        _read_paper(out),
+        tuple(found["problems"]),
+    )
+
+
+def _evaluate(
+    experiment: Experiment,
+    cohort: Cohort,
+    dataset: Dataset,
+    predictions: Mapping[str, Path],
+    unfinished: Mapping[str, Collection[str]],
+    out: Path,
+) -> dict[str, Any]:
+    from bgpvs_wf.evaluation import evaluate, paper_table, write_tables
+    from bgpvs_wf.evaluation.across import without_unfinished
+    from bgpvs_wf.imaging.files import write_table
+    from bgpvs_wf.reports.evaluation import write_evaluation_page
+
+    seed = experiment.seed
+    tables = evaluate(dataset.truth, predictions, proposed=experiment.proposed, seed=seed)
+    tables = without_unfinished(tables, unfinished, seed)
+    # What is remembered is not to outlive what it stands for.
+    (out / _MADE_FROM).unlink(missing_ok=True)
+    write_tables(tables, out)
+    paper = paper_table(tables.summary, tables.comparison, tables.agreement)
+    write_table(paper, out / _PAPER)
+    settings = {
+        "Dataset": str(dataset.bids_dir),
+        "Truth": str(dataset.truth),
+        "Nuclei": "given" if cohort.nuclei_given else "found by the pipeline",
+        "Seed": seed,
+        **{name: experiment.run_settings(cohort, name) for name in predictions},
+    }
+    write_evaluation_page(tables, out, title=cohort.name, settings=settings)
+    infants = len(tables.cases[["subject", "session"]].drop_duplicates())
+    return {"infants": infants, "problems": list(tables.problems)}
+
+
+def _found_before(out: Path, made_from: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what was found the last time, if it was made from the same."""
+    if not ((out / PAGE).is_file() and (out / _PAPER).is_file()):
+        return None
+    return recall(out / _MADE_FROM, made_from, ("infants", "problems"))
+
+
+def _read_paper(out: Path) -> Any:
+    import pandas as pd
+
+    return pd.read_csv(out / _PAPER, sep="\t", dtype=str, keep_default_na=False)

@@ -1,0 +1,142 @@
+"""Make the cohorts of an experiment: once, and again only if their settings change."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bgpvs_wf.bids.folders import check_dataset
+from bgpvs_wf.cli.datasets import make_once, tell_case
+from bgpvs_wf.errors import UsageError
+from bgpvs_wf.evaluation.experiment import (
+    TRUTH,
+    Cohort,
+    HybridInfants,
+    OwnInfants,
+    SyntheticInfants,
+)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Where a cohort is."""
+
+    bids_dir: Path
+    truth: Path
+    derivatives: Mapping[str, Path]
+    """What its runs are given."""
+
+
+def check_cohort(cohort: Cohort) -> None:
+    """Make sure that a cohort can be made, before anything is.
+
+    Raises
+    ------
+    UsageError
+        If a folder, protocol or participant does not exist, or an age is out of range.
+    """
+    infants = cohort.infants
+    if isinstance(infants, SyntheticInfants):
+        from bgpvs_wf.cli.simulate import parse_ages
+        from bgpvs_wf.phantom.protocol import load_protocol
+
+        load_protocol(infants.preset)
+        parse_ages(f"cohorts.{cohort.name}.ages", ",".join(infants.ages))
+        return
+    check_dataset(infants.onto if isinstance(infants, HybridInfants) else infants.bids_dir)
+    folders = dict(infants.derivatives)
+    if isinstance(infants, OwnInfants):
+        folders[TRUTH] = infants.truth
+    for name, folder in folders.items():
+        if not folder.is_dir():
+            raise UsageError(
+                f"cohorts.{cohort.name}: '{name}' is not at {folder}; correct the path."
+            )
+    if isinstance(infants, HybridInfants):
+        for label in infants.participants:
+            if not _subject(infants, label).is_dir():
+                raise UsageError(
+                    f"cohorts.{cohort.name}.participants: {_subject(infants, label)} does not "
+                    "exist; correct the label."
+                )
+
+
+def make_cohort(cohort: Cohort, folder: Path, jobs: int) -> Dataset:
+    """Make a cohort's dataset if it is not there, and say where it is.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    folder : Path
+        Its dataset goes to `bids` in it; see `bgpvs_wf.cli.datasets.make_once`.
+    jobs : int
+        Infants made at a time.
+
+    Raises
+    ------
+    BGPVSError
+        If an infant cannot be made, or the folder holds another's dataset.
+    """
+    infants = cohort.infants
+    if isinstance(infants, OwnInfants):
+        truth = {TRUTH: infants.truth} if infants.anatomy_from == TRUTH else {}
+        return Dataset(infants.bids_dir, infants.truth, {**infants.derivatives, **truth})
+    bids_dir = folder / "bids"
+    if isinstance(infants, SyntheticInfants):
+        make = functools.partial(_make_synthetic, infants, jobs)
+    else:
+        make = functools.partial(_make_hybrid, infants, jobs)
+    make_once(bids_dir, _made_from(infants), make)
+    truth_dir = bids_dir / "derivatives" / "truth"
+    # A case of a scan has another label than the scan; its truth has the nuclei it was given.
+    return Dataset(bids_dir, truth_dir, {TRUTH: truth_dir} if cohort.nuclei_given else {})
+
+
+def _made_from(infants: SyntheticInfants | HybridInfants) -> dict[str, Any]:
+    """Return what a dataset depends on."""
+    settings = dataclasses.asdict(infants)
+    del settings["anatomy_from"]
+    if isinstance(infants, SyntheticInfants):
+        from bgpvs_wf.phantom.protocol import load_protocol, to_mapping
+
+        settings["protocol"] = to_mapping(load_protocol(settings.pop("preset")))
+    return settings
+
+
+def _make_synthetic(infants: SyntheticInfants, jobs: int, bids_dir: Path) -> None:
+    from bgpvs_wf.anatomy.matching import parse_age
+    from bgpvs_wf.phantom import simulate_dataset
+    from bgpvs_wf.phantom.protocol import load_protocol
+
+    simulate_dataset(
+        bids_dir,
+        n_subjects=infants.subjects,
+        ages_weeks=[parse_age(age) for age in infants.ages],
+        seed=infants.seed,
+        protocol=load_protocol(infants.preset),
+        jobs=jobs,
+        on_subject=tell_case,
+    )
+
+
+def _make_hybrid(infants: HybridInfants, jobs: int, bids_dir: Path) -> None:
+    from bgpvs_wf.phantom.hybrid_dataset import find_nuclei, hybrid_dataset
+
+    hybrid_dataset(
+        infants.onto,
+        find_nuclei(infants.onto, infants.derivatives, bids_dir, infants.participants),
+        bids_dir,
+        participants=infants.participants,
+        cases_per_scan=infants.cases,
+        seed=infants.seed,
+        jobs=jobs,
+        on_case=tell_case,
+    )
+
+
+def _subject(infants: HybridInfants, label: str) -> Path:
+    return infants.onto / f"sub-{label.removeprefix('sub-')}"

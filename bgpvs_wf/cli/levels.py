@@ -1,0 +1,184 @@
+"""The levels of a run, for every verb that runs the workflow: participants, then the group."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from bgpvs_wf.cli.run_options import BOTH_LEVELS, settings_text
+from bgpvs_wf.cli.terminal import say
+from bgpvs_wf.config import RunConfig
+from bgpvs_wf.errors import BGPVSError
+
+if TYPE_CHECKING:
+    from bgpvs_wf.bids.inputs import Cohort
+    from bgpvs_wf.engine.ledger import Ledger
+    from bgpvs_wf.engine.progress import Display
+    from bgpvs_wf.engine.runner import Job
+    from bgpvs_wf.engine.summary import Report
+
+_LOW_DISK_GB = 1.0
+"""A subject's intermediate results take some hundred megabytes."""
+
+
+def set_up_process(threads: int, verbose: int) -> None:
+    """Make this process one that runs workflows: its threads, messages and how it is ended."""
+    from bgpvs_wf.engine.resources import set_environment, thread_environment
+
+    set_environment(thread_environment(threads))
+    _set_logging(verbose)
+    signal.signal(signal.SIGTERM, _terminate)
+
+
+def run_participants(config: RunConfig, levels: Sequence[str], verbose: int = 0) -> Report:
+    """Run every subject and session that is not finished.
+
+    Parameters
+    ----------
+    config : RunConfig
+    levels : sequence of str
+        All that the verb goes through, for the settings that are written down.
+    verbose : int
+        1: say why each runs; 2: log debugging messages, too.
+
+    Returns
+    -------
+    Report
+        Who is done, failed or was finished before; a failure stops nobody else.
+
+    Raises
+    ------
+    UsageError
+        If a folder cannot be used, or a participant is unknown.
+    """
+    from bgpvs_wf.bids.derivatives import expected_outputs, logs_path, write_dataset_description
+    from bgpvs_wf.bids.query import find_subjects
+    from bgpvs_wf.engine.ledger import Ledger
+    from bgpvs_wf.engine.runner import Job
+    from bgpvs_wf.engine.summary import Report
+
+    cohort = find_subjects(config)
+    ledger = Ledger(logs_path(config.output_dir) / "ledger")
+    report = Report(config.output_dir)
+    jobs: list[Job] = []
+    for subject in cohort.subjects:
+        outputs = expected_outputs(config, subject)
+        report.pages.append(outputs["report"])
+        reasons = ledger.reasons(config, subject, outputs)
+        if reasons:
+            jobs.append(Job(subject, outputs))
+            if verbose:
+                say(f"{subject.label} will run: {'; '.join(reasons)}.")
+        else:
+            report.finished_before.append(subject.label)
+    if jobs:
+        _prepare_folders(config, len(jobs))
+        write_dataset_description(config)
+        _run_jobs(config, levels, jobs, ledger, report, verbose)
+    _add_problems(cohort, report)
+    return report
+
+
+def run_group(config: RunConfig, report: Report) -> BGPVSError | None:
+    """Write the table of all subjects there are results of; return what went wrong."""
+    from bgpvs_wf.bids.derivatives import group_table_path
+
+    path = group_table_path(config.output_dir)
+    done = report.labels("done")
+    unchanged = report.finished_before and not done
+    if not (unchanged and path.is_file()):
+        from bgpvs_wf.cli.group_level import write_group_table
+
+        try:
+            path, left_out = write_group_table(config)
+        except BGPVSError as error:
+            # Where everybody failed, that is what to tell.
+            return None if report.outcomes and not done else error
+        report.left_out_of_table = list(left_out)
+    report.group_table = path
+    return None
+
+
+def run_both_levels(config: RunConfig, verbose: int = 0) -> tuple[Report, list[str]]:
+    """Run both levels as a part of something larger, and say what came of it.
+
+    Returns
+    -------
+    report : Report
+    incomplete : list of str
+        A line for each scan that is not done, with the first cause, and for the table of all.
+    """
+    report = run_participants(config, BOTH_LEVELS, verbose)
+    error = run_group(config, report)
+    report.pages.clear()  # as many as scans; the table of all is told
+    say(*report.lines())
+    incomplete = []
+    for outcome in report.outcomes:
+        if outcome.state != "done":
+            cause = outcome.failures[0].cause if outcome.failures else outcome.state
+            incomplete.append(f"{outcome.label}: {cause}")
+    return report, incomplete + ([] if error is None else [str(error)])
+
+
+def _run_jobs(
+    config: RunConfig,
+    levels: Sequence[str],
+    jobs: Sequence[Job],
+    ledger: Ledger,
+    report: Report,
+    verbose: int,
+) -> None:
+    from bgpvs_wf.bids.derivatives import logs_path
+    from bgpvs_wf.engine.logs import RunLogs, logged_to
+    from bgpvs_wf.engine.runner import CohortRunner
+    from bgpvs_wf.workflows.base import init_bgpvs_wf
+
+    logs = RunLogs.create(logs_path(config.output_dir), settings_text(config, levels))
+    report.log_file, report.config_file = logs.log_file, logs.config_file
+    say(f"{len(jobs)} to run, with {config.plugin} on {config.nprocs} processors.")
+    with logged_to(logs.log_file, verbose=verbose > 1):
+        runner = CohortRunner(config, init_bgpvs_wf, ledger, logs, _display())
+        report.outcomes += runner.run(jobs)
+    # The log file took more than the terminal is to show of what comes after.
+    _set_logging(verbose)
+
+
+def _add_problems(cohort: Cohort, report: Report) -> None:
+    """Count the subjects that cannot be processed among the failed."""
+    from bgpvs_wf.engine.crashes import Crash
+    from bgpvs_wf.engine.runner import Outcome
+
+    for problem in cohort.problems:
+        message = problem.message.removeprefix(f"{problem.label} ")
+        report.outcomes.append(Outcome(problem.label, "failed", (Crash("", message),)))
+
+
+def _prepare_folders(config: RunConfig, n_jobs: int) -> None:
+    """Make sure that results can be written, before hours are spent on them."""
+    from bgpvs_wf.engine.resources import free_gb, require_writable
+
+    require_writable(config.output_dir, "output folder")
+    require_writable(config.work_dir, "work folder")
+    free = free_gb(config.work_dir)
+    if free < _LOW_DISK_GB:
+        say(f"Only {free:.1f} GB are free for {config.work_dir}: {n_jobs} to run may not fit.")
+
+
+def _display() -> Display:
+    from bgpvs_wf.engine.progress import LiveDisplay, PlainDisplay
+
+    return LiveDisplay(sys.stdout) if sys.stdout.isatty() else PlainDisplay(sys.stdout)
+
+
+def _set_logging(verbose: int) -> None:
+    """Let this package speak; libraries only warn."""
+    logging.getLogger().setLevel(logging.WARNING)
+    levels = (logging.WARNING, logging.INFO, logging.DEBUG)
+    logging.getLogger("bgpvs_wf").setLevel(levels[min(verbose, 2)])
+
+
+def _terminate(number: int, frame: Any) -> None:
+    raise SystemExit(128 + number)

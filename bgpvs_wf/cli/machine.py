@@ -1,0 +1,109 @@
+"""Where and how a verb runs the workflow: options, and the settings of `RunConfig` they make."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bgpvs_wf.config import RunConfig
+from bgpvs_wf.engine.plugins import check_name, parse_arguments, returns_at_once
+from bgpvs_wf.engine.resources import processors
+from bgpvs_wf.errors import UsageError
+
+_SETTINGS = ("work_dir", "nprocs", "omp_nthreads", "memory_gb", "plugin", "plugin_args")
+
+
+def add_machine_arguments(group: argparse._ArgumentGroup) -> None:
+    """Add the options; their parser's `argument_default` has to be `SUPPRESS`."""
+    group.add_argument(
+        "-w",
+        "--work-dir",
+        type=Path,
+        metavar="DIR",
+        help="intermediate results; keep it to resume (default: ./work)",
+    )
+    group.add_argument("--nprocs", type=int, metavar="N", help="processors (default: all)")
+    group.add_argument(
+        "--omp-nthreads",
+        type=int,
+        metavar="N",
+        help="processors a step may use (default: 8 at most)",
+    )
+    group.add_argument(
+        "--mem", dest="memory_gb", type=float, metavar="GB", help="memory (default: nine tenths)"
+    )
+    group.add_argument(
+        "--plugin", metavar="NAME", help="MultiProc (default), Linear, SLURM or another of Nipype's"
+    )
+    group.add_argument(
+        "--plugin-args", nargs="+", action="extend", metavar="KEY=VALUE", help="for the plugin"
+    )
+
+
+def machine_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Pick the settings out of the arguments given, those of the plugin read.
+
+    Raises
+    ------
+    UsageError
+        If there is no such plugin, or an argument for it is no `KEY=VALUE`.
+    """
+    settings = {name: values[name] for name in _SETTINGS if values.get(name) is not None}
+    if "plugin_args" in settings:
+        settings["plugin_args"] = parse_arguments(settings["plugin_args"])
+    if "plugin" in settings:
+        settings["plugin"] = check_name(settings["plugin"])
+    return settings
+
+
+def machine_for_scoring(values: Mapping[str, Any], out: Path) -> tuple[dict[str, Any], int]:
+    """Return the settings of all runs of a verb that scores what they made.
+
+    Parameters
+    ----------
+    values : mapping
+        The arguments given.
+    out : Path
+        The folder of results.
+
+    Returns
+    -------
+    settings : dict
+        Of `RunConfig`; `nprocs` and `work_dir` are there.
+    threads : int
+        Of a node.
+
+    Raises
+    ------
+    UsageError
+        See `machine_settings` and `check_numbers`; or if the plugin does not wait for its jobs.
+    """
+    settings = {"nprocs": processors(), **machine_settings(values)}
+    config = RunConfig(bids_dir=out, output_dir=out, **settings)
+    check_numbers(config)
+    if returns_at_once(config.plugin):
+        raise UsageError(
+            f"--plugin {config.plugin} does not wait for its jobs, which are to be scored; "
+            "choose one that does, such as SLURM."
+        )
+    return {**settings, "work_dir": config.work_dir}, config.threads
+
+
+def check_numbers(config: RunConfig) -> None:
+    """Refuse absurd numbers.
+
+    Raises
+    ------
+    UsageError
+        Names the option.
+    """
+    checks = (
+        ("--nprocs", config.nprocs, config.nprocs >= 1, "1 or more"),
+        ("--omp-nthreads", config.omp_nthreads, config.omp_nthreads >= 0, "1 or more"),
+        ("--mem", config.memory_gb, config.memory_gb >= 0, "more than 0 GB"),
+    )
+    for flag, value, good, wanted in checks:
+        if not good:
+            raise UsageError(f"{flag} is {value}; give {wanted}.")

@@ -1,0 +1,74 @@
+"""What was made from what, in a small JSON file, so that it is made again only if that changes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+
+def recall(
+    path: Path, made_from: Mapping[str, Any], names: Collection[str] = ()
+) -> dict[str, Any] | None:
+    """Return what was found the last time, if it was made from the same.
+
+    Parameters
+    ----------
+    path : Path
+        Written by `remember`.
+    made_from : mapping
+        What it would be made from now.
+    names : collection of str
+        Of what was found.
+
+    Returns
+    -------
+    dict or None
+        By name; None if it is to be made again.
+    """
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+        found = {name: before.pop(name) for name in names}
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None
+    return found if before == _as_written(made_from) else None
+
+
+def remember(
+    path: Path, made_from: Mapping[str, Any], found: Mapping[str, Any] | None = None
+) -> None:
+    """Write down what something was made from, and what was found.
+
+    Raises
+    ------
+    BGPVSError
+        If the file cannot be written.
+    """
+    from bgpvs_wf.imaging.files import write_json
+
+    write_json(_as_written(made_from) | dict(found or {}), path)
+
+
+def file_states(paths: Iterable[Path]) -> dict[str, list[int]]:
+    """Return size and time of files, by path."""
+    return {str(path): [path.stat().st_size, path.stat().st_mtime_ns] for path in paths}
+
+
+def evaluated_files(folders: Iterable[Path]) -> dict[str, list[int]]:
+    """Return size and time of all files in some folders that an evaluation reads."""
+    from bgpvs_wf.evaluation.cases import find_cases
+
+    return file_states(
+        path
+        for folder in folders
+        if folder.is_dir()
+        for files in find_cases(folder).values()
+        for kind in files.values()
+        for path in kind
+    )
+
+
+def _as_written(content: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(json.dumps(content, default=str))
+    return found

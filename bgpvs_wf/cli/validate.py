@@ -1,0 +1,99 @@
+"""`bgpvs-wf validate`: what the program finds in a lab's own scans, and what it misses."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bgpvs_wf.cli.machine import add_machine_arguments, machine_for_scoring
+from bgpvs_wf.cli.run_options import named_folder
+from bgpvs_wf.errors import UsageError
+
+_DESCRIPTION = """\
+Put tubes of known size into your own scans, run the pipeline on them, and say which are found: the
+smallest perivascular space seen on your scanner, and how far off volumes and counts are.
+What is finished is left alone: run the same command again after a failure, or with more scans.
+"""
+_EPILOG = "exit status: 0 all is done, 1 some failed, 2 the call cannot be served"
+_CASES = 5
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the verb."""
+    parser = subparsers.add_parser(
+        "validate",
+        help="find out what is seen on your own scanner",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+    )
+    parser.add_argument("bids_dir", type=Path, metavar="BIDS_DIR", help="your scans; read only")
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder of hybrids and results")
+    _add_scans(parser.add_argument_group("which scans, and what is put into them"))
+    add_machine_arguments(parser.add_argument_group("where and how it runs"))
+    parser.add_argument(
+        "-v", "--verbose", action="count", default=0, help="say why each subject runs; log more"
+    )
+    parser.set_defaults(handler=_validate)
+
+
+def _add_scans(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--participant-label",
+        "--participant_label",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="LABEL",
+        help="subjects, with or without sub- (default: all)",
+    )
+    group.add_argument(
+        "--cases",
+        type=int,
+        default=_CASES,
+        metavar="N",
+        help=f"hybrids of each scan (default: {_CASES})",
+    )
+    group.add_argument("--seed", type=int, default=1, metavar="N", help="of the tubes (default: 1)")
+    group.add_argument(
+        "--derivatives",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME=PATH",
+        help="where the nuclei of the scans are (default: the pipeline finds them)",
+    )
+    group.add_argument(
+        "--atlas",
+        action="append",
+        default=[],
+        metavar="NAME_OR_PATH",
+        help="atlas to find them with; several are fused (default: those known for the age)",
+    )
+
+
+def _validate(args: argparse.Namespace) -> int:
+    from bgpvs_wf.cli.levels import set_up_process
+
+    if args.cases < 1 or args.seed < 0:
+        raise UsageError(
+            f"--cases is {args.cases}, --seed {args.seed}; give 1 or more cases, a seed from 0 up."
+        )
+    out = args.out.expanduser().absolute()
+    machine, threads = machine_for_scoring(vars(args), out)
+    set_up_process(threads, args.verbose)
+    from bgpvs_wf.cli.validation import Plan, validate
+
+    plan = Plan(
+        bids_dir=args.bids_dir.expanduser().absolute(),
+        out=out,
+        participants=tuple(args.participant_label),
+        cases=args.cases,
+        seed=args.seed,
+        derivatives={
+            name: path.expanduser().absolute() for name, path in map(named_folder, args.derivatives)
+        },
+        atlases=tuple(args.atlas),
+    )
+    return validate(plan, machine, args.verbose)

@@ -1,0 +1,274 @@
+"""Validate on a lab's own scans: find the nuclei, put tubes in, run, score, answer."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bgpvs_wf._version import __version__
+from bgpvs_wf.cli.datasets import make_once, tell_case
+from bgpvs_wf.cli.levels import run_both_levels
+from bgpvs_wf.cli.remembered import evaluated_files, file_states, recall, remember
+from bgpvs_wf.cli.terminal import say
+from bgpvs_wf.config import RunConfig
+from bgpvs_wf.errors import BadImageError, BadLabelsError, BGPVSError
+
+if TYPE_CHECKING:
+    from bgpvs_wf.bids.inputs import SubjectInputs
+    from bgpvs_wf.phantom.hybrid_dataset import Nuclei
+
+METHOD = "bgpvs-wf"
+DIAMETERS_MM = (0.4, 1.8)
+"""Of the tubes, drawn evenly: from what nobody sees to what everybody does, so that the curve
+between is known at both ends (chosen)."""
+_MADE_FROM = "made_from.json"
+_PAGE = "validation.html"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is validated, on which scans."""
+
+    bids_dir: Path
+    out: Path
+    participants: tuple[str, ...] = ()
+    """Labels; none means all."""
+    cases: int
+    """Hybrids of each scan."""
+    seed: int
+    derivatives: Mapping[str, Path]
+    """Name to folder: where the nuclei of the scans may be."""
+    atlases: tuple[str, ...] = ()
+    """To find the nuclei with where they are not."""
+
+    @property
+    def hybrids(self) -> Path:
+        """The dataset of scans with tubes put in."""
+        return self.out / "hybrids"
+
+    @property
+    def truth(self) -> Path:
+        """What is true of the hybrids."""
+        return self.hybrids / "derivatives" / "truth"
+
+    @property
+    def results(self) -> Path:
+        """What the pipeline makes of the hybrids."""
+        return self.out / "results"
+
+
+def validate(plan: Plan, machine: Mapping[str, Any], verbose: int = 0) -> int:
+    """Validate, and answer in the terminal and on a page; return the exit status.
+
+    Parameters
+    ----------
+    plan : Plan
+    machine : mapping
+        Settings of `RunConfig` that say where and how it runs; `nprocs` and `work_dir` are there.
+    verbose : int
+
+    Raises
+    ------
+    UsageError
+        If a folder or participant is not there.
+    BGPVSError
+        If no scan at all can be used or measured.
+    """
+    from bgpvs_wf.engine.resources import require_writable
+    from bgpvs_wf.phantom.hybrid_dataset import find_nuclei
+
+    scans = _scans(plan)
+    nuclei = find_nuclei(plan.bids_dir, plan.derivatives, plan.hybrids, plan.participants)
+    given = all(scan.label in nuclei for scan in scans)
+    require_writable(plan.out, "output folder")
+    failures: list[str] = []
+    if not given:
+        found, failures = _find_nuclei(plan, scans, nuclei, machine, verbose)
+        nuclei = found | nuclei
+    usable = _usable(plan, scans, nuclei, failures)
+    _make_hybrids(plan, usable, nuclei, machine["nprocs"])
+    unfinished, problems = _run_hybrids(plan, given, machine, verbose)
+    failures += problems
+    problems = _answer(plan, len(usable), given, unfinished)
+    if failures:
+        say("", "Failed; run the same command again to go on:", *(f"  {x}" for x in failures))
+    return 1 if failures or problems else 0
+
+
+def _scans(plan: Plan) -> tuple[SubjectInputs, ...]:
+    from bgpvs_wf.bids.query import find_subjects
+
+    config = RunConfig(
+        bids_dir=plan.bids_dir,
+        output_dir=plan.hybrids,
+        work_dir=plan.out,
+        participant_label=plan.participants,
+    )
+    cohort = find_subjects(config)
+    if not cohort.subjects:
+        raise BGPVSError(f"No scan can be used: {cohort.problems[0].message}")
+    for problem in cohort.problems:
+        say(f"Left out: {problem.message}")
+    return cohort.subjects
+
+
+def _find_nuclei(
+    plan: Plan,
+    scans: Sequence[SubjectInputs],
+    given: Mapping[str, Nuclei],
+    machine: Mapping[str, Any],
+    verbose: int,
+) -> tuple[dict[str, Nuclei], list[str]]:
+    """Run the pipeline on the scans whose nuclei are not given; return also what failed."""
+    from bgpvs_wf.phantom.hybrid_dataset import find_nuclei
+
+    lacking = sorted({scan.subject for scan in scans if scan.label not in given})
+    say(f"Looking for the nuclei in {len(lacking)} subject{'s' * (len(lacking) != 1)} ...")
+    out = plan.out / "nuclei"
+    # Without the derivatives: what is found is to be on the grid of the scans themselves.
+    config = _run_config(plan, machine, plan.bids_dir, out, lacking, {"source": "atlas"})
+    report, failures = run_both_levels(config, verbose)
+    if not out.is_dir():
+        return {}, failures
+    found = find_nuclei(plan.bids_dir, {"nuclei": out}, plan.hybrids, lacking)
+    done = {*report.labels("done"), *report.finished_before}
+    return {label: where for label, where in found.items() if label in done}, failures
+
+
+def _usable(
+    plan: Plan,
+    scans: Sequence[SubjectInputs],
+    nuclei: Mapping[str, Nuclei],
+    failures: Sequence[str],
+) -> list[SubjectInputs]:
+    """Return the scans of all subjects with nuclei in each of their sessions."""
+    without = {scan.subject for scan in scans if scan.label not in nuclei}
+    usable = [scan for scan in scans if scan.subject not in without]
+    if not usable:
+        cause = f" ({failures[0].rstrip('.')})" if failures else ""
+        raise BGPVSError(
+            f"No nuclei were found in the scans of {plan.bids_dir}{cause}; "
+            "give another --atlas, or the nuclei with --derivatives."
+        )
+    return usable
+
+
+def _make_hybrids(
+    plan: Plan, scans: Sequence[SubjectInputs], nuclei: Mapping[str, Nuclei], jobs: int
+) -> None:
+    images = [path for scan in scans for path in (scan.t2w, scan.t1w) if path is not None]
+    maps = [nuclei[scan.label].path for scan in scans]
+    made_from = {
+        "onto": plan.bids_dir,
+        "cases": plan.cases,
+        "seed": plan.seed,
+        "diameters_mm": DIAMETERS_MM,
+        "files": file_states([*images, *maps]),
+    }
+    subjects = sorted({scan.subject for scan in scans})
+    make = functools.partial(_insert_tubes, plan, subjects, nuclei, jobs)
+    try:
+        make_once(plan.hybrids, made_from, make)
+    except (BadImageError, BadLabelsError) as error:
+        raise type(error)(f"{error} Or leave it out with --participant-label.") from error
+
+
+def _insert_tubes(
+    plan: Plan, subjects: Sequence[str], nuclei: Mapping[str, Nuclei], jobs: int, out: Path
+) -> None:
+    from bgpvs_wf.phantom.hybrid_dataset import hybrid_dataset
+
+    hybrid_dataset(
+        plan.bids_dir,
+        nuclei,
+        out,
+        participants=subjects,
+        cases_per_scan=plan.cases,
+        seed=plan.seed,
+        diameters_mm=DIAMETERS_MM,
+        jobs=jobs,
+        on_case=tell_case,
+    )
+
+
+def _run_hybrids(
+    plan: Plan, given: bool, machine: Mapping[str, Any], verbose: int
+) -> tuple[list[str], list[str]]:
+    """Run the pipeline on the hybrids; return who is not done, and what failed."""
+    say("Running the pipeline on the scans with tubes ...")
+    # The given nuclei of a scan are in the truth of its hybrids, which have labels of their own.
+    anatomy = {"source": "derivatives" if given else "atlas"}
+    derivatives = {"truth": plan.truth} if given else {}
+    config = _run_config(plan, machine, plan.hybrids, plan.results, (), anatomy, derivatives)
+    report, failures = run_both_levels(config, verbose)
+    if not report.labels("done") and not report.finished_before:
+        raise BGPVSError(f"No scan with tubes could be measured: {failures[0]}")
+    return [o.label for o in report.outcomes if o.state != "done"], failures
+
+
+def _run_config(
+    plan: Plan,
+    machine: Mapping[str, Any],
+    bids_dir: Path,
+    out: Path,
+    participants: Sequence[str],
+    anatomy: Mapping[str, Any],
+    derivatives: Mapping[str, Path] | None = None,
+) -> RunConfig:
+    return RunConfig.from_mapping(
+        {
+            **machine,
+            "bids_dir": bids_dir,
+            "output_dir": out,
+            "work_dir": machine["work_dir"] / "validate" / out.name,
+            "participant_label": participants,
+            "derivatives": derivatives or {},
+            "anatomy": {**anatomy, "atlases": plan.atlases},
+        }
+    )
+
+
+def _answer(plan: Plan, scans: int, given: bool, unfinished: Sequence[str]) -> list[str]:
+    """Score, write the page and say what was found; return what was not scored."""
+    note = plan.out / _MADE_FROM
+    made_from = {
+        "version": __version__,
+        "seed": plan.seed,
+        "scans": scans,
+        "given": given,
+        "unfinished": sorted(unfinished),
+        "files": evaluated_files([plan.truth, plan.results]),
+    }
+    found = recall(note, made_from, ("answer", "problems"))
+    if found is None or not (plan.out / _PAGE).is_file():
+        say("Scoring ...")
+        note.unlink(missing_ok=True)  # it is not to outlive what it stands for
+        found = _score(plan, scans, given, unfinished)
+        remember(note, made_from, found)
+    say("", *found["answer"], *(f"Not scored: {problem}" for problem in found["problems"]))
+    say("", f"Tables: {plan.out / 'evaluation_*.tsv'}", f"Page: {plan.out / _PAGE}")
+    return list(found["problems"])
+
+
+def _score(plan: Plan, scans: int, given: bool, unfinished: Sequence[str]) -> dict[str, Any]:
+    from bgpvs_wf.cli.validation_answer import answer_lines, notes, pictures, smallest
+    from bgpvs_wf.evaluation import evaluate, write_tables
+    from bgpvs_wf.evaluation.across import without_unfinished
+    from bgpvs_wf.reports.validation import write_validation_page
+
+    tables = evaluate(plan.truth, {METHOD: plan.results}, seed=plan.seed)
+    tables = without_unfinished(tables, {METHOD: unfinished}, plan.seed)
+    write_tables(tables, plan.out)
+    diameters = smallest(tables.tubes, plan.seed)
+    write_validation_page(
+        tables,
+        plan.out,
+        title=f"Validation on {plan.bids_dir.name}",
+        smallest={name: found.interval for name, found in diameters.items()},
+        notes=notes(tables, scans, diameters, given=given, put_in_mm=DIAMETERS_MM),
+        pictures=pictures(tables.cases, plan.hybrids, plan.truth, plan.results),
+    )
+    return {"answer": answer_lines(tables, scans, diameters), "problems": list(tables.problems)}

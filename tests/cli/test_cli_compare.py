@@ -1,0 +1,241 @@
+"""`bgpvs-wf compare` on infants so small that it takes seconds, with their nuclei given."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bgpvs_wf.cli.cohorts import make_cohort
+from bgpvs_wf.errors import UsageError
+from bgpvs_wf.evaluation.experiment import Cohort, HybridInfants, SyntheticInfants
+
+PROTOCOL = """
+hindbrain = false
+[t2w]
+voxel_mm = [2.5, 2.5, 2.5]
+[t1w]
+voxel_mm = [2.5, 2.5, 2.5]
+"""
+EXPERIMENT = """
+proposed = "anatomy"
+[cohorts.tiny]
+preset = "scanner.toml"
+subjects = 2
+ages = ["92w"]
+seed = 4
+anatomy_from = "truth"
+[run.prepare]
+bias_correction = false
+[strategies.filter.pseudolabel]
+strategy = "filter"
+[strategies.anatomy.pseudolabel]
+strategy = "anatomy"
+"""
+
+
+@dataclass
+class Site:
+    """An experiment, and where it is run."""
+
+    root: Path
+
+    @property
+    def cohort(self) -> Path:
+        return self.root / "out" / "tiny"
+
+    def write(self, text: str) -> None:
+        (self.root / "scanner.toml").write_text(PROTOCOL)
+        (self.root / "experiment.toml").write_text(text)
+
+    def compare(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = ["compare", "experiment.toml", "out", "-w", "work", *words]
+        return subprocess.run(
+            [sys.executable, "-m", "bgpvs_wf.cli.main", *command, "--nprocs", "2"],
+            capture_output=True,
+            text=True,
+            cwd=self.root,
+            env=os.environ | {"BGPVS_WF_ATLASES": str(self.root / "atlases")},
+            timeout=300,
+            check=False,
+        )
+
+    def times(self) -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in self.cohort.rglob("*")}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Site, str]:
+    """Return where the experiment was run, and what it said."""
+    site = Site(tmp_path_factory.mktemp("compare"))
+    site.write(EXPERIMENT)
+    done = site.compare("--omp-nthreads", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    return site, done.stdout
+
+
+def test_the_table_of_all_cohorts(site):
+    where, said = site
+    table = pd.read_csv(where.root / "out" / "comparison.tsv", sep="\t", dtype=str)
+    assert table["cohort"].tolist() == ["tiny", "tiny"]
+    assert table["method"].tolist() == ["anatomy", "filter"]
+    assert table["nuclei"].tolist() == ["given", "given"]
+    assert table["BG Dice"].tolist()[0] == "1.00 ± 0.00"
+    assert table["BG-PVS Dice"].notna().all()
+    assert "PVS volume MAE (mm3)" in table
+    assert "tiny: 2 scans, nuclei given" in said
+    assert "BG-PVS Dice" in said
+    page = (where.root / "out" / "comparison.html").read_text()
+    assert 'href="tiny/evaluation/evaluation.html"' in page
+    assert (where.cohort / "evaluation" / "evaluation.html").is_file()
+
+
+def test_each_strategy_has_an_ordinary_output_folder(site):
+    where, _ = site
+    for strategy in ("anatomy", "filter"):
+        folder = where.cohort / strategy
+        assert (folder / "sub-01.html").is_file()
+        assert (folder / "group_bgpvs.tsv").is_file()
+        (used,) = folder.glob("logs/*/config.toml")
+        assert f'strategy = "{strategy}"' in used.read_text()
+
+
+def test_what_strategies_have_in_common_runs_once(site):
+    where, said = site
+    first, second = said.split("Strategy filter on tiny")
+    assert "reused" not in first
+    for label in ("sub-01", "sub-02"):
+        assert f"{label}: ran pseudolabel, quantify, sink; reused prepare, anatomy" in second
+    for name in ("desc-nuclei_dseg", "space-T2w_desc-preproc_T1w"):
+        images = [
+            where.cohort / strategy / "sub-01" / "anat" / f"sub-01_{name}.nii.gz"
+            for strategy in ("anatomy", "filter")
+        ]
+        assert images[0].read_bytes() == images[1].read_bytes()
+
+
+def test_a_second_run_does_nothing(site):
+    where, _ = site
+    before = where.times()
+    again = where.compare()
+    assert again.returncode == 0
+    assert again.stdout.count("Nothing to do: sub-01, sub-02") == 2
+    assert "Making" not in again.stdout
+    assert "Scoring" not in again.stdout
+    assert "BG-PVS Dice" in again.stdout
+    assert where.times() == before
+
+
+def test_a_broken_scan_is_told_and_its_older_results_do_not_count(site, tmp_path):
+    site = Site(shutil.copytree(site[0].root, tmp_path / "copy"))
+    image = site.cohort / "bids" / "sub-02" / "anat" / "sub-02_T2w.nii.gz"
+    whole = image.read_bytes()
+    image.write_bytes(whole[:2000])
+    done = site.compare("--plugin", "Linear")
+    assert done.returncode == 1
+    assert "tiny, filter, sub-02: T2w" in done.stdout.split("Failed; run the same")[1]
+    assert "Not scored: sub-02, anatomy: the last run failed" in done.stdout
+    cases = pd.read_csv(
+        site.cohort / "evaluation" / "evaluation_cases.tsv", sep="\t", dtype={"subject": str}
+    )
+    scored = cases[cases["structure"] == "BG"].set_index(["subject", "method"])["dice"]
+    assert scored["01"].notna().all()
+    assert scored["02"].isna().all()
+
+    image.write_bytes(whole)
+    again = site.compare("--plugin", "Linear")
+    assert again.returncode == 0, again.stdout
+    assert "Not scored" not in again.stdout
+    assert "Unchanged: sub-01" in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"scanner.toml"', '"no-such-scanner"', "no protocol 'no-such-scanner'"),
+        ('"92w"', '"900w"', "cohorts.tiny.ages 900w"),
+        ('"anatomy"\n[cohorts', '"network"\n[cohorts', "'network' is none of"),
+        ("subjects", "subject", "did you mean 'cohorts.tiny.subjects'"),
+    ],
+)
+def test_experiments_that_cannot_be_served(tmp_path, old, new, words):
+    assert old in EXPERIMENT
+    site = Site(tmp_path)
+    site.write(EXPERIMENT.replace(old, new))
+    done = site.compare()
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_calls_that_cannot_be_served(tmp_path):
+    site = Site(tmp_path)
+    for words, call in {"Cannot read": (), "does not wait": ("--plugin", "SLURMGraph")}.items():
+        done = site.compare(*call)
+        assert done.returncode == 2
+        assert words in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+@pytest.fixture
+def drawn(tmp_path: Path) -> SyntheticInfants:
+    (tmp_path / "scanner.toml").write_text(PROTOCOL)
+    return SyntheticInfants(
+        preset=str(tmp_path / "scanner.toml"), subjects=2, ages=("92w",), seed=4
+    )
+
+
+def test_a_cohort_is_made_again_only_if_its_settings_change(tmp_path, drawn):
+    def times() -> dict[str, int]:
+        found = (tmp_path / "cohort" / "bids").rglob("*.nii.gz")
+        return {path.name: path.stat().st_mtime_ns for path in found}
+
+    folder = tmp_path / "cohort"
+    made = make_cohort(Cohort("c", drawn, {}), folder, jobs=1)
+    assert made.truth == folder / "bids" / "derivatives" / "truth"
+    assert made.derivatives == {}
+    before = times()
+    make_cohort(Cohort("c", drawn, {}), folder, jobs=1)
+    assert times() == before
+    # The protocol is a setting, too, although its name stays the same.
+    Path(drawn.preset).write_text(PROTOCOL + "snr = 10\n")
+    make_cohort(Cohort("c", drawn, {}), folder, jobs=1)
+    after = times()
+    assert after.keys() == before.keys()
+    # Of the T1w only; what comes out as it was keeps its time.
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed == {"sub-01_T1w.nii.gz", "sub-02_T1w.nii.gz"}
+    assert not (folder / "bids.old").exists()
+
+
+def test_a_folder_of_others_is_left_alone(tmp_path, drawn):
+    file = tmp_path / "cohort" / "bids" / "mine.txt"
+    file.parent.mkdir(parents=True)
+    file.write_text("")
+    with pytest.raises(UsageError, match="was not made by this command"):
+        make_cohort(Cohort("c", drawn, {}), tmp_path / "cohort", jobs=1)
+    assert file.exists()
+
+
+def test_hybrids_of_some_participants_with_their_nuclei(site, tmp_path):
+    bids = site[0].cohort / "bids"
+    hybrid = HybridInfants(
+        onto=bids,
+        derivatives={"nuclei": bids / "derivatives" / "truth"},
+        participants=("02",),
+        cases=1,
+        seed=3,
+        anatomy_from="reference",
+    )
+    made = make_cohort(Cohort("h", hybrid, {}), tmp_path / "h", jobs=1)
+    assert [path.name for path in sorted(made.bids_dir.glob("sub-*"))] == ["sub-02h01"]
+    assert made.derivatives == {"truth": made.truth}
+    assert list(made.truth.rglob("sub-02h01_desc-anatomy_dseg.nii.gz"))

@@ -1,0 +1,202 @@
+"""`bgpvs-wf validate` on a synthetic infant so small that it takes seconds, its nuclei given."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bgpvs_wf.cli.validation_answer import Smallest, pictures, smallest
+from bgpvs_wf.evaluation.tables import TABLES
+from bgpvs_wf.phantom import simulate_dataset
+from bgpvs_wf.phantom.protocol import plain
+
+NAN = float("nan")
+
+
+@dataclass
+class Site:
+    """A dataset, and where it is validated."""
+
+    root: Path
+
+    @property
+    def bids(self) -> Path:
+        return self.root / "bids"
+
+    @property
+    def out(self) -> Path:
+        return self.root / "out"
+
+    @property
+    def truth(self) -> str:
+        return f"truth={self.bids / 'derivatives' / 'truth'}"
+
+    def validate(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
+        machine = ["-w", "work", "--nprocs", "2", "--omp-nthreads", "1"]
+        command = [sys.executable, "-m", "bgpvs_wf.cli.main", "validate", self.bids, "out"]
+        return subprocess.run(
+            [str(word) for word in (*command, *machine, *words)],
+            capture_output=True,
+            text=True,
+            cwd=self.root,
+            env=os.environ | {"BGPVS_WF_ATLASES": str(self.root / "atlases")},
+            timeout=300,
+            check=False,
+        )
+
+    def times(self) -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in self.out.rglob("*")}
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    site = Site(tmp_path_factory.mktemp("validate"))
+    simulate_dataset(
+        site.bids,
+        n_subjects=1,
+        ages_weeks=[92],
+        seed=4,
+        n_tubes=0,
+        protocol=plain(1.8, hindbrain=False),
+    )
+    return site
+
+
+@pytest.fixture(scope="module")
+def validated(scan: Site) -> tuple[Site, str]:
+    """Return where it was run, and what it said."""
+    done = scan.validate("--cases", "2", "--derivatives", scan.truth)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    return scan, done.stdout
+
+
+def test_the_answer_is_said(validated):
+    site, said = validated
+    assert "Looking for the nuclei" not in said
+    assert not (site.out / "nuclei").exists()
+    answer = said.split("Scoring ...")[1]
+    assert "2 hybrids of 1 scan, " in answer
+    assert "voxels of 1.80 mm" in answer
+    for level in ("50 %", "90 %"):
+        assert f"Smallest PVS seen {level} of the time: " in answer
+    assert "PVS volume, bias per scan: " in answer
+    assert "PVS count, bias per scan: " in answer
+    assert "limits of agreement" in answer
+    assert "PVS Dice: " in answer
+    assert "All rests on 1 scan" in answer
+    assert f"Page: {site.out / 'validation.html'}" in answer
+
+
+def test_tables_and_page_are_there(validated):
+    site, _ = validated
+    for name in TABLES:
+        assert (site.out / f"evaluation_{name}.tsv").is_file()
+        assert (site.out / f"evaluation_{name}.json").is_file()
+    tubes = pd.read_csv(site.out / "evaluation_tubes.tsv", sep="\t")
+    assert tubes["diameter_mm"].between(0.4, 1.8).all()
+    assert tubes["diameter_mm"].max() > 1.2
+    page = (site.out / "validation.html").read_text()
+    assert "Validation on bids" in page
+    assert "Dice of PVS" in page
+    assert page.count("data:image/png;base64,") == 4
+    assert "sub-01h01, PVS Dice" in page
+    assert "The nuclei were given" in page
+    assert "nan" not in page.split("<img")[0].split("<h2")[-1]
+
+
+def test_folders_are_datasets(validated):
+    site, _ = validated
+    labels = ["sub-01h01", "sub-01h02"]
+    for folder in (site.out / "hybrids", site.out / "results"):
+        assert sorted(path.name for path in folder.glob("sub-*") if path.is_dir()) == labels
+        assert (folder / "dataset_description.json").is_file()
+    assert (site.out / "results" / "sub-01h02.html").is_file()
+    assert not list(site.out.rglob("*.old"))
+
+
+def test_a_second_run_does_nothing_and_says_the_same(validated):
+    site, said = validated
+    before = site.times()
+    again = site.validate("--cases", "2", "--derivatives", site.truth)
+    assert again.returncode == 0
+    assert "Nothing to do: sub-01h01, sub-01h02" in again.stdout
+    assert "Making" not in again.stdout
+    assert "Scoring" not in again.stdout
+    assert again.stdout.endswith(said.split("Scoring ...")[1])
+    assert site.times() == before
+
+
+def test_what_is_missing_is_made_again(validated, tmp_path):
+    site = Site(shutil.copytree(validated[0].root, tmp_path / "copy"))
+    (site.out / "validation.html").unlink()
+    words = ("--cases", "2", "--derivatives", validated[0].truth)
+    assert "Scoring ..." in site.validate(*words).stdout
+    assert (site.out / "validation.html").is_file()
+
+
+def test_no_nuclei_is_one_clear_line(scan, tmp_path):
+    site = Site(tmp_path)
+    site.bids.symlink_to(scan.bids)
+    done = site.validate("--cases", "1")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "No nuclei were found in the scans of" in done.stderr
+    assert "sub-01: " in done.stderr
+    assert "--derivatives" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (site.out / "hybrids").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--cases", "0"], "--cases is 0"),
+        (["--participant-label", "77"], "No participant 77 found"),
+        (["--derivatives", "x=nowhere"], "'x' are not at"),
+        (["--plugin", "SLURMGraph"], "does not wait"),
+        (["--nprocs", "0"], "--nprocs is 0"),
+    ],
+)
+def test_calls_that_cannot_be_served(scan, tmp_path, words, message):
+    site = Site(tmp_path)
+    site.bids.symlink_to(scan.bids)
+    done = site.validate(*words)
+    assert done.returncode == 2, done.stdout
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not site.out.exists()
+
+
+def test_smallest_in_words():
+    assert str(Smallest((0.7, 0.61, 0.8), "")) == "0.70 mm (95 % interval 0.61 to 0.80 mm)"
+    assert str(Smallest((0.7, NAN, NAN), "no interval")) == "0.70 mm (no interval)"
+    assert str(Smallest((NAN, NAN, NAN), "none detected")) == "not known, none detected"
+
+
+def test_smallest_is_that_of_all_tubes():
+    tubes = pd.DataFrame(
+        {
+            "subject": [str(i % 6) for i in range(60)],
+            "session": None,
+            "diameter_mm": [0.4 + 0.02 * i for i in range(60)],
+            "voxel_mm": [0.8, 1.0] * 30,
+            "detected": [i > 20 + (-1) ** i * 8 for i in range(60)],
+        }
+    )
+    tubes.loc[60] = ["9", None, NAN, 0.8, False]
+    found = smallest(tubes, seed=1)
+    assert found["50 %"].interval[0] == pytest.approx(0.8, abs=0.1)
+    low, high = found["90 %"].interval[1:]
+    assert low < found["90 %"].interval[0] < high
+
+
+def test_no_scores_no_pictures(tmp_path):
+    cases = pd.DataFrame({"structure": ["BG-PVS"], "dice": [NAN], "subject": ["1"]})
+    assert pictures(cases, tmp_path, tmp_path, tmp_path) == []
