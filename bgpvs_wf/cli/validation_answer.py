@@ -88,7 +88,7 @@ def notes(
         *_too_few(scans, diameters),
         "Seen means that a quarter or more of a tube's voxels were found.",
         f"Diameters are spread evenly from {low:g} to {high:g} mm, so that every size is tried. In "
-        "infants thin PVS are the most: bias and Dice are those of this mixture.",
+        "infants most PVS are thin: bias and Dice here are those of the even mixture.",
         "Voxels that may be PVS of the scans' own are left out of all scores.",
         "The tubes are somewhat brighter than PVS of three real infants were at their peak (on "
         "T2w 0.53 against 0.44 of the way to fluid, on T1w 0.72 against 0.5): PVS of the infants "

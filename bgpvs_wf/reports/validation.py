@@ -118,7 +118,9 @@ def _smallest(level: str, diameter: Interval, remark: str) -> Answer:
         return Answer(label, "not reached", "", "at no diameter that was tried")
     known = _range(diameter, 2, "mm")
     value = fixed(diameter.estimate, 2)
-    return Answer(label, value, "mm", f"{known}; {remark}" if remark else known)
+    if remark:
+        known = remark if math.isnan(diameter.low) else f"{known}; {remark}"
+    return Answer(label, value, "mm", known)
 
 
 def _remark(tables: EvaluationTables, method: str, level: str) -> str:

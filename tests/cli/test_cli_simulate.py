@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import nibabel as nib
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -8,8 +10,11 @@ from bgpvs_wf.cli.main import main
 
 def test_writes_subjects_of_the_ages_in_turn(tmp_path, capsys):
     out = tmp_path / "bids"
-    arguments = ["simulate", str(out), "--subjects", "3", "--ages", "40w,3m", "--voxel-size", "4"]
-    assert main([*arguments, "--no-hindbrain", "--misalign", "1,2", "--tubes", "2"]) == 0
+    preset = tmp_path / "coarse.toml"
+    sizes = "voxel_mm = [4.0, 4.0, 4.0]"
+    preset.write_text(f'base = "plain"\nhindbrain = false\n[t2w]\n{sizes}\n[t1w]\n{sizes}\n')
+    arguments = ["simulate", str(out), "--subjects", "3", "--ages", "40w,3m", "--tubes", "2"]
+    assert main([*arguments, "--preset", str(preset), "--jobs", "2"]) == 0
     table = pd.read_csv(out / "participants.tsv", sep="\t")
     assert table["age"].tolist() == pytest.approx([40, 53.04, 40], abs=0.01)
     printed = capsys.readouterr().out
@@ -24,11 +29,11 @@ def test_writes_subjects_of_the_ages_in_turn(tmp_path, capsys):
         (["--ages", "soon"], "--ages"),
         (["--ages", "40w,30m"], "28 to 160"),
         (["--subjects", "0"], "one or more"),
-        (["--voxel-size", "9"], "0.2 to 5"),
-        (["--voxel-size", "1,2"], "--voxel-size"),
-        (["--misalign", "3"], "--misalign"),
+        (["--preset", "siemens"], "no protocol 'siemens'"),
+        (["--preset", "nowhere.toml"], "Cannot read"),
         (["--seed", "-1"], "seed"),
-        (["--noise", "-1"], "negative"),
+        (["--tubes", "-1"], "negative"),
+        (["--jobs", "0"], "1 or more"),
     ],
 )
 def test_bad_arguments_give_one_line(arguments, message, tmp_path, capsys):
@@ -47,3 +52,30 @@ def test_full_or_impossible_folder_gives_one_line(tmp_path, capsys):
     error = capsys.readouterr().err
     assert "Cannot write" in error
     assert error.count("\n") == 1
+
+
+def test_missing_label_map_gives_one_line(tmp_path, capsys):
+    assert main(["simulate", str(tmp_path / "out"), "--from-dseg", "nowhere.nii.gz"]) == 1
+    error = capsys.readouterr().err
+    assert "does not exist" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_takes_the_anatomy_from_a_label_map(tmp_path, capsys):
+    source = tmp_path / "source"
+    preset = tmp_path / "coarse.toml"
+    sizes = "voxel_mm = [2.0, 2.0, 2.0]"
+    preset.write_text(f'base = "plain"\n[t2w]\n{sizes}\n[t1w]\n{sizes}\n')
+    common = ["--subjects", "1", "--ages", "92w", "--preset", str(preset), "--tubes", "1"]
+    assert main(["simulate", str(source), *common]) == 0
+    truth = source / "derivatives" / "truth" / "sub-01" / "anat" / "sub-01_desc-anatomy_dseg.nii.gz"
+    out = tmp_path / "copy"
+    assert main(["simulate", str(out), *common, "--from-dseg", str(truth), "--seed", "3"]) == 0
+    volumes = []
+    for root in (source, out):
+        image = nib.load(root / truth.relative_to(source))
+        volumes.append((np.asarray(image.dataobj) == 12).sum() * 8.0)
+    # Deformed at random, and sizes differ by some percent.
+    assert volumes[0] != volumes[1]
+    assert volumes[1] == pytest.approx(volumes[0], rel=0.35)

@@ -169,9 +169,10 @@ def _one_line(caught: pytest.ExceptionInfo, folder: Path, words: str) -> None:
     assert words in message
 
 
-def test_the_experiment_of_the_benchmarks(monkeypatch):
+@pytest.mark.parametrize(("name", "cohorts"), [("phantoms", 3), ("hybrids", 3)])
+def test_the_experiments_of_the_benchmarks(name, cohorts, monkeypatch):
     monkeypatch.setenv("BGPVS_TEST_DATA", "/data")
-    path = Path(__file__).parents[2] / "benchmarks" / "experiment.toml"
+    path = Path(__file__).parents[2] / "benchmarks" / f"{name}.toml"
     experiment = read_experiment(path)
-    assert len(experiment.cohorts) == 6
+    assert len(experiment.cohorts) == cohorts
     assert experiment.proposed == "anatomy"

@@ -89,3 +89,22 @@ def test_counts_and_forbidden_places_are_kept():
     more = draw_pvs(brain, rng, 6, taken=tuple(right_only))
     lines = np.concatenate([tube.points for tube in right_only])
     assert all(cKDTree(lines).query(tube.points)[0].min() > tube.radius.mean() for tube in more)
+
+
+def test_diameters_are_spread_evenly_if_asked_for():
+    rng = np.random.default_rng(3)
+    tubes = grow_tubes(
+        lambda points: np.linalg.norm(points, axis=1) - 40,
+        rng.uniform(-25, 25, (4000, 3)),
+        80,
+        rng,
+        origin=np.array([0.0, 0.0, -50.0]),
+        outwards=OUTWARDS,
+        diameters_mm=(0.4, 1.8),
+    )
+    assert all(0.4 <= 2 * tube.radius.min() <= 2 * tube.radius.max() <= 1.8 for tube in tubes)
+    # The trunk of a tree comes first, and its branch is thinner.
+    trunks = {tube.tree: tube.diameter_mm for tube in reversed(tubes)}
+    counts = np.histogram(list(trunks.values()), [0.4, 0.75, 1.1, 1.45, 1.8])[0]
+    assert counts.sum() == len(trunks) > 40
+    assert (counts > 0.5 * len(trunks) / 4).all()
