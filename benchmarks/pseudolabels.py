@@ -1,21 +1,25 @@
 """The strategies on phantoms, nuclei given with an error: fast enough to try a change of a setting.
 
-    python benchmarks/pseudolabels.py [--test] [--anatomy-error MM] [--jobs N]
+    python benchmarks/pseudolabels.py [--test] [--hybrids] [--anatomy-error MM] [--jobs N]
 
 Each phantom is given its true nuclei, displaced smoothly by `--anatomy-error` on average, as real
 anatomy is never perfect; no registration, no files. Eight phantoms a preset of the tuning seeds
 (3000 to 3029) are what pseudo-labels are tuned on. `--test` takes thirty a preset of the test seeds
-(5000 to 5229), which nothing is tuned on. Prints the paper's table for each preset, p against
-`anatomy` (paired Wilcoxon, Holm).
+(5000 to 5229), which nothing is tuned on. `--hybrids` puts known tubes into the three real infants
+instead, twenty cases each, nuclei as the reference has them (seeds 6000 to 6219). Prints the
+paper table for each preset or infant, p against `anatomy` (paired Wilcoxon, Holm).
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 from scipy import ndimage
@@ -25,6 +29,7 @@ from bgpvs_wf.evaluation.cohort import tables_from_cases
 from bgpvs_wf.evaluation.paper import paper_table
 from bgpvs_wf.evaluation.scoring import ReferenceCase, score_case
 from bgpvs_wf.imaging.geometry import Grid, bounding_box, crop_affine, resample, voxel_sizes
+from bgpvs_wf.phantom.hybrid import insert_tubes
 from bgpvs_wf.phantom.protocol import load_protocol
 from bgpvs_wf.phantom.subject import simulate_subject
 from bgpvs_wf.phantom.truth import instance_labels, tube_table
@@ -37,13 +42,16 @@ AGES_WEEKS = {
     "bcp": tuple(40 + m * MONTH_WEEKS for m in (1, 2, 4, 6, 9, 12, 18, 24)),
     "clinical": (36, 40, *(40 + m * MONTH_WEEKS for m in (2, 4, 7, 12, 24))),
 }
-TUNING_SEED, TEST_SEED = 3000, 5000
+TUNING_SEED, TEST_SEED, HYBRID_SEED = 3000, 5000, 6000
+DATA = Path(os.environ.get("BGPVS_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+IMAGES = ("T2w", "T1w")
 TUNING_AGES_WEEKS = {
     "dhcp": (32, 36, 40, 44),
     "bcp": tuple(40 + m * MONTH_WEEKS for m in (1, 4, 9, 18)),
     "clinical": (36, *(40 + m * MONTH_WEEKS for m in (3, 12, 24))),
 }
 STRATEGIES = ("anatomy", "vesselness", "filter")
+Rows = list[dict[str, Any]]
 Task = tuple[str, int, float, float]
 """Preset, seed, age in weeks, error of the anatomy in mm."""
 
@@ -63,7 +71,7 @@ def displace_labels(
     return ndimage.map_coordinates(labels, place, order=0, mode="nearest")
 
 
-def rows_of(task: Task) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def phantom_rows(task: Task) -> tuple[Rows, Rows]:
     """Make one phantom, label it in every way, score it around the nuclei."""
     preset, seed, age, error_mm = task
     infant = simulate_subject(age, seed=seed, protocol=load_protocol(preset))
@@ -71,8 +79,10 @@ def rows_of(task: Task) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     affine = crop_affine(infant.affine, box)
     dseg = infant.dseg[box]
     grid = Grid(dseg.shape, affine)
-    t1w = resample(infant.t1w, infant.t1w_affine, grid, order=3)
-    anatomy = displace_labels(dseg, affine, error_mm, seed)
+    images = {
+        "t2w": infant.t2w[box],
+        "t1w": resample(infant.t1w, infant.t1w_affine, grid, order=3),
+    }
     truth = ReferenceCase(
         subject=str(seed),
         session=None,
@@ -83,12 +93,41 @@ def rows_of(task: Task) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         tubes=instance_labels(infant.tubes, grid),
         objects=tube_table(infant.tubes, infant.regions, infant.snr),
     )
+    return score_all(truth, images, displace_labels(dseg, affine, error_mm, seed))
+
+
+def hybrid_rows(task: tuple[str, int]) -> tuple[Rows, Rows]:
+    """Put tubes into one real scan, label it in every way, score it."""
+    subject, seed = task
+    scans = {name: _load(f"infants/sub-{subject}/anat/sub-{subject}_{name}") for name in IMAGES}
+    nuclei = _load(f"reference/sub-{subject}_desc-nuclei_dseg")
+    home = scans["T2w"][1]
+    labels = nuclei[0].astype(np.int16)
+    hybrid = insert_tubes(scans, labels, home, np.random.default_rng(seed))
+    truth = ReferenceCase(
+        subject=str(seed),
+        session=None,
+        affine=home,
+        bg=hybrid.bgpvs > 0,
+        pvs=hybrid.bgpvs == 2,
+        ignore=hybrid.ignore,
+        occupancy=hybrid.occupancy,
+        tubes=instance_labels(hybrid.tubes, Grid(labels.shape, home)),
+        objects=tube_table(hybrid.tubes, hybrid.regions, hybrid.snr),
+    )
+    t1w = resample(hybrid.images["T1w"], scans["T1w"][1], Grid(labels.shape, home), order=3)
+    return score_all(truth, {"t2w": hybrid.images["T2w"], "t1w": t1w}, labels)
+
+
+def score_all(
+    truth: ReferenceCase, images: dict[str, np.ndarray], anatomy: np.ndarray
+) -> tuple[Rows, Rows]:
+    """Label in every way and score."""
     cases, tubes = [], []
     for strategy in STRATEGIES:
         found = synthesise_pseudolabels(
-            t2w=infant.t2w[box],
-            t1w=t1w,
-            affine=affine,
+            **images,
+            affine=truth.affine,
             anatomy=anatomy,
             config=PseudolabelConfig(strategy=strategy),
         )
@@ -96,6 +135,11 @@ def rows_of(task: Task) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         cases += scored[0]
         tubes += scored[1]
     return cases, tubes
+
+
+def _load(name: str) -> tuple[np.ndarray, np.ndarray]:
+    image = nib.load(DATA / f"{name}.nii.gz")
+    return image.get_fdata(dtype=np.float32), np.asarray(image.affine)
 
 
 def tasks(preset: str, number: int, test: bool, error_mm: float) -> Iterator[Task]:
@@ -106,24 +150,38 @@ def tasks(preset: str, number: int, test: bool, error_mm: float) -> Iterator[Tas
         yield preset, first + i, float(ages[i % len(ages)]), error_mm
 
 
+def report(
+    name: str, function: Callable[[Any], tuple[Rows, Rows]], wanted: list[Any], jobs: int
+) -> None:
+    """Score many cases and print their tables."""
+    with ProcessPoolExecutor(jobs) as pool:
+        scored = list(pool.map(function, wanted))
+    cases = pd.DataFrame([row for rows, _ in scored for row in rows])
+    tubes = pd.DataFrame([row for _, rows in scored for row in rows])
+    tables = tables_from_cases(cases, tubes, "anatomy")
+    paper = paper_table(tables.summary, tables.comparison, tables.agreement)
+    print(f"\n{name}, {len(scored)} cases")
+    print(paper.set_index("method").T.to_string())
+    print(tables.smallest.to_string(index=False, float_format="{:.2f}".format), flush=True)
+
+
 def main() -> None:
-    """Print a table a preset."""
+    """Print tables for each preset, or each infant."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--test", action="store_true", help="the test seeds, 30 a preset")
+    parser.add_argument("--hybrids", action="store_true", help="tubes in the real infants")
     parser.add_argument("--anatomy-error", type=float, default=0.7, metavar="MM")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
+    if options.hybrids:
+        for number, subject in enumerate(("01", "02", "03")):
+            seeds = range(HYBRID_SEED + 100 * number, HYBRID_SEED + 100 * number + 20)
+            cases = [(subject, seed) for seed in seeds]
+            report(f"hybrids of sub-{subject}", hybrid_rows, cases, options.jobs)
+        return
     for number, preset in enumerate(AGES_WEEKS):
-        wanted = tasks(preset, number, options.test, options.anatomy_error)
-        with ProcessPoolExecutor(options.jobs) as pool:
-            scored = list(pool.map(rows_of, wanted))
-        cases = pd.DataFrame([row for rows, _ in scored for row in rows])
-        tubes = pd.DataFrame([row for _, rows in scored for row in rows])
-        tables = tables_from_cases(cases, tubes, "anatomy")
-        paper = paper_table(tables.summary, tables.comparison, tables.agreement)
-        print(f"\n{preset}, {len(scored)} phantoms")
-        print(paper.set_index("method").T.to_string(), flush=True)
-        print(tables.smallest.to_string(index=False, float_format="{:.2f}".format), flush=True)
+        wanted = list(tasks(preset, number, options.test, options.anatomy_error))
+        report(preset, phantom_rows, wanted, options.jobs)
 
 
 if __name__ == "__main__":

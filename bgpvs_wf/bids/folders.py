@@ -36,7 +36,7 @@ def check_folders(config: RunConfig) -> None:
                 "choose another."
             )
     for what, folder in (("output", config.output_dir), ("work", config.work_dir)):
-        _check_outside_raw(what, folder, config.bids_dir)
+        check_outside_raw(what, folder, config.bids_dir)
         _check_writable(what, folder)
     _check_ours(config.output_dir)
 
@@ -60,7 +60,20 @@ def check_dataset(bids_dir: Path) -> None:
         raise UsageError(f"{description} is not valid JSON; repair it.")
 
 
-def _check_outside_raw(what: str, folder: Path, bids_dir: Path) -> None:
+def check_outside_raw(what: str, folder: Path, bids_dir: Path) -> None:
+    """Refuse a folder inside a raw dataset, but for ``derivatives/``.
+
+    Parameters
+    ----------
+    what : str
+        What the folder is to the user ("output").
+    folder, bids_dir : Path
+
+    Raises
+    ------
+    UsageError
+        If it is inside; names both.
+    """
     real, raw = folder.resolve(), bids_dir.resolve()
     if real.is_relative_to(raw) and not real.is_relative_to(raw / "derivatives"):
         raise UsageError(

@@ -10,7 +10,7 @@ from bgpvs_wf._version import __version__
 from bgpvs_wf.cli.cohorts import Dataset
 from bgpvs_wf.cli.remembered import evaluated_files, recall, remember
 from bgpvs_wf.cli.terminal import say
-from bgpvs_wf.evaluation.experiment import Cohort, Experiment
+from bgpvs_wf.evaluation.experiment import Cohort, Experiment, HybridInfants
 
 if TYPE_CHECKING:
     from bgpvs_wf.evaluation.across import CohortScores
@@ -38,7 +38,8 @@ def score_cohort(
         Of the cohort: the results of a strategy are in the folder of its name, tables and page go
         to `evaluation`.
     unfinished : mapping of str to collection of str
-        Strategy to the labels of those it did not finish: they are not scored.
+        Strategy to the labels of those it did not finish: they are not scored. Nor is a strategy
+        that is not in it.
 
     Raises
     ------
@@ -48,7 +49,7 @@ def score_cohort(
     from bgpvs_wf.evaluation.across import CohortScores
 
     out = folder / "evaluation"
-    predictions = {name: folder / name for name in experiment.strategies}
+    predictions = {name: folder / name for name in experiment.strategies if name in unfinished}
     made_from: dict[str, Any] = {
         "version": __version__,
         "seed": experiment.seed,
@@ -68,6 +69,7 @@ def score_cohort(
         cohort.nuclei_given,
         _read_paper(out),
         tuple(found["problems"]),
+        found["scans"],
     )
 
 
@@ -80,35 +82,39 @@ def _evaluate(
     out: Path,
 ) -> dict[str, Any]:
     from bgpvs_wf.evaluation import evaluate, paper_table, write_tables
-    from bgpvs_wf.evaluation.across import without_unfinished
+    from bgpvs_wf.evaluation.across import HYBRIDS_NOTE, scan_of, without_unfinished
     from bgpvs_wf.imaging.files import write_table
     from bgpvs_wf.reports.evaluation import write_evaluation_page
 
     seed = experiment.seed
-    tables = evaluate(dataset.truth, predictions, proposed=experiment.proposed, seed=seed)
+    proposed = experiment.proposed if experiment.proposed in predictions else None
+    tables = evaluate(dataset.truth, predictions, proposed=proposed, seed=seed)
     tables = without_unfinished(tables, unfinished, seed)
     # What is remembered is not to outlive what it stands for.
     (out / _MADE_FROM).unlink(missing_ok=True)
     write_tables(tables, out)
     paper = paper_table(tables.summary, tables.comparison, tables.agreement)
     write_table(paper, out / _PAPER)
+    infants = tables.cases[["subject", "session"]].drop_duplicates()
+    hybrids = isinstance(cohort.infants, HybridInfants)
+    scans = len({scan_of(label) for label in infants["subject"]}) if hybrids else None
     settings = {
         "Dataset": str(dataset.bids_dir),
         "Truth": str(dataset.truth),
         "Nuclei": "given" if cohort.nuclei_given else "found by the pipeline",
         "Seed": seed,
+        **({} if scans is None else {"Scans": scans, "Hybrids": HYBRIDS_NOTE}),
         **{name: experiment.run_settings(cohort, name) for name in predictions},
     }
     write_evaluation_page(tables, out, title=cohort.name, settings=settings)
-    infants = len(tables.cases[["subject", "session"]].drop_duplicates())
-    return {"infants": infants, "problems": list(tables.problems)}
+    return {"infants": len(infants), "scans": scans, "problems": list(tables.problems)}
 
 
 def _found_before(out: Path, made_from: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return what was found the last time, if it was made from the same."""
     if not ((out / PAGE).is_file() and (out / _PAPER).is_file()):
         return None
-    return recall(out / _MADE_FROM, made_from, ("infants", "problems"))
+    return recall(out / _MADE_FROM, made_from, ("infants", "scans", "problems"))
 
 
 def _read_paper(out: Path) -> Any:

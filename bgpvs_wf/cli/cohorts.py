@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bgpvs_wf.bids.folders import check_dataset
-from bgpvs_wf.cli.datasets import make_once, tell_case
+from bgpvs_wf._version import __version__
+from bgpvs_wf.bids.folders import check_dataset, check_outside_raw
+from bgpvs_wf.cli.datasets import jobs_here, make_once, tell_case
+from bgpvs_wf.cli.remembered import hybrid_sources
+from bgpvs_wf.config import RunConfig
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.evaluation.experiment import (
     TRUTH,
@@ -31,13 +34,20 @@ class Dataset:
     """What its runs are given."""
 
 
-def check_cohort(cohort: Cohort) -> None:
+def check_cohort(cohort: Cohort, written: Mapping[str, Path]) -> None:
     """Make sure that a cohort can be made, before anything is.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    written : mapping of str to Path
+        What a folder is ("output") to a folder that will be written to.
 
     Raises
     ------
     UsageError
-        If a folder, protocol or participant does not exist, or an age is out of range.
+        If a folder, protocol or participant does not exist, an age is out of range, or a folder
+        to write to is inside the cohort's raw dataset.
     """
     infants = cohort.infants
     if isinstance(infants, SyntheticInfants):
@@ -47,7 +57,10 @@ def check_cohort(cohort: Cohort) -> None:
         load_protocol(infants.preset)
         parse_ages(f"cohorts.{cohort.name}.ages", ",".join(infants.ages))
         return
-    check_dataset(infants.onto if isinstance(infants, HybridInfants) else infants.bids_dir)
+    raw = infants.onto if isinstance(infants, HybridInfants) else infants.bids_dir
+    check_dataset(raw)
+    for what, folder in written.items():
+        check_outside_raw(what, folder, raw)
     folders = dict(infants.derivatives)
     if isinstance(infants, OwnInfants):
         folders[TRUTH] = infants.truth
@@ -65,7 +78,7 @@ def check_cohort(cohort: Cohort) -> None:
                 )
 
 
-def make_cohort(cohort: Cohort, folder: Path, jobs: int) -> Dataset:
+def make_cohort(cohort: Cohort, folder: Path, nprocs: int) -> Dataset:
     """Make a cohort's dataset if it is not there, and say where it is.
 
     Parameters
@@ -73,8 +86,8 @@ def make_cohort(cohort: Cohort, folder: Path, jobs: int) -> Dataset:
     cohort : Cohort
     folder : Path
         Its dataset goes to `bids` in it; see `bgpvs_wf.cli.datasets.make_once`.
-    jobs : int
-        Infants made at a time.
+    nprocs : int
+        Processors asked for; see `bgpvs_wf.cli.datasets.jobs_here`.
 
     Raises
     ------
@@ -86,25 +99,42 @@ def make_cohort(cohort: Cohort, folder: Path, jobs: int) -> Dataset:
         truth = {TRUTH: infants.truth} if infants.anatomy_from == TRUTH else {}
         return Dataset(infants.bids_dir, infants.truth, {**infants.derivatives, **truth})
     bids_dir = folder / "bids"
+    jobs = jobs_here(nprocs)
     if isinstance(infants, SyntheticInfants):
         make = functools.partial(_make_synthetic, infants, jobs)
     else:
         make = functools.partial(_make_hybrid, infants, jobs)
-    make_once(bids_dir, _made_from(infants), make)
+    make_once(bids_dir, _made_from(infants, bids_dir), make)
     truth_dir = bids_dir / "derivatives" / "truth"
     # A case of a scan has another label than the scan; its truth has the nuclei it was given.
     return Dataset(bids_dir, truth_dir, {TRUTH: truth_dir} if cohort.nuclei_given else {})
 
 
-def _made_from(infants: SyntheticInfants | HybridInfants) -> dict[str, Any]:
+def _made_from(infants: SyntheticInfants | HybridInfants, bids_dir: Path) -> dict[str, Any]:
     """Return what a dataset depends on."""
-    settings = dataclasses.asdict(infants)
+    settings = {"version": __version__, **dataclasses.asdict(infants)}
     del settings["anatomy_from"]
     if isinstance(infants, SyntheticInfants):
         from bgpvs_wf.phantom.protocol import load_protocol, to_mapping
 
         settings["protocol"] = to_mapping(load_protocol(settings.pop("preset")))
+    else:
+        settings["files"] = _sources(infants, bids_dir)
     return settings
+
+
+def _sources(infants: HybridInfants, bids_dir: Path) -> dict[str, list[int]]:
+    from bgpvs_wf.bids.query import find_subjects
+    from bgpvs_wf.phantom.hybrid_dataset import find_nuclei
+
+    config = RunConfig(
+        bids_dir=infants.onto,
+        output_dir=bids_dir,
+        work_dir=bids_dir,
+        participant_label=infants.participants,
+    )
+    nuclei = find_nuclei(infants.onto, infants.derivatives, bids_dir, infants.participants)
+    return hybrid_sources(infants.onto, find_subjects(config).subjects, nuclei)
 
 
 def _make_synthetic(infants: SyntheticInfants, jobs: int, bids_dir: Path) -> None:

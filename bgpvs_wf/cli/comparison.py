@@ -42,13 +42,13 @@ def compare(path: Path, out: Path, machine: Mapping[str, Any], verbose: int = 0)
     ------
     UsageError
         If the experiment is wrong, or needs what is not there. What goes wrong later is told,
-        and stops no other cohort.
+        and stops no other strategy or cohort.
     """
     from bgpvs_wf.engine.resources import require_writable
 
     experiment = read_experiment(path)
     for cohort in experiment.cohorts:
-        check_cohort(cohort)
+        check_cohort(cohort, {"output": out, "work": machine["work_dir"]})
     require_writable(out, "output folder")
     scores: list[CohortScores] = []
     failures: list[str] = []
@@ -59,7 +59,8 @@ def compare(path: Path, out: Path, machine: Mapping[str, Any], verbose: int = 0)
             failures.append(f"{cohort.name}: {error}")
             say(f"Failed: {error}")
             continue
-        scores.append(one)
+        if one is not None:
+            scores.append(one)
         failures += [f"{cohort.name}, {text}" for text in incomplete]
     if scores:
         _write(experiment, scores, out, path.stem, failures)
@@ -70,19 +71,29 @@ def compare(path: Path, out: Path, machine: Mapping[str, Any], verbose: int = 0)
 
 def _run_cohort(
     experiment: Experiment, cohort: Cohort, out: Path, machine: Mapping[str, Any], verbose: int
-) -> tuple[CohortScores, list[str]]:
-    """Make, run and score a cohort; return also what is not complete."""
+) -> tuple[CohortScores | None, list[str]]:
+    """Make, run and score a cohort; return also what is not complete.
+
+    A strategy that cannot run at all is not scored, the others are; None if none can run.
+    """
     say("", f"Cohort {cohort.name}")
     folder = out / cohort.name
     dataset = make_cohort(cohort, folder, machine["nprocs"])
     unfinished: dict[str, Collection[str]] = {}
     incomplete: list[str] = []
     for strategy in experiment.strategies:
-        config = _run_config(experiment, cohort, strategy, dataset, out, machine)
         say(f"Strategy {strategy} on {cohort.name}")
-        report, problems = run_both_levels(config, verbose)
+        try:
+            config = _run_config(experiment, cohort, strategy, dataset, out, machine)
+            report, problems = run_both_levels(config, verbose)
+        except BGPVSError as error:
+            say(f"Failed: {error}")
+            incomplete.append(f"{strategy}: {error}")
+            continue
         unfinished[strategy] = [o.label for o in report.outcomes if o.state != "done"]
         incomplete += [f"{strategy}, {line}" for line in problems]
+    if not unfinished:
+        return None, incomplete
     return score_cohort(experiment, cohort, dataset, folder, unfinished), incomplete
 
 
@@ -139,10 +150,10 @@ def _write(
         title=re.sub(r"[-_]+", " ", title).capitalize(),
         proposed=experiment.proposed,
         pages={one.cohort: f"{one.cohort}/evaluation/{PAGE}" for one in scores},
-        warnings=failures,
+        warnings=[*failures, *(f"{one.cohort}: {note}" for one in scores for note in one.notes)],
     )
     say("", f"Mean ± SD; p: against {experiment.proposed}, Wilcoxon signed-rank, Holm-corrected")
     for one in scores:
         say("", one.heading, one.table.set_index("method").T.to_string())
-        say(*(f"Not scored: {problem}" for problem in one.problems))
+        say(*one.notes, *(f"Not scored: {problem}" for problem in one.problems))
     say("", f"Table: {path}", f"Page: {page}")

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from bgpvs_wf.cli.remembered import recall, remember
 from bgpvs_wf.cli.terminal import say
+from bgpvs_wf.engine.resources import memory_gb, processors
 from bgpvs_wf.errors import UsageError
 
 if TYPE_CHECKING:
     from bgpvs_wf.phantom.dataset import Made
     from bgpvs_wf.phantom.hybrid_dataset import HybridCase
+
+_INFANT_GB = 1.5
+"""Memory that making an infant takes."""
 
 
 def make_once(bids_dir: Path, made_from: Mapping[str, Any], make: Callable[[Path], None]) -> None:
@@ -37,10 +41,12 @@ def make_once(bids_dir: Path, made_from: Mapping[str, Any], make: Callable[[Path
         If it cannot be made, or the folder holds another's dataset.
     """
     note = bids_dir.with_name(f"{bids_dir.name}.json")
+    before = bids_dir.with_name(f"{bids_dir.name}.old")
     described = (bids_dir / "dataset_description.json").is_file()
+    if described and note.is_file() and before.is_dir():
+        _finish(before, bids_dir)  # an earlier call was stopped before it could
     if described and recall(note, made_from) is not None:
         return
-    before = bids_dir.with_name(f"{bids_dir.name}.old")
     if bids_dir.exists() and not note.is_file():
         raise UsageError(
             f"{bids_dir} was not made by this command; choose another folder for results."
@@ -49,8 +55,25 @@ def make_once(bids_dir: Path, made_from: Mapping[str, Any], make: Callable[[Path
     say(f"Making the infants in {bids_dir} ...")
     remember(note, made_from)
     make(bids_dir)
-    _keep_times(before, bids_dir)
-    shutil.rmtree(before, ignore_errors=True)
+    _finish(before, bids_dir)
+
+
+def jobs_here(nprocs: int) -> int:
+    """Return how many infants to make at a time: on this machine, whatever runs the workflow.
+
+    Parameters
+    ----------
+    nprocs : int
+        Processors asked for, which may be those of a cluster.
+
+    Returns
+    -------
+    int
+        1 or more.
+    """
+    memory = memory_gb()
+    fitting = int(memory / _INFANT_GB) if memory else nprocs
+    return max(1, min(nprocs, processors(), fitting))
 
 
 def tell_case(made: Made | HybridCase) -> None:
@@ -68,6 +91,12 @@ def _set_aside(bids_dir: Path, before: Path, *, whole: bool) -> None:
             shutil.rmtree(bids_dir)
     except OSError as error:
         raise UsageError(f"Cannot replace {bids_dir}: {error.strerror}; remove it.") from error
+
+
+def _finish(before: Path, bids_dir: Path) -> None:
+    """Give the files that are as they were their time, and remove the dataset set aside."""
+    _keep_times(before, bids_dir)
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def _keep_times(before: Path, after: Path) -> None:

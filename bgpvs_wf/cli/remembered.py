@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bgpvs_wf.bids.inputs import SubjectInputs
+    from bgpvs_wf.phantom.hybrid_dataset import Nuclei
 
 
 def recall(
@@ -53,6 +57,35 @@ def remember(
 def file_states(paths: Iterable[Path]) -> dict[str, list[int]]:
     """Return size and time of files, by path."""
     return {str(path): [path.stat().st_size, path.stat().st_mtime_ns] for path in paths}
+
+
+def hybrid_sources(
+    bids_dir: Path, scans: Iterable[SubjectInputs], nuclei: Mapping[str, Nuclei]
+) -> dict[str, list[int]]:
+    """Return size and time of all files that hybrids are made of.
+
+    Parameters
+    ----------
+    bids_dir : Path
+    scans : iterable of SubjectInputs
+    nuclei : mapping
+        By `SubjectInputs.label`; see `bgpvs_wf.phantom.hybrid_dataset.find_nuclei`.
+
+    Returns
+    -------
+    dict
+        Of images with their sidecars, nuclei, and tables of participants and sessions.
+    """
+    wanted = {bids_dir / "participants.tsv", bids_dir / "participants.json"}
+    wanted.add(bids_dir / "sessions.json")
+    for scan in scans:
+        for image in filter(None, (scan.t2w, scan.t1w)):
+            wanted |= {image, image.with_name(image.name.split(".", 1)[0] + ".json")}
+        wanted.update(filter(None, nuclei.get(scan.label, ())))
+        subject = f"sub-{scan.subject}"
+        for kind in ("tsv", "json"):
+            wanted.add(bids_dir / subject / f"{subject}_sessions.{kind}")
+    return file_states(path for path in sorted(wanted) if path.is_file())
 
 
 def evaluated_files(folders: Iterable[Path]) -> dict[str, list[int]]:

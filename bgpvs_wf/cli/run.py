@@ -10,7 +10,7 @@ from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.config import RunConfig
 
 _DEMO_AGE_WEEKS = 92.0
-_DEMO_VOXEL_MM = 0.8
+_DEMO_PRESET = "bcp"
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -48,7 +48,7 @@ def _make_demo(config: RunConfig) -> None:
         return
     from bgpvs_wf.engine.resources import require_writable
     from bgpvs_wf.phantom import simulate_dataset
-    from bgpvs_wf.phantom.protocol import plain
+    from bgpvs_wf.phantom.protocol import load_protocol
 
     require_writable(config.bids_dir, "demo folder")
     say(f"Making an infant of {_DEMO_AGE_WEEKS:g} weeks in {config.bids_dir} ...")
@@ -57,5 +57,5 @@ def _make_demo(config: RunConfig) -> None:
         n_subjects=1,
         ages_weeks=[_DEMO_AGE_WEEKS],
         seed=config.random_seed,
-        protocol=plain(_DEMO_VOXEL_MM),
+        protocol=load_protocol(_DEMO_PRESET),
     )

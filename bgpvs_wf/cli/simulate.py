@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,10 +14,31 @@ from bgpvs_wf.errors import AgeError, UsageError
 if TYPE_CHECKING:
     from bgpvs_wf.phantom.dataset import Made
 
+_SYNTHETIC: dict[str, Any] = {
+    "subjects": 3,
+    "ages": "40w,3m,24m",
+    "preset": "bcp",
+    "from_dseg": None,
+    "table": None,
+    "oblique": 0.0,
+}
+"""Options of synthetic infants, and what they are if not given."""
+_ONTO: dict[str, Any] = {"derivatives": None, "cases": 1}
+"""Options of tubes in real scans."""
 _EPILOG = """\
 presets: plain (ideal scanner, 0.8 mm), dhcp (T2w 0.5 mm), bcp (0.8 mm), clinical (0.9 mm). A TOML
 file may start from one: base = "bcp", then only what differs, e.g. [t2w] snr = 20.
 """
+
+
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Tells the defaults, those that are filled in only later, too."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        later = (_SYNTHETIC | _ONTO).get(action.dest)
+        if later is not None:
+            return f"{action.help} (default: {later})"
+        return action.help if action.default is None else super()._get_help_string(action)
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -29,7 +50,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "perivascular spaces in derivatives/truth: synthetic ones, or with --onto real scans that "
         "known tubes are put into.",
         epilog=_EPILOG,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=_Help,
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="folder, empty or not there yet")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same bytes")
@@ -41,20 +62,18 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     from bgpvs_wf.cli.simulate_onto import add_onto_arguments
 
     add_onto_arguments(parser)
-    parser.set_defaults(handler=_simulate)
+    # None tells what was not given; `_fill_in` has the defaults.
+    parser.set_defaults(handler=_simulate, **dict.fromkeys(_SYNTHETIC | _ONTO))
 
 
 def _add_synthetic(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--subjects", type=int, default=3, metavar="N", help="number of infants")
+    group.add_argument("--subjects", type=int, metavar="N", help="number of infants")
     group.add_argument(
         "--ages",
-        default="40w,3m,24m",
         metavar="AGE,...",
         help="40w is 40 post-menstrual weeks, 3m three months after birth at term; taken in turn",
     )
-    group.add_argument(
-        "--preset", default="bcp", metavar="NAME|FILE.toml", help="the scanner's protocol"
-    )
+    group.add_argument("--preset", metavar="NAME|FILE.toml", help="the scanner's protocol")
     group.add_argument(
         "--from-dseg",
         type=Path,
@@ -62,14 +81,13 @@ def _add_synthetic(group: argparse._ArgumentGroup) -> None:
         help="take the anatomy from this label map, deformed at random, instead of drawing it",
     )
     group.add_argument("--table", metavar="NAME|FILE", help="label table of --from-dseg")
-    group.add_argument(
-        "--oblique", type=float, default=0.0, metavar="DEG", help="turn of the voxel grid"
-    )
+    group.add_argument("--oblique", type=float, metavar="DEG", help="turn of the voxel grid")
 
 
 def _simulate(args: argparse.Namespace) -> int:
     if (args.tubes or 0) < 0 or args.jobs < 1:
         raise UsageError("--tubes cannot be negative, --jobs is 1 or more.")
+    _fill_in(args)
     if args.onto is not None:
         from bgpvs_wf.cli.simulate_onto import simulate_onto
 
@@ -91,6 +109,21 @@ def _simulate(args: argparse.Namespace) -> int:
     )
     say(f"Written to {out}", f"Measure it: bgpvs-wf run {out} {out}-results")
     return 0
+
+
+def _fill_in(args: argparse.Namespace) -> None:
+    """Refuse options that would change nothing; give the others their defaults."""
+    onto = args.onto is not None
+    unused = _SYNTHETIC if onto else _ONTO
+    given = [f"--{x.replace('_', '-')}" for x in unused if getattr(args, x) is not None]
+    if given:
+        rule = "cannot be given with --onto" if onto else "can only be given with --onto"
+        raise UsageError(f"{', '.join(given)} {rule}.")
+    if args.table is not None and args.from_dseg is None:
+        raise UsageError("--table is of the label map of --from-dseg; give that, too.")
+    for name, default in (_SYNTHETIC | _ONTO).items():
+        if getattr(args, name) is None:
+            setattr(args, name, default)
 
 
 def _report(made: Made) -> None:

@@ -34,7 +34,7 @@ def add_onto_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def simulate_onto(args: argparse.Namespace) -> int:
-    """Write hybrid cases.
+    """Write hybrid cases; return the exit status, 1 if scans had to be left out.
 
     Raises
     ------
@@ -49,6 +49,7 @@ def simulate_onto(args: argparse.Namespace) -> int:
             "with --derivatives."
         )
     nuclei = find_nuclei(args.onto, dict(map(named_folder, args.derivatives)), args.out)
+    failures: list[str] = []
     out = hybrid_dataset(
         args.onto,
         nuclei,
@@ -58,9 +59,12 @@ def simulate_onto(args: argparse.Namespace) -> int:
         n_tubes=args.tubes,
         jobs=args.jobs,
         on_case=_report,
+        on_failure=failures.append,
     )
     say(f"Written to {out}", f"Measure it: bgpvs-wf run {out} {out}-results")
-    return 0
+    if failures:
+        say("", "Left out:", *(f"  {failure}" for failure in failures))
+    return 1 if failures else 0
 
 
 def _report(case: HybridCase) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bgpvs_wf._version import __version__
-from bgpvs_wf.cli.datasets import make_once, tell_case
+from bgpvs_wf.cli.datasets import jobs_here, make_once, tell_case
 from bgpvs_wf.cli.levels import run_both_levels
-from bgpvs_wf.cli.remembered import evaluated_files, file_states, recall, remember
+from bgpvs_wf.cli.remembered import evaluated_files, hybrid_sources, recall, remember
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.errors import BadImageError, BadLabelsError, BGPVSError
@@ -80,39 +81,45 @@ def validate(plan: Plan, machine: Mapping[str, Any], verbose: int = 0) -> int:
     from bgpvs_wf.engine.resources import require_writable
     from bgpvs_wf.phantom.hybrid_dataset import find_nuclei
 
-    scans = _scans(plan)
+    scans, failures = _scans(plan, machine["work_dir"])
     nuclei = find_nuclei(plan.bids_dir, plan.derivatives, plan.hybrids, plan.participants)
     given = all(scan.label in nuclei for scan in scans)
     require_writable(plan.out, "output folder")
-    failures: list[str] = []
     if not given:
-        found, failures = _find_nuclei(plan, scans, nuclei, machine, verbose)
+        found, problems = _find_nuclei(plan, scans, nuclei, machine, verbose)
         nuclei = found | nuclei
-    usable = _usable(plan, scans, nuclei, failures)
-    _make_hybrids(plan, usable, nuclei, machine["nprocs"])
+        failures += [line for line in problems if line not in failures]
+    usable, left_out = _usable(plan, scans, nuclei, failures)
+    failures += left_out
+    _make_hybrids(plan, usable, nuclei, jobs_here(machine["nprocs"]))
+    left_out = list(failures)
     unfinished, problems = _run_hybrids(plan, given, machine, verbose)
     failures += problems
-    problems = _answer(plan, len(usable), given, unfinished)
+    problems = _answer(plan, len(usable), given, left_out, unfinished)
     if failures:
         say("", "Failed; run the same command again to go on:", *(f"  {x}" for x in failures))
     return 1 if failures or problems else 0
 
 
-def _scans(plan: Plan) -> tuple[SubjectInputs, ...]:
+def _scans(plan: Plan, work_dir: Path) -> tuple[tuple[SubjectInputs, ...], list[str]]:
+    """Return the scans, and a line for each that cannot be used."""
     from bgpvs_wf.bids.query import find_subjects
 
     config = RunConfig(
         bids_dir=plan.bids_dir,
         output_dir=plan.hybrids,
-        work_dir=plan.out,
+        work_dir=work_dir,
         participant_label=plan.participants,
     )
     cohort = find_subjects(config)
     if not cohort.subjects:
         raise BGPVSError(f"No scan can be used: {cohort.problems[0].message}")
-    for problem in cohort.problems:
-        say(f"Left out: {problem.message}")
-    return cohort.subjects
+    left_out = [
+        f"{problem.label}: {problem.message.removeprefix(f'{problem.label} ')}"
+        for problem in cohort.problems
+    ]
+    say(*(f"Left out: {line}" for line in left_out))
+    return cohort.subjects, left_out
 
 
 def _find_nuclei(
@@ -143,30 +150,39 @@ def _usable(
     scans: Sequence[SubjectInputs],
     nuclei: Mapping[str, Nuclei],
     failures: Sequence[str],
-) -> list[SubjectInputs]:
-    """Return the scans of all subjects with nuclei in each of their sessions."""
-    without = {scan.subject for scan in scans if scan.label not in nuclei}
+) -> tuple[list[SubjectInputs], list[str]]:
+    """Return the scans of all subjects with nuclei in each session, and a line for each other."""
+    lacking = {scan.label: scan.subject for scan in scans if scan.label not in nuclei}
+    without = set(lacking.values())
+    causes = {line.partition(":")[0]: line for line in failures}
     usable = [scan for scan in scans if scan.subject not in without]
     if not usable:
-        cause = f" ({failures[0].rstrip('.')})" if failures else ""
+        told = [causes[label] for label in lacking if label in causes]
+        cause = f" ({told[0].rstrip('.')})" if told else ""
         raise BGPVSError(
             f"No nuclei were found in the scans of {plan.bids_dir}{cause}; "
             "give another --atlas, or the nuclei with --derivatives."
         )
-    return usable
+    left_out = []
+    for scan in scans:
+        if scan.label in lacking and scan.label not in causes:
+            left_out.append(f"{scan.label}: no nuclei were found.")
+        elif scan.subject in without and scan.label not in lacking:
+            left_out.append(f"{scan.label}: another session of it has no nuclei.")
+    say(*(f"Left out: {line}" for line in left_out))
+    return usable, left_out
 
 
 def _make_hybrids(
     plan: Plan, scans: Sequence[SubjectInputs], nuclei: Mapping[str, Nuclei], jobs: int
 ) -> None:
-    images = [path for scan in scans for path in (scan.t2w, scan.t1w) if path is not None]
-    maps = [nuclei[scan.label].path for scan in scans]
     made_from = {
+        "version": __version__,
         "onto": plan.bids_dir,
         "cases": plan.cases,
         "seed": plan.seed,
         "diameters_mm": DIAMETERS_MM,
-        "files": file_states([*images, *maps]),
+        "files": hybrid_sources(plan.bids_dir, scans, nuclei),
     }
     subjects = sorted({scan.subject for scan in scans})
     make = functools.partial(_insert_tubes, plan, subjects, nuclei, jobs)
@@ -231,7 +247,9 @@ def _run_config(
     )
 
 
-def _answer(plan: Plan, scans: int, given: bool, unfinished: Sequence[str]) -> list[str]:
+def _answer(
+    plan: Plan, scans: int, given: bool, left_out: Sequence[str], unfinished: Sequence[str]
+) -> list[str]:
     """Score, write the page and say what was found; return what was not scored."""
     note = plan.out / _MADE_FROM
     made_from = {
@@ -239,6 +257,7 @@ def _answer(plan: Plan, scans: int, given: bool, unfinished: Sequence[str]) -> l
         "seed": plan.seed,
         "scans": scans,
         "given": given,
+        "left_out": list(left_out),
         "unfinished": sorted(unfinished),
         "files": evaluated_files([plan.truth, plan.results]),
     }
@@ -246,21 +265,26 @@ def _answer(plan: Plan, scans: int, given: bool, unfinished: Sequence[str]) -> l
     if found is None or not (plan.out / _PAGE).is_file():
         say("Scoring ...")
         note.unlink(missing_ok=True)  # it is not to outlive what it stands for
-        found = _score(plan, scans, given, unfinished)
+        found = _score(plan, scans, given, left_out, unfinished)
         remember(note, made_from, found)
     say("", *found["answer"], *(f"Not scored: {problem}" for problem in found["problems"]))
     say("", f"Tables: {plan.out / 'evaluation_*.tsv'}", f"Page: {plan.out / _PAGE}")
     return list(found["problems"])
 
 
-def _score(plan: Plan, scans: int, given: bool, unfinished: Sequence[str]) -> dict[str, Any]:
-    from bgpvs_wf.cli.validation_answer import answer_lines, notes, pictures, smallest
+def _score(
+    plan: Plan, scans: int, given: bool, left_out: Sequence[str], unfinished: Sequence[str]
+) -> dict[str, Any]:
+    from bgpvs_wf.cli.validation_answer import answer_lines, by_scan, notes, pictures, smallest
     from bgpvs_wf.evaluation import evaluate, write_tables
     from bgpvs_wf.evaluation.across import without_unfinished
+    from bgpvs_wf.evaluation.smallest import smallest_table
     from bgpvs_wf.reports.validation import write_validation_page
 
     tables = evaluate(plan.truth, {METHOD: plan.results}, seed=plan.seed)
     tables = without_unfinished(tables, {METHOD: unfinished}, plan.seed)
+    per_scan = smallest_table(by_scan(tables.tubes), seed=plan.seed)
+    tables = dataclasses.replace(tables, smallest=per_scan)
     write_tables(tables, plan.out)
     diameters = smallest(tables.tubes, plan.seed)
     write_validation_page(
@@ -268,7 +292,10 @@ def _score(plan: Plan, scans: int, given: bool, unfinished: Sequence[str]) -> di
         plan.out,
         title=f"Validation on {plan.bids_dir.name}",
         smallest={name: found.interval for name, found in diameters.items()},
-        notes=notes(tables, scans, diameters, given=given, put_in_mm=DIAMETERS_MM),
+        notes=[
+            *notes(tables, scans, diameters, given=given, put_in_mm=DIAMETERS_MM),
+            *(f"Left out: {line}" for line in left_out),
+        ],
         pictures=pictures(tables.cases, plan.hybrids, plan.truth, plan.results),
     )
     return {"answer": answer_lines(tables, scans, diameters), "problems": list(tables.problems)}

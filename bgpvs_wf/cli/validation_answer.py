@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from bgpvs_wf.evaluation.across import HYBRIDS_NOTE, counted, scan_of
 from bgpvs_wf.evaluation.smallest import LEAST_INFANTS, smallest_detected
 from bgpvs_wf.evaluation.tables import PVS
 
@@ -36,8 +37,14 @@ class Smallest(NamedTuple):
         return f"{diameter:.2f} mm ({'; '.join(filter(None, (known, self.note)))})"
 
 
+def by_scan(tubes: pd.DataFrame) -> pd.DataFrame:
+    """Return the tubes with the scan of each for its subject: hybrids are resampled with it."""
+    return tubes.assign(subject=[scan_of(label) for label in tubes["subject"]])
+
+
 def smallest(tubes: pd.DataFrame, seed: int) -> dict[str, Smallest]:
     """Return "50 %" and "90 %" to the smallest diameter seen so often, over all tubes."""
+    tubes = by_scan(tubes)
     known = tubes[np.isfinite(tubes["diameter_mm"].astype(float))]
     found = {}
     for name, probability in _PROBABILITIES.items():
@@ -58,6 +65,7 @@ def answer_lines(
         *_errors(tables),
         *_dice(tables),
         *_too_few(scans, diameters),
+        *_dependent(tables, scans),
     ]
 
 
@@ -86,13 +94,14 @@ def notes(
     return [
         f"Tubes of known size were put into real scans: {_hybrids(tables, scans)}.",
         *_too_few(scans, diameters),
+        *_dependent(tables, scans),
         "Seen means that a quarter or more of a tube's voxels were found.",
         f"Diameters are spread evenly from {low:g} to {high:g} mm, so that every size is tried. In "
         "infants most PVS are thin: bias and Dice here are those of the even mixture.",
         "Voxels that may be PVS of the scans' own are left out of all scores.",
-        "The tubes are somewhat brighter than PVS of three real infants were at their peak (on "
-        "T2w 0.53 against 0.44 of the way to fluid, on T1w 0.72 against 0.5): PVS of the infants "
-        "may be seen a little less often.",
+        "The tubes are somewhat brighter at their peak than PVS of three infants measured by the "
+        "authors (on T2w 0.53 against 0.44 of the way to fluid, on T1w 0.72 against 0.5): PVS of "
+        "these scans' infants may be seen a little less often.",
         "The nuclei were given, so nothing is said of how well the pipeline finds them."
         if given
         else "The pipeline found the nuclei by itself, in each scan with tubes anew.",
@@ -155,8 +164,19 @@ def _overlay(hybrids: Path, stem: str, truth: Path, bgpvs: Path) -> bytes:
 
 
 def _hybrids(tables: EvaluationTables, scans: int) -> str:
-    count = len(tables.cases[["subject", "session"]].drop_duplicates())
-    return f"{_count(count, 'hybrid')} of {_count(scans, 'scan')}"
+    return f"{counted(_number(tables), 'hybrid')} of {counted(scans, 'scan')}"
+
+
+def _number(tables: EvaluationTables) -> int:
+    return len(tables.cases[["subject", "session"]].drop_duplicates())
+
+
+def _dependent(tables: EvaluationTables, scans: int) -> list[str]:
+    """Return what hybrids that share a scan do to intervals."""
+    if _number(tables) <= scans:
+        return []
+    whole = " Those of the smallest diameters alone are over whole scans."
+    return [HYBRIDS_NOTE + (whole if scans >= LEAST_INFANTS else "")]
 
 
 def _too_few(scans: int, diameters: Mapping[str, Smallest]) -> list[str]:
@@ -166,14 +186,10 @@ def _too_few(scans: int, diameters: Mapping[str, Smallest]) -> list[str]:
         lines.append("There are too few tubes for an interval; give more --cases, or more scans.")
     if scans < LEAST_INFANTS:
         lines.append(
-            f"All rests on {_count(scans, 'scan')}: intervals say how sure the figures are there, "
+            f"All rests on {counted(scans, 'scan')}: intervals say how sure the figures are there, "
             "not how other infants differ."
         )
     return lines
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _errors(tables: EvaluationTables) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COMPARISON_FILE = "comparison.tsv"
+HYBRIDS_NOTE = (
+    "Hybrids of one scan are not independent infants; p and intervals are about tubes, not about "
+    "infants."
+)
 _OF_REFERENCE = (
     *("subject", "session", "method", "structure"),
     *("reference_mm3", "true_mm3", "reference_count"),
@@ -22,7 +27,8 @@ _OF_REFERENCE = (
 """Columns of the table of cases that say nothing of a prediction."""
 _DESCRIPTIONS = {
     "cohort": "Name of the cohort",
-    "infants": "Number of scans with a reference",
+    "infants": "Number of infants, or of hybrids, with a reference",
+    "scans": "Number of scans that the hybrids are made of; n/a if they are no hybrids",
     "nuclei": "found: by the strategy's own run; given: every strategy was told where they are",
     "method": "Name of the strategy",
     "PVS volume r": "Pearson correlation of the predicted with the true PVS volume",
@@ -43,12 +49,45 @@ class CohortScores:
     """Of `bgpvs_wf.evaluation.paper_table`."""
     problems: tuple[str, ...] = ()
     """What was not scored, and why."""
+    scans: int | None = None
+    """What hybrids are made of; None for infants that are no hybrids."""
 
     @property
     def heading(self) -> str:
         """The cohort in a line."""
         nuclei = "given" if self.nuclei_given else "found by the pipeline"
-        return f"{self.cohort}: {self.infants} scan{'s' * (self.infants != 1)}, nuclei {nuclei}"
+        if self.scans is None:
+            who = counted(self.infants, "scan")
+        else:
+            who = f"{counted(self.infants, 'hybrid')} of {counted(self.scans, 'scan')}"
+        return f"{self.cohort}: {who}, nuclei {nuclei}"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to keep in mind of p values and intervals."""
+        return (HYBRIDS_NOTE,) if self.scans is not None and self.scans < self.infants else ()
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number of things in words.
+
+    Examples
+    --------
+    >>> counted(2, "scan")
+    '2 scans'
+    """
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
+def scan_of(hybrid: str) -> str:
+    """Return the scan that a hybrid is made of, by label.
+
+    Examples
+    --------
+    >>> scan_of("01h03"), scan_of("north2ah10")
+    ('01', 'north2a')
+    """
+    return re.sub(r"h\d+$", "", hybrid)
 
 
 def comparison_table(scores: Iterable[CohortScores]) -> pd.DataFrame:
@@ -59,12 +98,13 @@ def comparison_table(scores: Iterable[CohortScores]) -> pd.DataFrame:
         one.table.assign(
             cohort=one.cohort,
             infants=str(one.infants),
+            scans="n/a" if one.scans is None else str(one.scans),
             nuclei="given" if one.nuclei_given else "found",
         )
         for one in scores
     ]
     table = pd.concat(frames, ignore_index=True).fillna("n/a")
-    first = ["cohort", "infants", "nuclei", "method"]
+    first = ["cohort", "infants", "scans", "nuclei", "method"]
     return table[[*first, *(name for name in table.columns if name not in first)]]
 
 

@@ -79,7 +79,7 @@ def transfer_function(
     """
     finest = scan.resolution_mm[axis] if scan.resolution_mm else voxel_mm
     sliced = axis == 2 and scan.slice_mm > 0
-    if finest <= voxel_mm and not sliced:
+    if finest <= voxel_mm and not sliced and not scan.apodization:
         return None
     frequency = fft.rfftfreq(count, voxel_mm)
     end = 0.5 / max(finest, voxel_mm)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,14 +19,36 @@ if TYPE_CHECKING:
 _PARTIAL = ".partial"
 
 
-def claim(out: Path) -> Path:
-    """Make a folder and return where inside it to build.
+@contextmanager
+def building(out: Path) -> Iterator[Path]:
+    """Make a folder and give where inside it to build; what was built is its content at the end.
+
+    If it cannot be built whole, nothing of it stays.
+
+    Parameters
+    ----------
+    out : Path
+        A folder that is empty or not there yet.
+
+    Yields
+    ------
+    Path
 
     Raises
     ------
     UsageError
         If it holds anything, or cannot be written to.
     """
+    partial = _claim(out)
+    try:
+        yield partial
+        _publish(partial, out)
+    except BaseException:  # an interruption too
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _claim(out: Path) -> Path:
     partial = out / _PARTIAL
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -39,7 +63,7 @@ def claim(out: Path) -> Path:
     return partial
 
 
-def publish(partial: Path, out: Path) -> None:
+def _publish(partial: Path, out: Path) -> None:
     """Move what was built to its place, the description last: it makes a folder a dataset."""
     entries = sorted(partial.iterdir(), key=lambda path: path.name == "dataset_description.json")
     for entry in entries:

@@ -93,7 +93,7 @@ def draw_confounders(
         vessels += grow_tubes(
             lentiform,
             lattice[depth < -0.5],
-            config.vessels // 2,
+            (config.vessels + (side > 0)) // 2,
             rng,
             origin=origin,
             outwards=outwards,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bgpvs_wf.errors import UsageError
-from bgpvs_wf.phantom.bids_folder import claim, publish, write_tables
+from bgpvs_wf.errors import BGPVSError, UsageError
+from bgpvs_wf.phantom.bids_folder import building, write_tables
 from bgpvs_wf.phantom.growth import growth_at
 from bgpvs_wf.phantom.protocol import ProtocolConfig, plain, to_mapping
 from bgpvs_wf.phantom.subject import SyntheticInfant, simulate_subject
@@ -84,7 +85,7 @@ def simulate_dataset(
     UsageError
         If the folder is not empty, or a number is absurd.
     BGPVSError
-        If the folder cannot be written to.
+        If the folder cannot be written to, or a worker is killed.
     """
     out = Path(out).expanduser().absolute()
     if n_subjects < 1 or jobs < 1:
@@ -96,21 +97,20 @@ def simulate_dataset(
     for age in ages_weeks:
         growth_at(age)
     protocol = protocol or plain()
-    partial = claim(out)
-    tasks = [
-        _Task(
-            root=partial,
-            label=f"{i + 1:0{max(2, len(str(n_subjects)))}d}",
-            age_weeks=float(ages_weeks[i % len(ages_weeks)]),
-            seed=int(np.random.SeedSequence([seed, i]).generate_state(1)[0]),
-            protocol=protocol,
-            settings=settings,
-        )
-        for i in range(n_subjects)
-    ]
-    run_all(_make, tasks, jobs, on_subject)
-    _write_tables(partial, tasks)
-    publish(partial, out)
+    with building(out) as partial:
+        tasks = [
+            _Task(
+                root=partial,
+                label=f"{i + 1:0{max(2, len(str(n_subjects)))}d}",
+                age_weeks=float(ages_weeks[i % len(ages_weeks)]),
+                seed=int(np.random.SeedSequence([seed, i]).generate_state(1)[0]),
+                protocol=protocol,
+                settings=settings,
+            )
+            for i in range(n_subjects)
+        ]
+        run_all(_make, tasks, jobs, on_subject)
+        _write_tables(partial, tasks)
     return out
 
 
@@ -120,17 +120,28 @@ def run_all(
     jobs: int,
     on_done: Callable[[Any], None] | None = None,
 ) -> None:
-    """Call a function on each task, several at a time; tell of each result, in order."""
+    """Call a function on each task, several at a time; tell of each result, in order.
+
+    Raises
+    ------
+    BGPVSError
+        If a worker is killed; and what the function raises.
+    """
     if jobs == 1:
         for task in tasks:
             result = make(task)
             if on_done:
                 on_done(result)
         return
-    with ProcessPoolExecutor(min(jobs, len(tasks))) as pool:
-        for result in pool.map(make, tasks):
-            if on_done:
-                on_done(result)
+    try:
+        with ProcessPoolExecutor(min(jobs, len(tasks))) as pool:
+            for result in pool.map(make, tasks):
+                if on_done:
+                    on_done(result)
+    except BrokenProcessPool as error:
+        raise BGPVSError(
+            "A worker was killed, out of memory probably; give fewer --jobs."
+        ) from error
 
 
 def _make(task: _Task) -> Made:

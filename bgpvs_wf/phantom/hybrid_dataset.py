@@ -2,52 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
+import shutil
 import zlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from bgpvs_wf.bids.inputs import SubjectInputs
-from bgpvs_wf.errors import BGPVSError, UsageError
-from bgpvs_wf.phantom.bids_folder import claim, publish, write_tables
+from bgpvs_wf.errors import BadImageError, BadLabelsError, BGPVSError, UsageError
+from bgpvs_wf.phantom.bids_folder import building, write_tables
 from bgpvs_wf.phantom.dataset import run_all
-from bgpvs_wf.phantom.truth import TRUTH, write_truth
+from bgpvs_wf.phantom.hybrid_case import HybridCase, Nuclei, Task, make_case
+from bgpvs_wf.phantom.truth import TRUTH
+
+__all__ = ["HybridCase", "Nuclei", "find_nuclei", "hybrid_dataset"]
 
 _log = logging.getLogger(__name__)
 
 
-class Nuclei(NamedTuple):
-    """Where the nuclei of a scan are: a label map on its grid, and its label table if need be."""
-
-    path: Path
-    table: Path | None = None
-
-
 @dataclass(frozen=True)
-class HybridCase:
-    """What is told of a case when it is done."""
-
-    label: str
-    tubes: int
-    pvs_mm3: float
-    snr: float
-
-
-@dataclass(frozen=True)
-class _Task:
-    root: Path
-    label: str
-    inputs: SubjectInputs
-    nuclei: Nuclei
-    seed: int
-    n_tubes: int | None
-    diameters_mm: tuple[float, float] | None
+class _Failure:
+    scan: str
+    error: BGPVSError
 
 
 def find_nuclei(
@@ -98,6 +79,7 @@ def hybrid_dataset(
     diameters_mm: tuple[float, float] | None = None,
     jobs: int = 1,
     on_case: Callable[[HybridCase], None] | None = None,
+    on_failure: Callable[[str], None] | None = None,
 ) -> Path:
     """Write hybrid cases of all scans of a BIDS dataset.
 
@@ -122,20 +104,26 @@ def hybrid_dataset(
         Cases made at a time, each in a process of its own.
     on_case : callable, optional
         Told of each case as it is done, in order.
+    on_failure : callable, optional
+        Told, in one line, of each scan that cannot be used; it is left out. Without this, the
+        first such scan stops all.
 
     Returns
     -------
     Path
-        Of the dataset. Case 3 of sub-01 is sub-01h03, of its session a sub-01ah03; the images keep
-        grid and type. ``derivatives/truth`` is as `bgpvs_wf.phantom.simulate_dataset` writes it,
-        with ``desc-ignore_mask``: voxels that may be the scan's own spaces.
+        Of the dataset. Case 3 of sub-01 is sub-01h03, of its session a sub-01sesah03; the images
+        keep grid and type. ``derivatives/truth`` is as `bgpvs_wf.phantom.simulate_dataset` writes
+        it, with ``desc-ignore_mask``: voxels that may be the scan's own spaces.
 
     Raises
     ------
     UsageError
-        If a subject has no nuclei, the folder is not empty, or a number is absurd.
+        If a subject has no nuclei, the folder is not empty, a number is absurd, or two cases would
+        have one label.
     BadImageError, BadLabelsError
-        If a scan or its nuclei cannot be used; names the file.
+        If a scan or its nuclei cannot be used; names the file. With `on_failure`, only if none can.
+    BGPVSError
+        If a worker is killed.
     """
     out = Path(out).expanduser().absolute()
     if cases_per_scan < 1 or jobs < 1 or seed < 0 or (n_tubes or 0) < 0:
@@ -143,22 +131,39 @@ def hybrid_dataset(
             f"{cases_per_scan} cases, {jobs} jobs, seed {seed}, {n_tubes} tubes asked for; "
             "cases and jobs are 1 or more, the others not negative."
         )
-    scans = _scans(Path(bids_dir), out, {}, participants)
+    bids_dir = Path(os.path.abspath(Path(bids_dir).expanduser()))
+    scans = _scans(bids_dir, out, {}, participants)
     missing = [inputs.label for inputs in scans if inputs.label not in nuclei]
     if missing:
         raise UsageError(
             f"No nuclei of {', '.join(missing)} found for {bids_dir}; "
             "run `bgpvs-wf run` first and give its output with --derivatives."
         )
-    partial = claim(out)
-    tasks = [
-        _Task(partial, label, inputs, nuclei[inputs.label], own_seed, n_tubes, diameters_mm)
+    cases = [
+        (label, own_seed, inputs)
         for inputs in scans
         for label, own_seed in _cases(inputs, cases_per_scan, seed)
     ]
-    run_all(_make, tasks, jobs, on_case)
-    _write_tables(partial, tasks, Path(bids_dir))
-    publish(partial, out)
+    _check_labels([label for label, _, _ in cases], bids_dir)
+    with building(out) as partial:
+        tasks = [
+            Task(
+                root=partial,
+                bids_dir=bids_dir,
+                label=label,
+                inputs=inputs,
+                nuclei=nuclei[inputs.label],
+                seed=own_seed,
+                n_tubes=n_tubes,
+                diameters_mm=diameters_mm,
+            )
+            for label, own_seed, inputs in cases
+        ]
+        if on_failure:
+            tasks = _make_those_possible(tasks, jobs, on_case, on_failure)
+        else:
+            run_all(make_case, tasks, jobs, on_case)
+        _write_tables(partial, tasks, bids_dir)
     return out
 
 
@@ -185,7 +190,8 @@ def _scans(
 
 def _cases(inputs: SubjectInputs, count: int, seed: int) -> list[tuple[str, int]]:
     """Return the label and seed of each case of a scan."""
-    stem = f"{inputs.subject}{inputs.session or ''}"
+    # Without "ses" between, session 11 of subject 1 would be session 1 of subject 11.
+    stem = f"{inputs.subject}ses{inputs.session}" if inputs.session else inputs.subject
     width = max(2, len(str(count)))
     own = zlib.crc32(inputs.label.encode())
     return [
@@ -197,102 +203,50 @@ def _cases(inputs: SubjectInputs, count: int, seed: int) -> list[tuple[str, int]
     ]
 
 
-def _make(task: _Task) -> HybridCase:
-    from bgpvs_wf.imaging.files import check_labels_on_grid, load_image
-    from bgpvs_wf.phantom.hybrid import insert_tubes
-
-    inputs = task.inputs
-    paths = {"T2w": inputs.t2w, "T1w": inputs.t1w}
-    scans = {name: load_image(path, what=f"{name} image") for name, path in paths.items() if path}
-    home = scans[inputs.home]
-    dseg = load_image(task.nuclei.path, what="nuclei")
-    check_labels_on_grid(dseg, home, labels_path=task.nuclei.path, image_path=inputs.home_image)
-    try:
-        hybrid = insert_tubes(
-            {name: (np.asanyarray(scan.dataobj), scan.affine) for name, scan in scans.items()},
-            _harmonised(np.asanyarray(dseg.dataobj), home.affine, task.nuclei),
-            home.affine,
-            np.random.default_rng(task.seed),
-            n_tubes=task.n_tubes,
-            diameters_mm=task.diameters_mm,
+def _check_labels(labels: Sequence[str], bids_dir: Path) -> None:
+    twice = sorted(label for label, count in Counter(labels).items() if count > 1)
+    if twice:
+        raise UsageError(
+            f"Two scans of {bids_dir} would both become sub-{twice[0]}; rename one of them."
         )
-    except BGPVSError as error:
-        raise type(error)(f"{inputs.label}: {error}") from error
-    for name, image in hybrid.images.items():
-        _write_image(task, name, image, paths[name])
-    write_truth(
-        task.root / TRUTH,
-        f"sub-{task.label}",
-        dseg=hybrid.dseg,
-        bgpvs=hybrid.bgpvs,
-        occupancy=hybrid.occupancy,
-        affine=home.affine,
-        tubes=hybrid.tubes,
-        regions=hybrid.regions,
-        snr=hybrid.snr,
-        ignore=hybrid.ignore,
-    )
-    volume = sum(tube.volume_mm3 for tube in hybrid.tubes)
-    return HybridCase(task.label, len(hybrid.tubes), volume, hybrid.snr)
 
 
-def _harmonised(labels: np.ndarray, affine: np.ndarray, nuclei: Nuclei) -> np.ndarray:
-    from bgpvs_wf.anatomy.tables import detect_table, harmonise
+def _make_those_possible(
+    tasks: Sequence[Task],
+    jobs: int,
+    on_case: Callable[[HybridCase], None] | None,
+    on_failure: Callable[[str], None],
+) -> list[Task]:
+    """Make the cases of all scans that can be used, and return those."""
+    failures: dict[str, BGPVSError] = {}
 
-    source = str(nuclei.path)
-    table = detect_table(np.unique(labels).tolist(), nuclei.table, source=source)
-    return harmonise(labels, table, source=source, affine=affine)
+    def tell(result: HybridCase | _Failure) -> None:
+        if isinstance(result, HybridCase):
+            if on_case:
+                on_case(result)
+        elif result.scan not in failures:
+            failures[result.scan] = result.error
+            on_failure(str(result.error))
 
-
-def _write_image(task: _Task, name: str, image: np.ndarray, source: Path | None) -> None:
-    from bgpvs_wf.imaging.files import write_json
-
-    assert source is not None
-    folder = task.root / f"sub-{task.label}" / "anat"
-    save_like(image, source, folder / f"sub-{task.label}_{name}.nii.gz")
-    sidecar = source.with_name(source.name.split(".", 1)[0] + ".json")
-    known = json.loads(sidecar.read_text(encoding="utf-8-sig")) if sidecar.is_file() else {}
-    added = {
-        "Description": "A real scan with perivascular spaces put in by bgpvs-wf simulate --onto",
-        "Sources": [str(source)],
-        "Seed": task.seed,
-    }
-    write_json(known | added, folder / f"sub-{task.label}_{name}.json")
-
-
-def save_like(image: np.ndarray, source: Path, path: Path) -> Path:
-    """Write an image as another one is written: its header, type and scaling of values.
-
-    Parameters
-    ----------
-    image : ndarray, shape (x, y, z)
-        In the units that `bgpvs_wf.imaging.files.load_image` returns.
-    source, path : Path
-        The other image, and where to; ending in ``.nii.gz``.
-    """
-    import gzip
-
-    import nibabel as nib
-
-    from bgpvs_wf.imaging.files import write_bytes
-
-    like = nib.load(source)
-    header = like.header.copy()
-    kind = header.get_data_dtype()
-    slope, inter = like.dataobj.slope, like.dataobj.inter
-    raw: Any = image
-    if (slope, inter) != (1, 0):
-        raw = (image.astype(np.float64) - inter) / slope
-    if kind.kind in "iu" and raw.dtype.kind == "f":
-        limits = np.iinfo(kind)
-        raw = np.clip(np.rint(raw), limits.min, limits.max)
-    written = type(like)(raw.astype(kind), like.affine, header)
-    # With scaling in the header, nibabel writes the values as they are.
-    written.header.set_slope_inter(slope, inter)
-    return write_bytes(gzip.compress(written.to_bytes(), compresslevel=6, mtime=0), path)
+    run_all(_try_to_make, tasks, jobs, tell)
+    made = [task for task in tasks if task.inputs.label not in failures]
+    if not made:
+        raise next(iter(failures.values()))
+    for task in tasks:
+        if task.inputs.label in failures:
+            for root in (task.root, task.root / TRUTH):
+                shutil.rmtree(root / f"sub-{task.label}", ignore_errors=True)
+    return made
 
 
-def _write_tables(root: Path, tasks: list[_Task], bids_dir: Path) -> None:
+def _try_to_make(task: Task) -> HybridCase | _Failure:
+    try:
+        return make_case(task)
+    except (BadImageError, BadLabelsError) as error:
+        return _Failure(task.inputs.label, error)
+
+
+def _write_tables(root: Path, tasks: list[Task], bids_dir: Path) -> None:
     import pandas as pd
 
     rows = [
@@ -303,9 +257,9 @@ def _write_tables(root: Path, tasks: list[_Task], bids_dir: Path) -> None:
     write_tables(
         root,
         participants,
-        name=f"Hybrid infants made of {bids_dir.absolute().name}",
+        name=f"Hybrid infants made of {bids_dir.name}",
         readme="Real scans with perivascular spaces of known geometry put in, made by bgpvs-wf\n"
         "simulate --onto. The truth is in derivatives/truth; desc-ignore_mask has the voxels\n"
         "that may be spaces of the scans' own. These are data of real persons: the terms\n"
-        f"of their source hold ({bids_dir.absolute()}).\n",
+        f"of their source hold ({bids_dir.name}).\n",
     )

@@ -13,6 +13,7 @@ from bgpvs_wf.phantom.shapes import Points
 FAR_MM = 1000.0
 """Distance to what is not there."""
 _MARGIN_MM = 6.0
+_UNEVEN_MM = 0.25  # edges of a voxel that differ by less count as equal
 _BELOW_MM = 2.0
 _LENTIFORM = {"left": (12, 13, LENTIFORM_LABELS[0]), "right": (51, 52, LENTIFORM_LABELS[1])}
 _ACCUMBENS = {"left": 26, "right": 58}
@@ -47,12 +48,13 @@ class SignedDistance:
         box = bounding_box(mask, affine, _MARGIN_MM)
         # Voxels at the array's edge count as if nothing were beyond it.
         padded = np.pad(mask[box], 1)
+        corner = crop_affine(affine, box)
+        corner[:3, 3] -= corner[:3, :3].sum(axis=1)
+        cubes, self._affine = _split_to_cubes(padded, corner)
         # Distances run from centre to centre, the surface lies half a voxel before that.
-        half = float(voxel_sizes(affine).min()) / 2
-        away = distance_to_mm(padded, affine) - distance_mm(padded, affine)
+        half = float(voxel_sizes(self._affine).mean()) / 2
+        away = distance_to_mm(cubes, self._affine) - distance_mm(cubes, self._affine)
         self._field = (away - half * np.sign(away)).astype(np.float32)
-        self._affine = crop_affine(affine, box)
-        self._affine[:3, 3] -= self._affine[:3, :3].sum(axis=1)
 
     def __call__(self, points: Points) -> np.ndarray:
         """Return the distances at points, three arrays of one shape, mm."""
@@ -64,6 +66,21 @@ class SignedDistance:
         near = ndimage.map_coordinates(self._field, held, order=1, mode="nearest")
         beyond = np.tensordot(self._affine[:3, :3], index - held, axes=1)
         return np.asarray(near + np.sqrt((beyond**2).sum(axis=0)))
+
+
+def _split_to_cubes(mask: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cut the voxels of a mask into whole parts that are cubes, more or less."""
+    sizes = voxel_sizes(affine)
+    parts = np.rint(sizes / sizes.min()).astype(int)
+    if np.ptp(sizes / parts) > _UNEVEN_MM:
+        parts = np.rint(2 * sizes / sizes.min()).astype(int)
+    for axis in range(3):
+        if parts[axis] > 1:
+            mask = np.repeat(mask, parts[axis], axis=axis)
+    finer = np.array(affine, float)
+    finer[:3, :3] /= parts
+    finer[:3, 3] += affine[:3, :3] @ ((1 / parts - 1) / 2)
+    return mask, finer
 
 
 def to_voxels(points: Points, affine: np.ndarray) -> Points:

@@ -86,11 +86,18 @@ class ProtocolConfig:
             _check_lengths(f"{name}.voxel_mm", scan.voxel_mm)
             if scan.resolution_mm:
                 _check_lengths(f"{name}.resolution_mm", scan.resolution_mm)
-            if scan.snr <= 0 or scan.bias < 0 or scan.motion_mm < 0 or scan.slice_mm < 0:
+            if min(scan.snr, scan.weighting) <= 0 or not 0 <= scan.apodization <= 1:
                 raise UsageError(
-                    f"The protocol's {name} has a negative number; snr must be above 0, "
-                    "bias, motion_mm and slice_mm 0 or more."
+                    f"The protocol's {name} is out of range: snr and weighting must be above 0, "
+                    "apodization between 0 and 1."
                 )
+            if min(scan.bias, scan.motion_mm, scan.slice_mm) < 0:
+                raise UsageError(
+                    f"The protocol's {name} is out of range: bias, motion_mm and slice_mm must be "
+                    "0 or more."
+                )
+        if min(dataclasses.astuple(self.confounders)) < 0:
+            raise UsageError("The protocol's confounders cannot be negative; 0 is none.")
 
 
 _PARTS = {"t2w": AcquisitionConfig, "t1w": AcquisitionConfig, "confounders": ConfounderConfig}
@@ -147,11 +154,18 @@ def plain(
     )
 
 
-def _read(name: str | os.PathLike[str]) -> dict[str, Any]:
+def _read(name: str | os.PathLike[str], above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Read settings; `above` are the files that are based on these."""
     if Path(name).suffix == ".toml":
         settings = read_toml(name)
         base = settings.pop("base", None)
-        return settings if base is None else _merge(_read(str(base)), settings)
+        if base is None:
+            return settings
+        if Path(base).suffix == ".toml":
+            base = Path(name).parent / base
+            if Path(base).resolve() in (path.resolve() for path in (*above, Path(name))):
+                raise UsageError(f"{name} is based on itself; name a preset as its base.")
+        return _merge(_read(base, (*above, Path(name))), settings)
     if str(name) not in PRESETS:
         raise UsageError(
             f"There is no protocol '{name}'; choose one of {', '.join(PRESETS)}, or a .toml file."

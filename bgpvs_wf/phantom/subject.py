@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bgpvs_wf.anatomy.contrast import tissue_contrast
+from bgpvs_wf.errors import UsageError
 from bgpvs_wf.imaging.geometry import Grid, same_grid
 from bgpvs_wf.imaging.tubes import Tube, tube_occupancy
 from bgpvs_wf.phantom.acquisition import acquire, grid_around
@@ -104,6 +105,8 @@ def simulate_subject(
         If the age is out of range.
     BadLabelsError
         If the label map has no basal ganglia.
+    UsageError
+        If the protocol wants a skull, which a label map has not.
 
     Examples
     --------
@@ -165,6 +168,8 @@ def _anatomy(
     variation: float,
 ) -> Anatomy:
     if labels is not None:
+        if protocol.skull:
+            raise UsageError("A label map has no skull; set skull = false in the protocol.")
         from bgpvs_wf.phantom.label_anatomy import LabelAnatomy
 
         return LabelAnatomy.from_labels(*labels, rng, variation=variation)

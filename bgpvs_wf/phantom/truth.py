@@ -29,7 +29,8 @@ COLUMNS = {
     "diameter_mm": "Mean diameter",
     "volume_mm3": "Volume with its round ends",
     "fill": "How far its signal goes from the tissue's to fluid, 0 to 1",
-    "snr": "Signal of grey matter over the standard deviation of the noise, T2w",
+    "snr": "Signal over the standard deviation of the noise: of the cortex on T2w as the protocol "
+    "has it, or of the nuclei as measured where tubes were put into a scan",
     **{f"start_{a}_mm": f"Lower end of the centre line, {a} (RAS+)" for a in "xyz"},
     **{f"end_{a}_mm": f"Upper end of the centre line, {a} (RAS+)" for a in "xyz"},
 }

@@ -18,8 +18,8 @@ vessel, and would tint its surroundings (chosen)."""
 RING_MM = 1.5
 """The same for the signal around one tube."""
 SPREAD_MM = 0.5
-"""How far beyond its core, which is what rises above chance, a tube's signal is looked for
-(chosen on phantoms)."""
+"""How far beyond its core, which is what rises above chance, a tube's signal is looked for; where
+voxels are larger, that is the core alone (chosen on phantoms)."""
 SURE = 2.0
 """A voxel this many deviations of the tissue's noise off the threshold is surely on its side."""
 FILL = 0.9
@@ -94,8 +94,16 @@ def local_background(
 
 
 def fluid_contrast(excess: np.ndarray, csf: np.ndarray) -> float:
-    """Return how much fluid in bulk exceeds the tissue; 0 where no fluid was found."""
-    return max(float(np.percentile(excess[csf], 75)), 0.0) if csf.any() else 0.0
+    """Return how much fluid in bulk exceeds the tissue; 0 where no fluid was found.
+
+    Labels of fluid that were registered lie partly on tissue; so only voxels that reach half of the
+    brightest of them count, and their upper quartile, since many are shared with tissue.
+    """
+    values = excess[csf]
+    if not values.size:
+        return 0.0
+    fluid = values[values >= 0.5 * np.percentile(values, 95)]
+    return max(float(np.percentile(fluid, 75)), 0.0)
 
 
 def outline(
@@ -108,7 +116,7 @@ def outline(
     """Decide which voxels at and beside the core of tubes belong to them.
 
     A tube thinner than the scan resolves is seen wider and fainter than it is, but the signal it
-    adds, summed over its surroundings, stays that of its fluid. So a tube gets as many voxels as
+    adds, over all voxels it reaches, stays that of its fluid. So a tube gets as many voxels as
     its fluid fills, the brightest ones. Where the signal of fluid is not known, it gets those
     above half of its peak.
 
@@ -141,7 +149,8 @@ def outline(
     belongs = (values >= level) & (values > 0)
     mask = np.zeros(core.shape, bool)
     mask[place] = belongs
-    noise = 1.4826 * float(np.median(np.abs(excess[tissue & ~around]))) or 1e-6
+    rest = np.abs(excess[tissue & ~around])
+    noise = max(1.4826 * float(np.median(rest)), 1e-6) if rest.size else 1e-6
     certainty = np.zeros(core.shape, np.float32)
     certainty[place] = np.clip(np.abs(values - level) / (SURE * noise), 0, 1)
     return Outline(mask, certainty)

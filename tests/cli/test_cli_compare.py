@@ -12,9 +12,18 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bgpvs_wf.cli.cohorts import make_cohort
+from bgpvs_wf.cli import comparison, datasets
+from bgpvs_wf.cli.cohorts import check_cohort, make_cohort
+from bgpvs_wf.cli.datasets import jobs_here, make_once
+from bgpvs_wf.engine.summary import Report
 from bgpvs_wf.errors import UsageError
-from bgpvs_wf.evaluation.experiment import Cohort, HybridInfants, SyntheticInfants
+from bgpvs_wf.evaluation.across import CohortScores, comparison_table
+from bgpvs_wf.evaluation.experiment import (
+    Cohort,
+    HybridInfants,
+    SyntheticInfants,
+    read_experiment,
+)
 
 PROTOCOL = """
 hindbrain = false
@@ -199,15 +208,15 @@ def test_a_cohort_is_made_again_only_if_its_settings_change(tmp_path, drawn):
         return {path.name: path.stat().st_mtime_ns for path in found}
 
     folder = tmp_path / "cohort"
-    made = make_cohort(Cohort("c", drawn, {}), folder, jobs=1)
+    made = make_cohort(Cohort("c", drawn, {}), folder, nprocs=1)
     assert made.truth == folder / "bids" / "derivatives" / "truth"
     assert made.derivatives == {}
     before = times()
-    make_cohort(Cohort("c", drawn, {}), folder, jobs=1)
+    make_cohort(Cohort("c", drawn, {}), folder, nprocs=1)
     assert times() == before
     # The protocol is a setting, too, although its name stays the same.
     Path(drawn.preset).write_text(PROTOCOL + "snr = 10\n")
-    make_cohort(Cohort("c", drawn, {}), folder, jobs=1)
+    make_cohort(Cohort("c", drawn, {}), folder, nprocs=1)
     after = times()
     assert after.keys() == before.keys()
     # Of the T1w only; what comes out as it was keeps its time.
@@ -221,7 +230,7 @@ def test_a_folder_of_others_is_left_alone(tmp_path, drawn):
     file.parent.mkdir(parents=True)
     file.write_text("")
     with pytest.raises(UsageError, match="was not made by this command"):
-        make_cohort(Cohort("c", drawn, {}), tmp_path / "cohort", jobs=1)
+        make_cohort(Cohort("c", drawn, {}), tmp_path / "cohort", nprocs=1)
     assert file.exists()
 
 
@@ -235,7 +244,81 @@ def test_hybrids_of_some_participants_with_their_nuclei(site, tmp_path):
         seed=3,
         anatomy_from="reference",
     )
-    made = make_cohort(Cohort("h", hybrid, {}), tmp_path / "h", jobs=1)
+    made = make_cohort(Cohort("h", hybrid, {}), tmp_path / "h", nprocs=1)
     assert [path.name for path in sorted(made.bids_dir.glob("sub-*"))] == ["sub-02h01"]
     assert made.derivatives == {"truth": made.truth}
     assert list(made.truth.rglob("sub-02h01_desc-anatomy_dseg.nii.gz"))
+    # A corrected age is in the hybrids' table, too.
+    note = (tmp_path / "h" / "bids.json").read_text()
+    assert str(bids / "participants.tsv") in note
+    assert "version" in note
+
+
+@pytest.mark.parametrize("what", ["output", "work"])
+def test_nothing_is_written_into_raw_data(tmp_path, what):
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "dataset_description.json").write_text("{}")
+    hybrid = HybridInfants(onto=raw, derivatives={}, cases=1, seed=1)
+    folders = {"output": tmp_path / "out", "work": tmp_path / "work"}
+    check_cohort(Cohort("h", hybrid, {}), folders)
+    with pytest.raises(UsageError, match=f"The {what} folder .* is inside the raw dataset"):
+        check_cohort(Cohort("h", hybrid, {}), folders | {what: raw / "x"})
+
+
+def test_what_a_stopped_call_left_is_finished(tmp_path):
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        for name in ("a.txt", "dataset_description.json"):
+            (folder / name).write_text("{}")
+
+    bids, old = tmp_path / "bids", tmp_path / "bids.old"
+    make_once(bids, {"seed": 1}, make)
+    make(old)
+    os.utime(old / "a.txt", ns=(10**9, 10**9))
+    make_once(bids, {"seed": 1}, make)
+    assert (bids / "a.txt").stat().st_mtime_ns == 10**9
+    assert not old.exists()
+
+
+@pytest.mark.parametrize(
+    ("nprocs", "memory", "jobs"),
+    [(200, 64.0, 8), (2, 64.0, 2), (200, 4.0, 2), (3, 0.5, 1), (3, 0, 3)],
+)
+def test_infants_are_made_on_this_machine(monkeypatch, nprocs, memory, jobs):
+    monkeypatch.setattr(datasets, "processors", lambda: 8)
+    monkeypatch.setattr(datasets, "memory_gb", lambda: memory)
+    assert jobs_here(nprocs) == jobs
+
+
+def test_a_strategy_that_cannot_run_stops_no_other(tmp_path, monkeypatch):
+    site = Site(tmp_path)
+    site.write(EXPERIMENT)
+    scored = []
+
+    def run(config, verbose):
+        if config.output_dir.name == "anatomy":
+            raise UsageError("It holds another dataset.")
+        return Report(config.output_dir), []
+
+    monkeypatch.setattr(
+        comparison, "make_cohort", lambda *_: comparison.Dataset(tmp_path, tmp_path, {})
+    )
+    monkeypatch.setattr(comparison, "run_both_levels", run)
+    monkeypatch.setattr(comparison, "score_cohort", lambda *args: scored.append(list(args[-1])))
+    experiment = read_experiment(tmp_path / "experiment.toml")
+    machine = {"nprocs": 1, "work_dir": tmp_path / "work"}
+    _, incomplete = comparison._run_cohort(experiment, experiment.cohorts[0], tmp_path, machine, 0)
+    assert scored == [["filter"]]
+    assert incomplete == ["anatomy: It holds another dataset."]
+
+
+def test_hybrids_are_told_from_infants():
+    table = pd.DataFrame({"method": ["a"], "BG Dice": ["0.90"]})
+    infants = CohortScores("i", 3, True, table)
+    hybrids = CohortScores("h", 10, True, table, scans=2)
+    assert infants.heading == "i: 3 scans, nuclei given"
+    assert hybrids.heading == "h: 10 hybrids of 2 scans, nuclei given"
+    assert not infants.notes
+    assert "not independent infants" in hybrids.notes[0]
+    assert comparison_table([infants, hybrids])["scans"].tolist() == ["n/a", "2"]

@@ -34,6 +34,11 @@ def test_writes_subjects_of_the_ages_in_turn(tmp_path, capsys):
         (["--seed", "-1"], "seed"),
         (["--tubes", "-1"], "negative"),
         (["--jobs", "0"], "1 or more"),
+        (["--cases", "2"], "--cases can only be given with --onto"),
+        (["--derivatives", "a=b"], "--derivatives can only be given with --onto"),
+        (["--onto", "x", "--subjects", "3"], "--subjects cannot be given with --onto"),
+        (["--onto", "x", "--from-dseg", "y", "--ages", "3m"], "--ages, --from-dseg cannot be"),
+        (["--table", "aseg"], "--table is of the label map of --from-dseg"),
     ],
 )
 def test_bad_arguments_give_one_line(arguments, message, tmp_path, capsys):
@@ -79,3 +84,12 @@ def test_takes_the_anatomy_from_a_label_map(tmp_path, capsys):
     # Deformed at random, and sizes differ by some percent.
     assert volumes[0] != volumes[1]
     assert volumes[1] == pytest.approx(volumes[0], rel=0.35)
+
+
+def test_help_tells_defaults(capsys):
+    with pytest.raises(SystemExit):
+        main(["simulate", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    for default in ("infants (default: 3)", "protocol (default: bcp)", "scan (default: 1)"):
+        assert default in said
+    assert "None" not in said

@@ -11,9 +11,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from bgpvs_wf.bids.inputs import SubjectInputs
+from bgpvs_wf.cli.validation import Plan, _usable
 from bgpvs_wf.cli.validation_answer import Smallest, pictures, smallest
 from bgpvs_wf.evaluation.tables import TABLES
 from bgpvs_wf.phantom import simulate_dataset
+from bgpvs_wf.phantom.hybrid_dataset import Nuclei
 from bgpvs_wf.phantom.protocol import plain
 
 NAN = float("nan")
@@ -37,9 +40,9 @@ class Site:
     def truth(self) -> str:
         return f"truth={self.bids / 'derivatives' / 'truth'}"
 
-    def validate(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    def validate(self, *words: str | Path, out: str = "out") -> subprocess.CompletedProcess[str]:
         machine = ["-w", "work", "--nprocs", "2", "--omp-nthreads", "1"]
-        command = [sys.executable, "-m", "bgpvs_wf.cli.main", "validate", self.bids, "out"]
+        command = [sys.executable, "-m", "bgpvs_wf.cli.main", "validate", self.bids, out]
         return subprocess.run(
             [str(word) for word in (*command, *machine, *words)],
             capture_output=True,
@@ -92,6 +95,7 @@ def test_the_answer_is_said(validated):
     assert "limits of agreement" in answer
     assert "PVS Dice: " in answer
     assert "All rests on 1 scan" in answer
+    assert "p and intervals are about tubes, not about infants" in answer
     assert f"Page: {site.out / 'validation.html'}" in answer
 
 
@@ -179,6 +183,32 @@ def test_calls_that_cannot_be_served(scan, tmp_path, words, message):
     assert not site.out.exists()
 
 
+@pytest.mark.parametrize("where", ["out", "work"])
+def test_nothing_is_written_into_raw_data(scan, tmp_path, where):
+    site = Site(tmp_path)
+    site.bids.symlink_to(scan.bids)
+    inside = str(site.bids / "mine")
+    done = site.validate(*(["-w", inside] if where == "work" else []), out=inside)
+    assert done.returncode == 2, done.stdout
+    assert "inside the raw dataset" in done.stderr
+    assert not (scan.bids / "mine").exists()
+
+
+def test_who_is_left_out_is_named(tmp_path):
+    scans = [
+        SubjectInputs(subject=subject, session=session)
+        for subject, session in (("1", "a"), ("1", "b"), ("2", None), ("3", None))
+    ]
+    nuclei = {name: Nuclei(tmp_path) for name in ("sub-1_ses-a", "sub-3")}
+    plan = Plan(bids_dir=tmp_path, out=tmp_path, cases=1, seed=1, derivatives={})
+    usable, left_out = _usable(plan, scans, nuclei, ["sub-2: too dark."])
+    assert [scan.label for scan in usable] == ["sub-3"]
+    assert left_out == [
+        "sub-1_ses-a: another session of it has no nuclei.",
+        "sub-1_ses-b: no nuclei were found.",
+    ]
+
+
 def test_smallest_in_words():
     assert str(Smallest((0.7, 0.61, 0.8), "")) == "0.70 mm (95 % interval 0.61 to 0.80 mm)"
     assert str(Smallest((0.7, NAN, NAN), "no interval")) == "0.70 mm (no interval)"
@@ -200,6 +230,8 @@ def test_smallest_is_that_of_all_tubes():
     assert found["50 %"].interval[0] == pytest.approx(0.8, abs=0.1)
     low, high = found["90 %"].interval[1:]
     assert low < found["90 %"].interval[0] < high
+    hybrids = tubes.assign(subject=[f"{name}h0{i % 2}" for i, name in enumerate(tubes["subject"])])
+    assert smallest(hybrids, seed=1) == found  # whole scans are resampled
 
 
 def test_no_scores_no_pictures(tmp_path):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import nibabel as nib
 import numpy as np
@@ -8,8 +9,9 @@ import pandas as pd
 import pytest
 
 from bgpvs_wf.bids.ages import AgeReader
-from bgpvs_wf.errors import AgeError, UsageError
+from bgpvs_wf.errors import AgeError, BGPVSError, UsageError
 from bgpvs_wf.phantom import simulate_dataset
+from bgpvs_wf.phantom.dataset import run_all
 from bgpvs_wf.phantom.protocol import plain
 
 
@@ -84,3 +86,20 @@ def test_refuses_bad_ages_before_writing(tmp_path):
     with pytest.raises(AgeError):
         simulate_dataset(tmp_path / "new", n_subjects=1, ages_weeks=[40, 300], seed=1)
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("error", [BGPVSError, KeyboardInterrupt])
+def test_leaves_nothing_behind_when_it_fails(tmp_path, error):
+    def stop(made):
+        raise error
+
+    with pytest.raises(error):
+        simulate_dataset(
+            tmp_path, n_subjects=1, ages_weeks=[40], seed=1, protocol=plain(4.0), on_subject=stop
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_killed_worker_is_one_clear_line():
+    with pytest.raises(BGPVSError, match="give fewer --jobs"):
+        run_all(os._exit, [1, 1], jobs=2)

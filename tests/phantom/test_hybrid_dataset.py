@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import nibabel as nib
 import numpy as np
@@ -10,8 +11,9 @@ from toy_scan import HOME, NUCLEI, OTHER, toy_scan
 
 from bgpvs_wf.bids.ages import AgeReader
 from bgpvs_wf.cli.main import main
-from bgpvs_wf.errors import BadLabelsError, UsageError
-from bgpvs_wf.phantom.hybrid_dataset import find_nuclei, hybrid_dataset, save_like
+from bgpvs_wf.errors import BadImageError, BadLabelsError, UsageError
+from bgpvs_wf.phantom.hybrid_dataset import Nuclei, find_nuclei, hybrid_dataset
+from bgpvs_wf.phantom.like import read_sidecar, save_like
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +55,15 @@ def test_is_a_bids_dataset_with_ages(made):
     from bids import BIDSLayout
 
     out, _ = made
-    assert BIDSLayout(out, validate=True).get_subjects() == ["ah01", "ah02", "b3moh01", "b3moh02"]
+    assert BIDSLayout(out, validate=True).get_subjects() == [
+        "ah01",
+        "ah02",
+        "bses3moh01",
+        "bses3moh02",
+    ]
     ages = AgeReader([out])
     assert ages.read("ah02").weeks == pytest.approx(46.5)
-    assert ages.read("b3moh01").weeks is None
+    assert ages.read("bses3moh01").weeks is None
     assert sorted(path.name for path in out.iterdir()) == [
         "README",
         "dataset_description.json",
@@ -65,8 +72,8 @@ def test_is_a_bids_dataset_with_ages(made):
         "participants.tsv",
         "sub-ah01",
         "sub-ah02",
-        "sub-b3moh01",
-        "sub-b3moh02",
+        "sub-bses3moh01",
+        "sub-bses3moh02",
     ]
 
 
@@ -87,12 +94,12 @@ def test_scans_keep_header_type_and_scaling(source, made):
         assert 0.98 < same.mean() < 1
     sidecar = json.loads((made[0] / "sub-ah01" / "anat" / "sub-ah01_T2w.json").read_text())
     assert sidecar["SkullStripped"] is True
-    assert sidecar["Sources"][0].endswith("sub-a_T2w.nii.gz")
+    assert sidecar["Sources"] == ["bids:raw:sub-a/anat/sub-a_T2w.nii.gz"]
 
 
 def test_truth_has_what_to_ignore_and_the_tubes(made):
-    folder = made[0] / "derivatives" / "truth" / "sub-b3moh02" / "anat"
-    names = sorted(path.name.removeprefix("sub-b3moh02_") for path in folder.glob("*.nii.gz"))
+    folder = made[0] / "derivatives" / "truth" / "sub-bses3moh02" / "anat"
+    names = sorted(path.name.removeprefix("sub-bses3moh02_") for path in folder.glob("*.nii.gz"))
     assert names == [
         "desc-anatomy_dseg.nii.gz",
         "desc-bgpvs_dseg.nii.gz",
@@ -100,15 +107,16 @@ def test_truth_has_what_to_ignore_and_the_tubes(made):
         "desc-pvs_dseg.nii.gz",
         "label-PVS_probseg.nii.gz",
     ]
-    bgpvs = nib.load(folder / "sub-b3moh02_desc-bgpvs_dseg.nii.gz")
+    bgpvs = nib.load(folder / "sub-bses3moh02_desc-bgpvs_dseg.nii.gz")
     assert np.abs(bgpvs.affine - HOME.affine).max() < 1e-4
     assert np.count_nonzero(np.asarray(bgpvs.dataobj) == 2) > 10
 
 
-def test_same_seed_same_bytes_with_more_jobs(source, made, tmp_path):
+def test_same_seed_same_bytes_with_more_jobs_and_elsewhere(source, made, tmp_path):
     out, nuclei = made
+    elsewhere = shutil.copytree(source[0], tmp_path / "elsewhere" / source[0].name)
     again = hybrid_dataset(
-        source[0], nuclei, tmp_path / "again", cases_per_scan=2, seed=4, n_tubes=4, jobs=2
+        elsewhere, nuclei, tmp_path / "again", cases_per_scan=2, seed=4, n_tubes=4, jobs=2
     )
     files = sorted(path.relative_to(out) for path in out.rglob("*") if path.is_file())
     assert files == sorted(p.relative_to(again) for p in again.rglob("*") if p.is_file())
@@ -136,13 +144,13 @@ def test_some_participants_and_diameters(source, made, tmp_path):
     assert list(nuclei) == ["sub-b_ses-3mo"]
     settings = {"cases_per_scan": 2, "seed": 4, "n_tubes": 4}
     out = hybrid_dataset(bids, nuclei, tmp_path / "out", participants=["b"], **settings)
-    name = "sub-b3moh01/anat/sub-b3moh01_T2w.nii.gz"
+    name = "sub-bses3moh01/anat/sub-bses3moh01_T2w.nii.gz"
     assert (out / name).read_bytes() == (made[0] / name).read_bytes()
     assert not list(out.glob("sub-a*"))
     wide = hybrid_dataset(
         bids, nuclei, tmp_path / "w", participants=["b"], diameters_mm=(1.7, 1.8), **settings
     )
-    rows = (wide / "derivatives" / "truth" / "sub-b3moh01" / "anat").glob("*objects.tsv")
+    rows = (wide / "derivatives" / "truth" / "sub-bses3moh01" / "anat").glob("*objects.tsv")
     table = pd.read_csv(next(rows), sep="\t").groupby("tree").first()
     assert table["diameter_mm"].between(1.7, 1.8).all()
     with pytest.raises(UsageError, match="No participant c found"):
@@ -156,7 +164,54 @@ def test_bad_nuclei_are_named_and_nothing_appears(source, made, tmp_path):
     out = tmp_path / "new"
     with pytest.raises(BadLabelsError, match=r"sub-a_desc-nuclei_dseg\.nii\.gz is on another grid"):
         hybrid_dataset(source[0], nuclei, out, cases_per_scan=1, seed=1)
-    assert not (out / "dataset_description.json").exists()
+    assert not list(out.iterdir())
+
+
+def test_a_bad_scan_is_left_out_and_told_once(source, made, tmp_path):
+    bids = shutil.copytree(source[0], tmp_path / "bids")
+    bad = bids / "sub-a" / "anat" / "sub-a_T2w.nii.gz"
+    bad.write_bytes(bad.read_bytes()[:1000])
+    told: list[str] = []
+    settings = {"seed": 4, "n_tubes": 4, "on_failure": told.append}
+    out = hybrid_dataset(bids, made[1], tmp_path / "out", cases_per_scan=2, **settings)
+    assert len(told) == 1
+    assert str(bad) in told[0]
+    assert not list(out.rglob("*sub-a*"))
+    rows = (out / "participants.tsv").read_text().splitlines()
+    assert [row.split("\t")[0] for row in rows[1:]] == ["sub-bses3moh01", "sub-bses3moh02"]
+    nobody = tmp_path / "nobody"
+    with pytest.raises(BadImageError, match="sub-a_T2w"):
+        hybrid_dataset(bids, made[1], nobody, cases_per_scan=1, participants=["a"], **settings)
+    assert not list(nobody.iterdir())
+
+
+def test_sessions_and_subjects_do_not_collide(tmp_path):
+    def dataset(*stems):
+        bids = tmp_path / stems[0]
+        for stem in stems:
+            folder = bids.joinpath(*stem.split("_"), "anat")
+            folder.mkdir(parents=True)
+            image = nib.Nifti1Image(toy_scan("T2w", 8), HOME.affine)
+            nib.save(image, folder / f"{stem}_T2w.nii.gz")
+        (bids / "dataset_description.json").write_text('{"Name": "x", "BIDSVersion": "1.9.0"}')
+        nuclei = tmp_path / "nuclei.nii.gz"
+        nib.save(nib.Nifti1Image(NUCLEI.astype(np.uint8), HOME.affine), nuclei)
+        return bids, {stem: Nuclei(nuclei) for stem in stems}
+
+    settings = {"cases_per_scan": 1, "seed": 1, "n_tubes": 1}
+    out = hybrid_dataset(*dataset("sub-1_ses-11", "sub-11_ses-1"), tmp_path / "out", **settings)
+    assert sorted(p.name for p in out.glob("sub-*")) == ["sub-11ses1h01", "sub-1ses11h01"]
+    with pytest.raises(UsageError, match="both become sub-2ses1h01"):
+        hybrid_dataset(*dataset("sub-2_ses-1", "sub-2ses1"), tmp_path / "twice", **settings)
+    assert not (tmp_path / "twice").exists()
+
+
+@pytest.mark.parametrize("text", ["{broken", "[1, 2]", "\xff"])
+def test_a_broken_sidecar_is_warned_of_and_not_used(tmp_path, caplog, text):
+    (tmp_path / "a_T2w.json").write_bytes(text.encode("latin-1"))
+    assert read_sidecar(tmp_path / "a_T2w.nii.gz") == {}
+    assert "a_T2w.json" in caplog.text
+    assert read_sidecar(tmp_path / "none_T2w.nii.gz") == {}
 
 
 def test_from_the_command_line(source, tmp_path, capsys):
@@ -167,6 +222,17 @@ def test_from_the_command_line(source, tmp_path, capsys):
     assert main([*command, "--derivatives", f"ref={folder}", "--cases", "1"]) == 0
     assert "sub-ah01: " in capsys.readouterr().out
     assert (tmp_path / "out" / "derivatives" / "truth" / "sub-ah01").is_dir()
+
+
+def test_the_command_line_tells_of_bad_scans_and_exits_1(source, tmp_path, capsys):
+    bids = shutil.copytree(source[0], tmp_path / "bids")
+    bad = bids / "sub-a" / "anat" / "sub-a_T1w.nii.gz"
+    bad.write_bytes(bad.read_bytes()[:1000])
+    command = ["simulate", str(tmp_path / "out"), "--onto", str(bids), "--tubes", "2"]
+    assert main([*command, "--derivatives", f"ref={source[1]}"]) == 1
+    said = capsys.readouterr().out
+    assert f"Left out:\n  T1w image {bad}" in said
+    assert "sub-bses3moh01: " in said
 
 
 def test_an_unscaled_image_is_written_as_it_was(tmp_path):

@@ -13,6 +13,7 @@ from bgpvs_wf.anatomy.tables import harmonise
 from bgpvs_wf.errors import BadLabelsError
 from bgpvs_wf.imaging.geometry import Grid, voxel_volume
 from bgpvs_wf.phantom.label_anatomy import LabelAnatomy
+from bgpvs_wf.phantom.label_shapes import SignedDistance
 
 CONTRAST = {name: tissue_contrast(48, name) for name in ("T1w", "T2w")}
 LENTIFORM = ("putamen", "pallidum")
@@ -114,6 +115,38 @@ def test_signed_distance_of_a_nucleus(plain):
     assert right == pytest.approx([-3, -2, 0, 3, 271], abs=0.6)
     assert plain.inside(("putamen",), -1)(points * [-1, 1, 1]) == pytest.approx(right, abs=0.1)
     assert (plain.inside(("putamen",), -1)(points) > 40).all()
+
+
+@pytest.mark.parametrize("edges", [(0.5, 0.5, 2.0), (0.8, 0.8, 1.1), (1.0, 1.0, 1.0)])
+def test_signed_distance_below_each_face_of_any_voxels(edges):
+    # A block of 12 mm or a little less; the depth below a face is what it is, on each axis.
+    size = np.array(edges)
+    count = (12 / size).astype(int)
+    mask = np.pad(np.ones(count, bool), np.ceil(8 / size).astype(int).max())
+    middle = (np.array(mask.shape) - 1) / 2
+    affine = np.diag([*edges, 1.0])
+    affine[:3, 3] = -middle * size
+    distance = SignedDistance(mask, affine)
+    for axis in range(3):
+        face = count[axis] * size[axis] / 2
+        for depth in (-3.0, -1.0, 0.0, 1.0, 3.0):
+            point = np.zeros(3)
+            point[axis] = face + depth
+            assert distance(tuple(point)) == pytest.approx(depth, abs=0.06), (axis, depth)
+
+
+@pytest.mark.parametrize("voxel", [(0.5, 0.5, 2.0), (0.8, 1.2, 1.0)])
+def test_signed_distance_to_a_ball_on_oblique_grids(voxel):
+    grid = turned_grid(7, voxel, half=14.0)
+    index = np.indices(grid.shape).reshape(3, -1)
+    points = grid.affine[:3, :3] @ index + grid.affine[:3, 3:]
+    mask = (np.linalg.norm(points, axis=0) < 7).reshape(grid.shape)
+    rays = np.random.default_rng(0).normal(size=(3, 300))
+    rays /= np.linalg.norm(rays, axis=0)
+    for depth in (-4.0, -2.0, 0.0, 2.0, 4.0):
+        found = SignedDistance(mask, grid.affine)(tuple(rays * (7 + depth)))
+        assert found.mean() == pytest.approx(depth, abs=0.15)
+        assert np.abs(found - depth).max() < 0.9
 
 
 def test_what_the_map_lacks_is_far_away():

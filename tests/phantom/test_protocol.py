@@ -39,7 +39,11 @@ def test_own_file_says_only_what_differs(tmp_path):
         ("[t2w]\nsnrr = 20\n", "did you mean 't2w.snr'"),
         ("[t2w]\nvoxel_mm = [0.8, 0.8]\n", "three lengths"),
         ("[t2w]\nvoxel_mm = [0.8, 0.8, 9.0]\n", "0.2 to 5"),
-        ("[t1w]\nsnr = 0\n", "snr must be above 0"),
+        ("[t1w]\nsnr = 0\n", "snr and weighting must be above 0"),
+        ("[t1w]\napodization = 3\n", "between 0 and 1"),
+        ("[t1w]\nmotion_mm = -1\n", "0 or more"),
+        ("[confounders]\nvessels = -3\n", "negative"),
+        ('base = "bad.toml"\n', "based on itself"),
         ('base = "siemens"\n', "no protocol 'siemens'"),
         ("[t2w\n", "not valid TOML"),
     ],
@@ -51,6 +55,13 @@ def test_bad_files_give_one_line(text, message, tmp_path):
         load_protocol(path)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_may_start_from_one_beside_it(tmp_path):
+    (tmp_path / "site.toml").write_text('base = "bcp"\nhindbrain = false\n')
+    (tmp_path / "noisy.toml").write_text('base = "site.toml"\n[t2w]\nsnr = 10\n')
+    noisy = load_protocol(tmp_path / "noisy.toml")
+    assert (noisy.t2w.snr, noisy.hindbrain) == (10, False)
 
 
 def test_missing_file_and_unknown_preset():

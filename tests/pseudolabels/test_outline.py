@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from bgpvs_wf.imaging.geometry import Grid, voxel_volume
 from bgpvs_wf.imaging.tubes import Tube, tube_occupancy
-from bgpvs_wf.pseudolabels.outline import FILL, outline
+from bgpvs_wf.pseudolabels.outline import FILL, fluid_contrast, outline
 
 SHAPE = (30, 32, 34)
 
@@ -74,3 +74,19 @@ def test_nothing_found_nothing_drawn():
     found = outline(image, np.zeros(SHAPE, bool), np.ones(SHAPE, bool), 350.0, np.eye(4))
     assert not found.mask.any()
     assert not found.certainty.any()
+
+
+def test_certainty_is_known_where_the_core_fills_the_tissue():
+    image, _, core, affine = scan_of_a_tube(1.2, 0.5)
+    found = outline(image, core, core, 350.0, affine)
+    assert np.isfinite(found.certainty).all()
+
+
+def test_signal_of_fluid_is_found_where_labels_lie_half_on_tissue():
+    rng = np.random.default_rng(1)
+    excess = rng.normal(0, 10, 4000)
+    excess[:1200] += 350
+    csf = np.ones(4000, bool)
+    assert fluid_contrast(excess, csf) == pytest.approx(350, rel=0.04)
+    assert fluid_contrast(excess, ~csf) == 0
+    assert fluid_contrast(-np.abs(excess), csf) == 0
