@@ -90,11 +90,10 @@ def validate(plan: Plan, machine: Mapping[str, Any], verbose: int = 0) -> int:
         nuclei = found | nuclei
         failures += [line for line in problems if line not in failures]
     usable, left_out = _usable(plan, scans, nuclei, failures)
-    failures += left_out
+    left_out = failures = [*failures, *left_out]
     _make_hybrids(plan, usable, nuclei, jobs_here(machine["nprocs"]))
-    left_out = list(failures)
     unfinished, problems = _run_hybrids(plan, given, machine, verbose)
-    failures += problems
+    failures = [*failures, *problems]
     problems = _answer(plan, len(usable), given, left_out, unfinished)
     if failures:
         say("", "Failed; run the same command again to go on:", *(f"  {x}" for x in failures))
@@ -153,9 +152,8 @@ def _usable(
 ) -> tuple[list[SubjectInputs], list[str]]:
     """Return the scans of all subjects with nuclei in each session, and a line for each other."""
     lacking = {scan.label: scan.subject for scan in scans if scan.label not in nuclei}
-    without = set(lacking.values())
     causes = {line.partition(":")[0]: line for line in failures}
-    usable = [scan for scan in scans if scan.subject not in without]
+    usable = [scan for scan in scans if scan.subject not in lacking.values()]
     if not usable:
         told = [causes[label] for label in lacking if label in causes]
         cause = f" ({told[0].rstrip('.')})" if told else ""
@@ -167,7 +165,7 @@ def _usable(
     for scan in scans:
         if scan.label in lacking and scan.label not in causes:
             left_out.append(f"{scan.label}: no nuclei were found.")
-        elif scan.subject in without and scan.label not in lacking:
+        elif scan.subject in lacking.values() and scan.label not in lacking:
             left_out.append(f"{scan.label}: another session of it has no nuclei.")
     say(*(f"Left out: {line}" for line in left_out))
     return usable, left_out

@@ -193,10 +193,10 @@ def _of_method(frame: Any, method: str) -> Any:
 
 def _facts(tables: EvaluationTables, method: str) -> list[str]:
     tubes = _of_method(tables.tubes, method)
-    scans = len(tubes[["subject", "session"]].drop_duplicates()) if len(tubes) else 0
+    hybrids = len(tubes[["subject", "session"]].drop_duplicates()) if len(tubes) else 0
     sizes = sorted({f"{size:.2f}" for size in tubes["voxel_mm"].dropna()}) if len(tubes) else []
     facts = [method] if method else []
-    facts.append(f"{len(tubes)} true PVS in {scans} scan{'s' * (scans != 1)}")
+    facts.append(f"{len(tubes)} true PVS in {hybrids} hybrid{'s' * (hybrids != 1)}")
     return facts + ([f"voxels of {', '.join(sizes)} mm"] if sizes else [])
 
 

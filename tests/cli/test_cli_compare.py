@@ -12,9 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bgpvs_wf.cli import comparison, datasets
+from bgpvs_wf.cli import comparison
 from bgpvs_wf.cli.cohorts import check_cohort, make_cohort
-from bgpvs_wf.cli.datasets import jobs_here, make_once
 from bgpvs_wf.engine.summary import Report
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.evaluation.across import CohortScores, comparison_table
@@ -264,31 +263,6 @@ def test_nothing_is_written_into_raw_data(tmp_path, what):
     check_cohort(Cohort("h", hybrid, {}), folders)
     with pytest.raises(UsageError, match=f"The {what} folder .* is inside the raw dataset"):
         check_cohort(Cohort("h", hybrid, {}), folders | {what: raw / "x"})
-
-
-def test_what_a_stopped_call_left_is_finished(tmp_path):
-    def make(folder: Path) -> None:
-        folder.mkdir()
-        for name in ("a.txt", "dataset_description.json"):
-            (folder / name).write_text("{}")
-
-    bids, old = tmp_path / "bids", tmp_path / "bids.old"
-    make_once(bids, {"seed": 1}, make)
-    make(old)
-    os.utime(old / "a.txt", ns=(10**9, 10**9))
-    make_once(bids, {"seed": 1}, make)
-    assert (bids / "a.txt").stat().st_mtime_ns == 10**9
-    assert not old.exists()
-
-
-@pytest.mark.parametrize(
-    ("nprocs", "memory", "jobs"),
-    [(200, 64.0, 8), (2, 64.0, 2), (200, 4.0, 2), (3, 0.5, 1), (3, 0, 3)],
-)
-def test_infants_are_made_on_this_machine(monkeypatch, nprocs, memory, jobs):
-    monkeypatch.setattr(datasets, "processors", lambda: 8)
-    monkeypatch.setattr(datasets, "memory_gb", lambda: memory)
-    assert jobs_here(nprocs) == jobs
 
 
 def test_a_strategy_that_cannot_run_stops_no_other(tmp_path, monkeypatch):

@@ -117,36 +117,23 @@ def test_signed_distance_of_a_nucleus(plain):
     assert (plain.inside(("putamen",), -1)(points) > 40).all()
 
 
+@pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize("edges", [(0.5, 0.5, 2.0), (0.8, 0.8, 1.1), (1.0, 1.0, 1.0)])
-def test_signed_distance_below_each_face_of_any_voxels(edges):
-    # A block of 12 mm or a little less; the depth below a face is what it is, on each axis.
+def test_signed_distance_from_each_face_of_any_voxels(edges, turned):
+    # A block of 12 mm or a little less about the origin, along the axes of the grid.
     size = np.array(edges)
     count = (12 / size).astype(int)
-    mask = np.pad(np.ones(count, bool), np.ceil(8 / size).astype(int).max())
-    middle = (np.array(mask.shape) - 1) / 2
-    affine = np.diag([*edges, 1.0])
-    affine[:3, 3] = -middle * size
+    mask = np.pad(np.ones(count, bool), int(np.ceil(8 / size.min())))
+    turn = turned_grid(7, (1.0, 1.0, 1.0)).affine[:3, :3] if turned else np.eye(3)
+    affine = np.eye(4)
+    affine[:3, :3] = turn * size
+    affine[:3, 3] = -affine[:3, :3] @ ((np.array(mask.shape) - 1) / 2)
     distance = SignedDistance(mask, affine)
+    depths = np.array([-3.0, -1.0, 0.0, 1.0, 3.0])
     for axis in range(3):
-        face = count[axis] * size[axis] / 2
-        for depth in (-3.0, -1.0, 0.0, 1.0, 3.0):
-            point = np.zeros(3)
-            point[axis] = face + depth
-            assert distance(tuple(point)) == pytest.approx(depth, abs=0.06), (axis, depth)
-
-
-@pytest.mark.parametrize("voxel", [(0.5, 0.5, 2.0), (0.8, 1.2, 1.0)])
-def test_signed_distance_to_a_ball_on_oblique_grids(voxel):
-    grid = turned_grid(7, voxel, half=14.0)
-    index = np.indices(grid.shape).reshape(3, -1)
-    points = grid.affine[:3, :3] @ index + grid.affine[:3, 3:]
-    mask = (np.linalg.norm(points, axis=0) < 7).reshape(grid.shape)
-    rays = np.random.default_rng(0).normal(size=(3, 300))
-    rays /= np.linalg.norm(rays, axis=0)
-    for depth in (-4.0, -2.0, 0.0, 2.0, 4.0):
-        found = SignedDistance(mask, grid.affine)(tuple(rays * (7 + depth)))
-        assert found.mean() == pytest.approx(depth, abs=0.15)
-        assert np.abs(found - depth).max() < 0.9
+        for sign in (-1, 1):
+            away = sign * (count[axis] * size[axis] / 2 + depths)
+            assert distance(tuple(turn[:, axis, None] * away)) == pytest.approx(depths, abs=0.06)
 
 
 def test_what_the_map_lacks_is_far_away():
