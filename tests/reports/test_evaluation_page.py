@@ -270,7 +270,7 @@ def test_validation_gives_its_answer_in_big_numbers(tables, tmp_path):
     limits = f"limits of agreement {row['loa_low']:.2f} to {row['loa_high']:.2f}"
     assert limits.replace("-", "−") in text
     assert re.search(r"Dice of PVS 0\.\d\d ± 0\.\d\d, n = 8", text)
-    assert "112 true PVS in 8 scans" in text
+    assert "112 true PVS in 8 hybrids" in text
     assert "Simulated noise." in text
 
 
