@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bgpvs_wf.bids.inputs import label_of
 from bgpvs_wf.errors import BGPVSError, UsageError
 from bgpvs_wf.evaluation.agreement import agreement
 from bgpvs_wf.evaluation.cases import (
@@ -93,7 +94,7 @@ def evaluate(
         cases += more_cases
         tubes += more_tubes
         problems += more_problems
-        _log.info("%s scored", _label(key))
+        _log.info("%s scored", label_of(*key))
     if all(np.isnan(row["dice"]) for row in cases):
         more = f"; {len(problems) - 1} more" if len(problems) > 1 else ""
         raise UsageError(f"Nothing of {reference} could be scored: {problems[0]}{more}")
@@ -220,7 +221,7 @@ def _score_subject(
     try:
         reference, home = read_reference(key, files)
     except BGPVSError as error:
-        return [], [], [f"{_label(key)}, reference: {error}"]
+        return [], [], [f"{label_of(*key)}, reference: {error}"]
     home_path = (files.get(BGPVS) or files[NUCLEI])[0]
     for method, predicted in of_methods.items():
         bg = pvs = None
@@ -229,16 +230,11 @@ def _score_subject(
             if pvs is None and reference.pvs is not None:
                 raise BGPVSError(f"only {NUCLEI}, so that only its BG is scored.")
         except BGPVSError as error:
-            problems.append(f"{_label(key)}, {method}: {error}")
+            problems.append(f"{label_of(*key)}, {method}: {error}")
         more_cases, more_tubes = score_case(reference, method, bg, pvs)
         cases += more_cases
         tubes += more_tubes
     return cases, tubes, problems
-
-
-def _label(key: Key) -> str:
-    subject, session = key
-    return f"sub-{subject}" + (f"_ses-{session}" if session else "")
 
 
 def _frame(rows: Rows, columns: Mapping[str, Any]) -> pd.DataFrame:

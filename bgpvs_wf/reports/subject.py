@@ -13,6 +13,7 @@ import numpy as np
 from bgpvs_wf.reports.figures import legend, tile_svg
 from bgpvs_wf.reports.headlines import BG_REGION, headlines
 from bgpvs_wf.reports.methods import methods_text
+from bgpvs_wf.reports.page import render
 from bgpvs_wf.reports.registration import atlas_tiles, edge_tiles
 from bgpvs_wf.reports.scene import Scene
 from bgpvs_wf.reports.stack import slice_of, slice_stack
@@ -98,16 +99,7 @@ def render_subject(report: SubjectReport) -> str:
     str
         HTML that refers to nothing outside of itself.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
-    environment = Environment(
-        loader=PackageLoader("bgpvs_wf.reports"),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("subject.html").render(_content(report))
+    return render("subject.html", _content(report))
 
 
 def write_subject_page(report: SubjectReport, path: str | os.PathLike[str]) -> Path:
