@@ -26,10 +26,10 @@ from bgpvs_wf.anatomy.labels import (
 from bgpvs_wf.imaging.geometry import (
     Grid,
     bounding_box,
+    coarsen,
     crop_affine,
     isotropic_grid,
     resample,
-    voxel_sizes,
 )
 from bgpvs_wf.imaging.intensity import foreground
 from bgpvs_wf.imaging.morphology import close_mm, distance_to_mm
@@ -156,7 +156,8 @@ def source_image(
     # A few bright voxels (fat, vessels) would take most of the metric's histogram.
     part = np.minimum(data[box], np.percentile(data[inside], 99.7))
     grid = Grid(part.shape, crop_affine(affine, box))
-    return _smoothed(part, grid.affine, isotropic_grid(grid, voxel_mm))
+    coarse = isotropic_grid(grid, voxel_mm)
+    return coarsen(part, grid.affine, coarse), coarse.affine
 
 
 def _level(
@@ -167,12 +168,5 @@ def _level(
     shape = mask[box].shape
     grid = isotropic_grid(Grid((shape[0], shape[1], shape[2]), cropped), voxel_mm)
     inside = resample(mask[box].astype(np.float32), cropped, grid, 1) > 0.5
-    made = {name: _smoothed(image[box], cropped, grid)[0] for name, image in images.items()}
+    made = {name: coarsen(image[box], cropped, grid) for name, image in images.items()}
     return Target(made, inside, grid.affine)
-
-
-def _smoothed(data: np.ndarray, affine: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """Resample to a coarser grid, against aliasing smoothed by 0.45 of its voxels."""
-    ratio = voxel_sizes(grid.affine) / voxel_sizes(affine)
-    sigma = np.where(ratio > 1, 0.45 * ratio, 0)
-    return resample(ndimage.gaussian_filter(data, sigma), affine, grid, 1), grid.affine

@@ -112,6 +112,16 @@ def resample(data: np.ndarray, affine: np.ndarray, target: Grid, order: int = 1)
     return out.astype(data.dtype) if order == 0 else out
 
 
+def coarsen(data: np.ndarray, affine: np.ndarray, target: Grid) -> np.ndarray:
+    """Resample an array to a coarser grid, float32; against aliasing it is smoothed before.
+
+    The Gaussian's standard deviation is 0.45 of the target's voxel, along axes it is coarser on.
+    """
+    ratio = voxel_sizes(target.affine) / voxel_sizes(affine)
+    sigma = np.where(ratio > 1, 0.45 * ratio, 0)
+    return resample(ndimage.gaussian_filter(np.asarray(data, np.float32), sigma), affine, target)
+
+
 def _corners(shape: tuple[int, ...]) -> np.ndarray:
     axes = [(0, n - 1) for n in shape]
     return np.array([(i, j, k, 1) for i in axes[0] for j in axes[1] for k in axes[2]], float)

@@ -1,0 +1,149 @@
+"""What is done to a patch before a network sees it: space, contrast, noise, resolution, motion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bgpvs_wf.phantom.acquisition import move
+
+if TYPE_CHECKING:
+    import torch
+    from monai.transforms import Compose
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentationConfig:
+    """How much patches are changed; probabilities are of a patch."""
+
+    rotation_deg: float = 15.0
+    """Largest turn about each axis."""
+    scaling: float = 0.15
+    """Largest change of size, as a share."""
+    contrast: float = 0.25
+    """Probability of a painted random contrast, where all tissues are labelled."""
+    intensity: float = 0.3
+    """Probability of each of noise, blur, gamma, bias field and the like."""
+    motion: float = 0.1
+    """Probability of ripples of movement."""
+    t2w_only: float = 0.2
+    """Probability that the T1w is taken away."""
+    t1w_only: float = 0.1
+    """Probability that the T2w is taken away."""
+
+
+def sample_patch(
+    array: np.ndarray,
+    nearest: tuple[int, ...],
+    centre: np.ndarray,
+    size: tuple[int, int, int],
+    rng: np.random.Generator,
+    config: AugmentationConfig,
+    *,
+    flip: bool,
+) -> torch.Tensor:
+    """Cut a turned and scaled patch in one interpolation.
+
+    Parameters
+    ----------
+    array : ndarray, shape (channels, x, y, z)
+        May be mapped from a file: only what is needed is read.
+    nearest : tuple of int
+        Channels of labels; the others are interpolated linearly. Outside the array all are 0.
+    centre : ndarray, shape (3,)
+        Voxel in the middle of the patch.
+    size : tuple of 3 int
+    rng : Generator
+    config : AugmentationConfig
+    flip : bool
+        Whether left and right may change places.
+
+    Returns
+    -------
+    Tensor of float32, shape (channels, *size)
+    """
+    import torch
+    from scipy.spatial.transform import Rotation
+    from torch.nn import functional
+
+    angles = rng.uniform(-1, 1, 3) * config.rotation_deg
+    scales = np.exp(rng.uniform(-1, 1) * config.scaling + rng.uniform(-0.3, 0.3, 3) * config.scaling)
+    matrix = Rotation.from_euler("xyz", angles, degrees=True).as_matrix() @ np.diag(scales)
+    if flip and rng.random() < 0.5:
+        matrix[:, 0] *= -1
+    half = (np.array(size) - 1) / 2
+    reach = np.abs(matrix) @ half + 1
+    shape = np.array(array.shape[1:])
+    # A patch wholly outside the array still needs a voxel to be cut from.
+    low = np.clip(np.floor(centre - reach).astype(int), 0, shape - 1)
+    high = np.clip(np.ceil(centre + reach).astype(int) + 1, low + 1, shape)
+    part = array[:, low[0] : high[0], low[1] : high[1], low[2] : high[2]]
+    source = torch.from_numpy(np.ascontiguousarray(part, np.float32))[None]
+    axes = [torch.arange(n, dtype=torch.float32) - h for n, h in zip(size, half, strict=True)]
+    offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
+    places = offsets @ torch.from_numpy(matrix.T.astype(np.float32))
+    places += torch.from_numpy((centre - low).astype(np.float32))
+    extent = torch.tensor([max(n - 1, 1) for n in part.shape[1:]], dtype=torch.float32)
+    # The sampler counts axes from the last to the first, from -1 to 1.
+    grid = (2 * places / extent - 1).flip(-1)[None]
+    labels = list(nearest)
+    others = [i for i in range(len(array)) if i not in nearest]
+    patch = torch.empty((len(array), *size))
+    for channels, mode in ((labels, "nearest"), (others, "bilinear")):
+        patch[channels] = functional.grid_sample(
+            source[:, channels], grid, mode=mode, padding_mode="zeros", align_corners=True
+        )[0]
+    return patch
+
+
+def intensity_transforms(config: AugmentationConfig) -> Compose:
+    """Return MONAI's transforms of a standardised patch; seed them before each use."""
+    from monai import transforms as mt
+
+    chance = config.intensity
+    return mt.Compose(
+        [
+            mt.RandBiasField(degree=3, coeff_range=(0.0, 0.15), prob=chance / 2),
+            mt.RandGaussianSmooth((0.25, 0.8), (0.25, 0.8), (0.25, 0.8), prob=chance / 2),
+            mt.RandSimulateLowResolution(prob=chance / 3, zoom_range=(0.55, 1.0)),
+            mt.RandGibbsNoise(prob=chance / 3, alpha=(0.0, 0.4)),
+            mt.RandAdjustContrast(prob=chance, gamma=(0.7, 1.5), retain_stats=True),
+            mt.RandScaleIntensity(factors=0.25, prob=chance),
+            mt.RandShiftIntensity(offsets=0.3, prob=chance),
+            mt.RandGaussianNoise(prob=chance, std=0.25),
+        ]
+    )
+
+
+def ripple(
+    images: np.ndarray, rng: np.random.Generator, voxel_mm: float, config: AugmentationConfig
+) -> np.ndarray:
+    """Return images of a head that moved, sometimes; see `bgpvs_wf.phantom.acquisition.move`."""
+    if rng.random() >= config.motion:
+        return images
+    motion = rng.uniform(0.1, 0.6)
+    # Magnitudes are what moves: standardised images have negative values.
+    return np.stack([move(i - i.min(), rng, motion, voxel_mm) + i.min() for i in images])
+
+
+def drop_modality(
+    images: torch.Tensor,
+    present: tuple[bool, bool],
+    rng: np.random.Generator,
+    config: AugmentationConfig,
+) -> torch.Tensor:
+    """Take T1w or T2w away at random, so that one network serves whoever has but one.
+
+    A modality that is missing is 0 everywhere, whatever was done to the patch before.
+    """
+    draw = rng.random()
+    t2w, t1w = present
+    if t2w and t1w:
+        t1w = draw >= config.t2w_only
+        t2w = not config.t2w_only <= draw < config.t2w_only + config.t1w_only
+    for channel, there in zip(images, (t2w, t1w), strict=True):
+        if not there:
+            channel.zero_()
+    return images

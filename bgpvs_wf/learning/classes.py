@@ -1,0 +1,105 @@
+"""The classes that networks tell apart, and how they stand to harmonised anatomy labels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bgpvs_wf.anatomy.labels import BG_LABELS, NUCLEI, SIDES, THALAMUS_LABELS, VENTRICLE_LABELS
+from bgpvs_wf.errors import BadLabelsError
+
+_OF_NAME = {
+    "caudate": (11, 50),
+    "putamen": (12, 51),
+    "pallidum": (13, 52),
+    "accumbens": (26, 58),
+    "thalamus": THALAMUS_LABELS,
+    "ventricle": VENTRICLE_LABELS,
+}
+"""Name of a class to its labels, left and right where it has sides."""
+FINE_CLASSES = ("rest", *_OF_NAME)
+"""Classes of the fine network's first channels; one more channel tells perivascular spaces."""
+BG_CLASSES = (1, 2, 3, 4)
+THALAMUS_CLASS = 5
+VENTRICLE_CLASS = 6
+COARSE_CLASSES = ("background", "brain", "ventricle", "left nuclei", "right nuclei")
+"""Classes of the coarse network."""
+LEFT_NUCLEI, RIGHT_NUCLEI = 3, 4
+_VENTRICLE_LABEL = 213  # as a whole, without sides
+
+
+def fine_classes(dseg: np.ndarray) -> np.ndarray:
+    """Return the classes of harmonised labels, uint8.
+
+    Raises
+    ------
+    BadLabelsError
+        If there are no basal ganglia, or putamen and pallidum are one label.
+
+    Examples
+    --------
+    >>> fine_classes(np.array([0, 11, 51, 49, 43, 2]))
+    array([0, 1, 2, 5, 6, 0], dtype=uint8)
+    """
+    found = set(np.unique(dseg).tolist())
+    missing = [name for name in FINE_CLASSES[1:4] if found.isdisjoint(_OF_NAME[name])]
+    if missing:
+        raise BadLabelsError(
+            f"The labels to learn from have no {' and no '.join(missing)}; "
+            "give an anatomy that tells the nuclei apart."
+        )
+    classes = np.zeros(dseg.shape, np.uint8)
+    for number, name in enumerate(FINE_CLASSES[1:], start=1):
+        classes[np.isin(dseg, _OF_NAME[name])] = number
+    return classes
+
+
+def coarse_classes(dseg: np.ndarray, brain: np.ndarray) -> np.ndarray:
+    """Return the coarse classes, uint8, of harmonised labels and a mask of the brain."""
+    classes = brain.astype(np.uint8)
+    classes[np.isin(dseg, VENTRICLE_LABELS)] = 2
+    for side, number in (("left", LEFT_NUCLEI), ("right", RIGHT_NUCLEI)):
+        classes[np.isin(dseg, [label for label in SIDES[side] if label in NUCLEI])] = number
+    return classes
+
+
+def anatomy_labels(classes: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return harmonised labels, int16, of fine classes and a mask of the right side.
+
+    Examples
+    --------
+    >>> anatomy_labels(np.array([1, 1, 5, 6]), np.array([False, True, True, True]))
+    array([ 11,  50,  49, 213], dtype=int16)
+    """
+    table = np.zeros((2, len(FINE_CLASSES)), np.int16)
+    for number, name in enumerate(FINE_CLASSES[1:], start=1):
+        table[:, number] = _OF_NAME[name][:2] if name != "ventricle" else _VENTRICLE_LABEL
+    return np.asarray(table[right.astype(np.uint8), classes])
+
+
+def divide_bg(dseg: np.ndarray, bg: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Return an anatomy whose basal ganglia are exactly a mask; each voxel has its nearest nucleus.
+
+    Labels drawn by hand say as a rule what is basal ganglia, not which nucleus.
+
+    Parameters
+    ----------
+    dseg : ndarray of int, shape (x, y, z)
+        Harmonised labels that tell nuclei apart, roughly right.
+    bg : ndarray of bool, shape (x, y, z)
+    affine : ndarray, shape (4, 4)
+
+    Raises
+    ------
+    BadLabelsError
+        If the anatomy has no basal ganglia.
+    """
+    from bgpvs_wf.imaging.morphology import nearest_label
+
+    nuclei = np.where(np.isin(dseg, BG_LABELS), dseg, 0)
+    if not nuclei.any():
+        raise BadLabelsError(
+            "There are no nuclei to divide the labelled basal ganglia by; "
+            "check that labels and scan belong together."
+        )
+    kept = np.where(nuclei > 0, 0, dseg)
+    return np.where(bg, nearest_label(nuclei, affine), kept).astype(np.int16)

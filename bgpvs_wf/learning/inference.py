@@ -1,0 +1,131 @@
+"""A network on a whole image: windows, flips, devices."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bgpvs_wf.learning.networks import NetworkConfig
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+_log = logging.getLogger(__name__)
+
+WINDOWS = {"coarse": (96, 112, 96), "fine": (80, 80, 80)}
+"""Voxels of a network's window: the head at 2 mm fits into one, the box at 0.5 mm into a few."""
+OVERLAP = 0.25
+
+
+def choose_device(name: str) -> torch.device:
+    """Return a device by name; `auto` is a GPU where there is one.
+
+    Raises
+    ------
+    UsageError
+        If it is not there.
+    """
+    import torch
+
+    from bgpvs_wf.errors import UsageError
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name not in ("cpu", "cuda"):
+        raise UsageError(f"There is no device '{name}'; choose auto, cpu or cuda.")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError("There is no GPU that torch can use here; choose the device auto or cpu.")
+    return torch.device(name)
+
+
+def apply_network(
+    network: nn.Module,
+    config: NetworkConfig,
+    images: np.ndarray,
+    window: tuple[int, int, int],
+    *,
+    flips: bool = False,
+    fast: bool = False,
+) -> dict[str, np.ndarray]:
+    """Apply a network to a standardised image on the device its weights are on.
+
+    If the GPU runs out of memory, the processor does it; the network is there then.
+
+    Parameters
+    ----------
+    network : Module
+    config : NetworkConfig
+    images : ndarray of float32, shape (2, x, y, z)
+    window : tuple of 3 int
+    flips : bool
+        Average with the result on the mirror image (left and right exchanged). Only for heads
+        without sides.
+    fast : bool
+        Compute in bfloat16 where that is quicker. Without it a processor gives the same numbers
+        as others of its kind do, to rounding in float32.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Head to probabilities, float32, shape (channels, x, y, z).
+    """
+    import torch
+
+    try:
+        return _apply(network, config, images, window, flips, fast)
+    except torch.cuda.OutOfMemoryError:
+        _log.warning("The GPU has too little free memory; going on without it.")
+        torch.cuda.empty_cache()
+        return _apply(network.to("cpu"), config, images, window, flips, fast)
+
+
+def _apply(
+    network: nn.Module,
+    config: NetworkConfig,
+    images: np.ndarray,
+    window: tuple[int, int, int],
+    flips: bool,
+    fast: bool,
+) -> dict[str, np.ndarray]:
+    import torch
+    from monai.inferers import sliding_window_inference
+
+    device = next(network.parameters()).device
+    network.eval()
+    batch = torch.from_numpy(np.ascontiguousarray(images, np.float32))[None].to(device)
+
+    def probabilities(x: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(device.type, torch.bfloat16, enabled=fast and fast_bfloat16(device)):
+            logits = network(x)
+        parts = []
+        for head in config.heads:
+            part = logits[:, config.channels(head)].float()
+            parts.append(part.sigmoid() if head == "pvs" else part.softmax(1))
+        return torch.cat(parts, 1)
+
+    def windows(x: torch.Tensor) -> torch.Tensor:
+        result = sliding_window_inference(
+            x, window, 1, probabilities, overlap=OVERLAP, mode="gaussian"
+        )
+        assert isinstance(result, torch.Tensor)
+        return result
+
+    with torch.inference_mode():
+        result = windows(batch)
+        if flips:
+            result = (result + windows(batch.flip(2)).flip(2)) / 2
+    out = result[0].cpu().numpy()
+    return {head: out[config.channels(head)] for head in config.heads}
+
+
+def fast_bfloat16(device: torch.device) -> bool:
+    """Tell whether a device computes faster in bfloat16: recent GPUs and some processors do."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -1,0 +1,94 @@
+"""Losses: each voxel counts as much as its label is sure, rare classes as much as common ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bgpvs_wf.learning.classes import BG_CLASSES, VENTRICLE_CLASS
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+AROUND = 0.1
+"""Weight, in the loss of PVS, of voxels outside the basal ganglia (chosen)."""
+_NEVER = -30.0
+
+
+def class_loss(logits: Tensor, classes: Tensor, confidence: Tensor) -> Tensor:
+    """Return cross entropy and soft Dice (means over what is there), weighted by confidence.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (batch, classes, x, y, z)
+    classes : Tensor of int64, shape (batch, x, y, z)
+    confidence : Tensor, shape (batch, x, y, z)
+        0 (does not count) to 1.
+
+    Returns
+    -------
+    Tensor, shape ()
+    """
+    from torch.nn import functional
+
+    entropy = functional.cross_entropy(logits, classes, reduction="none")
+    entropy = (entropy * confidence).sum() / confidence.sum().clamp(min=1)
+    truth = functional.one_hot(classes, logits.shape[1]).movedim(-1, 1)
+    dice = soft_dice(logits.softmax(1)[:, 1:], truth[:, 1:], confidence[:, None])
+    return entropy + dice
+
+
+def pvs_loss(logits: Tensor, pvs: Tensor, classes: Tensor, confidence: Tensor) -> Tensor:
+    """Return binary cross entropy in and around the basal ganglia, and soft Dice in them.
+
+    PVS are tens of voxels among millions; what is far from the nuclei says little, and outside of
+    them nothing is asked for.
+
+    Parameters
+    ----------
+    logits, pvs : Tensor, shape (batch, x, y, z)
+        Output, and 0 or 1.
+    classes : Tensor of int64, shape (batch, x, y, z)
+        Of the anatomy.
+    confidence : Tensor, shape (batch, x, y, z)
+    """
+    import torch
+    from torch.nn import functional
+
+    inside = torch.isin(classes, torch.tensor(BG_CLASSES, device=classes.device)) | (pvs > 0)
+    weight = confidence * torch.where(inside, 1.0, AROUND)
+    entropy = functional.binary_cross_entropy_with_logits(logits, pvs, reduction="none")
+    entropy = (entropy * weight).sum() / weight.sum().clamp(min=1)
+    within = (confidence * inside)[:, None]
+    return entropy + soft_dice(logits.sigmoid()[:, None], pvs[:, None], within)
+
+
+def soft_dice(share: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+    """Return 1 - the weighted soft Dice of a batch, averaged over the classes that are in it.
+
+    Parameters
+    ----------
+    share : Tensor, shape (batch, classes, x, y, z)
+    truth : Tensor, shape (batch, classes, x, y, z)
+    weight : Tensor, shape (batch, 1, x, y, z)
+    """
+    axes = (0, 2, 3, 4)
+    truth = truth * weight
+    share = share * weight
+    total = truth.sum(axes)
+    overlap = (2 * (share * truth).sum(axes) + 1) / (share.sum(axes) + total + 1)
+    there = total > 0
+    return 1 - (overlap[there].mean() if there.any() else overlap.mean())
+
+
+def without_ventricles(logits: Tensor, known: torch.Tensor) -> Tensor:
+    """Take the class of ventricles out where a case's labels do not know it.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (batch, classes, x, y, z)
+    known : Tensor of bool, shape (batch,)
+    """
+    masked = logits.clone()
+    masked[~known, VENTRICLE_CLASS] = _NEVER
+    return masked

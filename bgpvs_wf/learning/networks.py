@@ -1,0 +1,51 @@
+"""The networks: MONAI's dynamic U-Net, whose first block keeps the full resolution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bgpvs_wf.learning.classes import COARSE_CLASSES, FINE_CLASSES
+
+if TYPE_CHECKING:
+    from torch import nn
+
+HEADS = {"coarse": len(COARSE_CLASSES), "anatomy": len(FINE_CLASSES), "pvs": 1}
+"""Name of a head to its channels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """A network; with these numbers and its weights it can be built again."""
+
+    heads: tuple[str, ...]
+    """`coarse`, or `anatomy`, `pvs` or both: the channels of the output, in this order."""
+    filters: tuple[int, ...] = (16, 32, 64, 128)
+    """Channels of each level; the first is at full resolution, each further one at half of it."""
+
+    def channels(self, head: str) -> slice:
+        """Return where the channels of a head are in the output.
+
+        Examples
+        --------
+        >>> NetworkConfig(heads=("anatomy", "pvs")).channels("pvs")
+        slice(7, 8, None)
+        """
+        start = sum(HEADS[name] for name in self.heads[: self.heads.index(head)])
+        return slice(start, start + HEADS[head])
+
+
+def build_network(config: NetworkConfig) -> nn.Module:
+    """Build a network with random weights: T2w and T1w in, a channel for each class out."""
+    from monai.networks.nets import DynUNet
+
+    levels = len(config.filters)
+    return DynUNet(
+        spatial_dims=3,
+        in_channels=2,
+        out_channels=sum(HEADS[head] for head in config.heads),
+        kernel_size=[3] * levels,
+        strides=[1] + [2] * (levels - 1),
+        upsample_kernel_size=[2] * (levels - 1),
+        filters=list(config.filters),
+    )

@@ -1,0 +1,166 @@
+"""What the networks see of a subject: the whole head at 2 mm, the box of the nuclei at 0.5 mm.
+
+Axes are brought into the order right, anterior, superior; an oblique scan stays oblique, so that
+nothing is interpolated that need not be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import nibabel as nib
+import numpy as np
+
+from bgpvs_wf.imaging.geometry import (
+    Grid,
+    bounding_box,
+    coarsen,
+    crop_affine,
+    isotropic_grid,
+    resample,
+    voxel_sizes,
+)
+from bgpvs_wf.imaging.intensity import foreground
+
+MODALITIES = ("T2w", "T1w")
+"""Channels of an input, in this order."""
+COARSE_MM, FINE_MM = 2.0, 0.5
+MARGIN_MM = 12.0
+"""How far the fine box reaches beyond the nuclei (chosen): what a voxel at the border needs."""
+CLIP = 5.0
+"""Standardised values are cut here (chosen): fat and vessels beyond tell nothing."""
+_KEPT_MM = (0.4, 0.62)
+"""Voxels between these are taken as they are: nothing gains from interpolation (chosen)."""
+
+Box = tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True)
+class Scan:
+    """The images of a subject on one grid, axes in the order right, anterior, superior."""
+
+    images: np.ndarray
+    """float32, shape (2, x, y, z), in the order of `MODALITIES`; one that is missing is 0."""
+    present: tuple[bool, bool]
+    grid: Grid
+    home: Grid
+    """The grid the images came on; see `to_home`."""
+
+    @classmethod
+    def from_arrays(
+        cls, t2w: np.ndarray | None, t1w: np.ndarray | None, affine: np.ndarray
+    ) -> Scan:
+        """Make a scan of preprocessed images on one grid; one may be missing.
+
+        Raises
+        ------
+        ValueError
+            If both are missing, or their shapes differ.
+        """
+        given = [image for image in (t2w, t1w) if image is not None]
+        if not given or any(image.shape != given[0].shape for image in given):
+            raise ValueError("a scan needs a T2w or a T1w, both of one shape")
+        turned = [None if image is None else canonical(image, affine) for image in (t2w, t1w)]
+        shape, turned_affine = next((x[0].shape, x[1]) for x in turned if x is not None)
+        images = np.zeros((2, *shape), np.float32)
+        for channel, pair in zip(images, turned, strict=True):
+            if pair is not None:
+                channel[...] = pair[0]
+        return cls(
+            images,
+            (t2w is not None, t1w is not None),
+            Grid(shape, turned_affine),
+            Grid(given[0].shape, np.asarray(affine, float)),
+        )
+
+    def coarse(self) -> tuple[np.ndarray, Grid]:
+        """Return the head at 2 mm, standardised, and its grid."""
+        leading = self.images[0 if self.present[0] else 1]
+        box = bounding_box(foreground(leading), self.grid.affine, 2 * COARSE_MM)
+        part = part_of(self.grid, box)
+        grid = isotropic_grid(part, COARSE_MM)
+        images = [coarsen(image[box], part.affine, grid) for image in self.images]
+        return standardise(np.stack(images)), grid
+
+    def fine(self, box: Box) -> tuple[np.ndarray, Grid]:
+        """Return a box of the scan (see `box_around`) at 0.5 mm, standardised, and its grid."""
+        part = part_of(self.grid, box)
+        grid = fine_grid(part)
+        if grid is part:
+            return standardise(self.images[:, *box]), grid
+        # A spline looks a few voxels beyond the box only.
+        near = slices_around(self.grid, part, 4)
+        images = np.zeros((2, *grid.shape), np.float32)
+        for channel, image, there in zip(images, self.images, self.present, strict=True):
+            if there:
+                affine = crop_affine(self.grid.affine, near)
+                channel[...] = np.maximum(resample(image[near], affine, grid, order=3), 0)
+        return standardise(images), grid
+
+    def box_around(self, mask: np.ndarray, grid: Grid) -> Box:
+        """Return the box of the fine network around a mask on another grid of parallel axes.
+
+        Raises
+        ------
+        ValueError
+            If the mask is empty.
+        """
+        inner = part_of(grid, bounding_box(mask, grid.affine, MARGIN_MM))
+        return slices_around(self.grid, inner, 0)
+
+
+def canonical(data: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Bring the axes of an array into the order right, anterior, superior; lossless."""
+    to = nib.io_orientation(affine)
+    turned = nib.apply_orientation(np.asarray(data), to)
+    return turned, np.asarray(affine) @ nib.orientations.inv_ornt_aff(to, data.shape)
+
+
+def to_home(data: np.ndarray, home: Grid) -> np.ndarray:
+    """Undo `canonical`: bring the axes back into the order they have at home."""
+    back = nib.orientations.ornt_transform(
+        nib.io_orientation(np.eye(4)), nib.io_orientation(home.affine)
+    )
+    return np.asarray(nib.apply_orientation(data, back))
+
+
+def fine_grid(box: Grid) -> Grid:
+    """Return the grid of the fine network in a box: 0.5 mm, or the box's own if close to it."""
+    sizes = voxel_sizes(box.affine)
+    if sizes.min() >= _KEPT_MM[0] and sizes.max() <= _KEPT_MM[1]:
+        return box
+    return isotropic_grid(box, FINE_MM)
+
+
+def standardise(images: np.ndarray) -> np.ndarray:
+    """Give each image the mean 0 and the deviation 1 where it is not 0; clipped, float32.
+
+    Parameters
+    ----------
+    images : ndarray, shape (channels, x, y, z)
+        Background is 0; a channel that is 0 everywhere stays as it is.
+    """
+    out = np.zeros(images.shape, np.float32)
+    for channel, image in zip(out, images, strict=True):
+        inside = image[image > 0]
+        if not inside.size:
+            continue
+        low, high = np.percentile(inside, (0.5, 99.5))
+        kept = inside[(inside >= low) & (inside <= high)]
+        channel[...] = np.clip((image - kept.mean()) / max(float(kept.std()), 1e-6), -CLIP, CLIP)
+    return out
+
+
+def slices_around(grid: Grid, inner: Grid, margin: int) -> Box:
+    """Return the slices of a grid that hold another one of parallel axes, grown by voxels."""
+    corners = np.array([[0, 0, 0], np.array(inner.shape) - 1], float) + [[-0.5], [0.5]]
+    ends = nib.affines.apply_affine(np.linalg.inv(grid.affine) @ inner.affine, corners)
+    low = np.maximum(np.floor(ends.min(axis=0) + 0.5 + 1e-6).astype(int) - margin, 0)
+    high = np.minimum(np.ceil(ends.max(axis=0) + 0.5 - 1e-6).astype(int) + margin, grid.shape)
+    return slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2])
+
+
+def part_of(grid: Grid, box: Box) -> Grid:
+    """Return the grid of a part of an array."""
+    shape = tuple(s.stop - s.start for s in box)
+    return Grid((shape[0], shape[1], shape[2]), crop_affine(grid.affine, box))
