@@ -28,7 +28,8 @@ class AnatomyConfig:
     """Where the nuclei come from: see `bgpvs_wf.workflows.anatomy`."""
 
     source: str = "auto"
-    """`derivatives`, `atlas`, or `auto` (derivatives where there are any, else atlas)."""
+    """`derivatives`, `atlas`, or `auto`: the model where there is one, for pseudo-labels
+    derivatives where there are any, else atlas."""
     atlases: tuple[str, ...] = ()
     """Names or folders of the atlases to choose from; none means all that are known."""
     bg_region: str = "nuclei"
@@ -66,6 +67,18 @@ class PseudolabelConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PredictConfig:
+    """Segmentation by a trained model: see `bgpvs_wf.learning.prediction`."""
+
+    model: str = ""
+    """Name of a model in the box, or the folder of another; empty means the default in the box."""
+    device: str = "auto"
+    """`cpu`, `cuda`, or `auto` (a GPU where there is one)."""
+    flips: bool = True
+    """Average with what the mirror image gives; it takes twice the time."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class QuantifyConfig:
     """Measures: see `bgpvs_wf.quantification`."""
 
@@ -77,12 +90,15 @@ _STAGES: dict[str, type] = {
     "prepare": PrepareConfig,
     "anatomy": AnatomyConfig,
     "pseudolabel": PseudolabelConfig,
+    "predict": PredictConfig,
     "quantify": QuantifyConfig,
 }
 _CHOICES = {
     "anatomy.source": ("auto", "derivatives", "atlas"),
     "anatomy.bg_region": ("nuclei", "closed"),
     "pseudolabel.strategy": ("anatomy", "vesselness", "filter"),
+    "predict.device": ("auto", "cpu", "cuda"),
+    "segmentation": ("model", "pseudolabel", "both"),
     "analysis_level": ("participant", "group"),
 }
 
@@ -115,9 +131,13 @@ class RunConfig:
     """Memory all nodes together may use; 0 means nine tenths of the machine's."""
     random_seed: int = 20260101
     stop_on_first_crash: bool = False
+    segmentation: str = "model"
+    """`model` (a trained one), `pseudolabel`, or `both`: measured is what the model finds, and
+    pseudo-labels are written as well."""
     prepare: PrepareConfig = field(default_factory=PrepareConfig)
     anatomy: AnatomyConfig = field(default_factory=AnatomyConfig)
     pseudolabel: PseudolabelConfig = field(default_factory=PseudolabelConfig)
+    predict: PredictConfig = field(default_factory=PredictConfig)
     quantify: QuantifyConfig = field(default_factory=QuantifyConfig)
 
     def __post_init__(self) -> None:
@@ -127,6 +147,9 @@ class RunConfig:
                 object.__setattr__(self, name, Path(value).expanduser().absolute())
         derivatives = {k: Path(v).expanduser().absolute() for k, v in self.derivatives.items()}
         object.__setattr__(self, "derivatives", derivatives)
+        if os.sep in self.predict.model:
+            model = str(Path(self.predict.model).expanduser().absolute())
+            object.__setattr__(self, "predict", dataclasses.replace(self.predict, model=model))
         for dotted, choices in _CHOICES.items():
             value = self
             for part in dotted.split("."):
@@ -138,6 +161,26 @@ class RunConfig:
     def threads(self) -> int:
         """Threads a node may use."""
         return self.omp_nthreads or min(self.nprocs, 8)
+
+    @property
+    def has_model(self) -> bool:
+        """Whether a model segments."""
+        return self.segmentation != "pseudolabel"
+
+    @property
+    def has_pseudolabels(self) -> bool:
+        """Whether pseudo-labels are made."""
+        return self.segmentation != "model"
+
+    @property
+    def model_finds_nuclei(self) -> bool:
+        """Whether the nuclei that are measured come from the model."""
+        return self.has_model and self.anatomy.source == "auto"
+
+    @property
+    def needs_anatomy(self) -> bool:
+        """Whether nuclei from derivatives or atlases are needed."""
+        return self.has_pseudolabels or not self.model_finds_nuclei
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> RunConfig:
@@ -246,7 +289,7 @@ def _convert(value: Any, annotation: Any, name: str) -> Any:
     kind = str(annotation)
     try:
         if kind.startswith("tuple[") and not isinstance(value, str):
-            item = float if "float" in kind else str
+            item = float if "float" in kind else int if "int" in kind else str
             return tuple(item(v) for v in value)
         if kind == "bool" and isinstance(value, bool):
             return value

@@ -37,3 +37,9 @@ class AtlasError(BGPVSError):
 
 class RegistrationError(BGPVSError):
     """Two images that could not be brought together."""
+
+
+class ModelError(BGPVSError):
+    """A model that is not there, incomplete, damaged, or not what its description says."""
+
+    exit_code = 2

@@ -10,9 +10,18 @@ from nipype.interfaces.base import File, TraitedSpec, isdefined, traits
 
 from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array
 
-IMAGES = ("t2w_preproc", "t1w_preproc", "pseudo_probseg")
+IMAGES = ("t2w_preproc", "t1w_preproc", "pvs_probseg", "uncertainty_probseg", "pseudo_probseg")
 LABELS = ("nuclei_dseg", "bgpvs_dseg", "pseudo_dseg", "pvs_dseg")
 TABLES = ("bgpvs_morph", "pvs_objects")
+_ABOUT = {
+    "pvs_probseg": {"Description": "Probability of a perivascular space, in the basal ganglia"},
+    "uncertainty_probseg": {
+        "Description": "Entropy of the mean probabilities of rest, basal ganglia and PVS, "
+        "as a share of the largest possible one"
+    },
+    "pseudo_probseg": {"Description": "How sure the pseudo-label is"},
+}
+"""What sidecars of images say that are not scans."""
 
 
 class _SinkInputSpec(HomeInputSpec):
@@ -20,6 +29,8 @@ class _SinkInputSpec(HomeInputSpec):
     t1w_preproc = File(desc="preprocessed T1w")
     nuclei_dseg = File(mandatory=True, desc="harmonised anatomy")
     bgpvs_dseg = File(mandatory=True)
+    pvs_probseg = File()
+    uncertainty_probseg = File()
     pseudo_dseg = File()
     pseudo_probseg = File()
     pvs_dseg = File()
@@ -82,7 +93,7 @@ class Derivatives(HomeInterface):
         data, affine = read_array(source)
         if name in IMAGES:
             save_image(data, affine, path, dtype=np.float32)
-            return {"Units": "arbitrary", "BrainMedian": 100} if "preproc" in name else {}
+            return dict(_ABOUT.get(name, {"Units": "arbitrary", "BrainMedian": 100}))
         if name == "nuclei_dseg":
             from bgpvs_wf.anatomy.labels import NUCLEI
 

@@ -16,7 +16,9 @@ from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine.crashes import workflow_name
 from bgpvs_wf.engine.preview import HASH_SETTINGS
 from bgpvs_wf.errors import BGPVSError, UsageError
+from bgpvs_wf.learning.bundle import Model, find_model
 from bgpvs_wf.workflows.anatomy import init_anatomy_wf
+from bgpvs_wf.workflows.predict import init_predict_wf
 from bgpvs_wf.workflows.prepare import init_prepare_wf
 from bgpvs_wf.workflows.pseudolabel import init_pseudolabel_wf
 from bgpvs_wf.workflows.quantify import init_quantify_wf
@@ -76,48 +78,49 @@ def init_subject_wf(
         If an atlas has to be chosen or painted, and there is no age for it.
     AtlasError
         If no atlas fits.
+    ModelError
+        If the model cannot be used.
     """
-    entries, notes = choose_anatomy(config, inputs)
-    age = require_age(inputs) if entries else None
+    entries, notes = choose_anatomy(config, inputs) if config.needs_anatomy else ((), ())
+    model = find_model(config.predict.model) if config.has_model else None
     workflow = Workflow(name=name or workflow_name(inputs.label))
-    prepare = init_prepare_wf(config=config, inputs=inputs)
-    anatomy = init_anatomy_wf(config=config, inputs=inputs, entries=entries, age_weeks=age)
-    pseudolabel = init_pseudolabel_wf(config=config)
-    quantify = init_quantify_wf(config=config)
-    sink = init_sink_wf(config=_resolved(config, entries), inputs=inputs, warnings=notes)
     images = [m for m in ("t2w", "t1w") if getattr(inputs, m) is not None]
-    for stage in (pseudolabel, quantify):
-        for key in images:
-            workflow.connect(prepare, f"outputnode.{key}", stage, f"inputnode.{key}")
-        workflow.connect(anatomy, "outputnode.dseg", stage, "inputnode.anatomy")
+    prepare = init_prepare_wf(config=config, inputs=inputs)
+    quantify = init_quantify_wf(config=config)
+    sink = init_sink_wf(
+        config=_resolved(config, entries), inputs=inputs, model=model, warnings=notes
+    )
+    _connect_images(workflow, prepare, images, quantify)
     for key in images:
-        workflow.connect(prepare, f"outputnode.{key}", anatomy, f"inputnode.{key}")
         workflow.connect(prepare, f"outputnode.{key}", sink, f"inputnode.{key}_preproc")
     if len(images) == 2:
         workflow.connect(prepare, "outputnode.t1w_before", sink, "inputnode.t1w_before")
-    if entries:
-        probability = "bg_probability"
-        workflow.connect(
-            anatomy, f"outputnode.{probability}", pseudolabel, f"inputnode.{probability}"
-        )
-        for key in ("atlas", "header_note"):
+    anatomy = None
+    if config.needs_anatomy:
+        age = require_age(inputs) if entries else None
+        anatomy = init_anatomy_wf(config=config, inputs=inputs, entries=entries, age_weeks=age)
+        _connect_images(workflow, prepare, [*images, "home", "images"], anatomy)
+        for key in ("atlas", "header_note") if entries else ():
             workflow.connect(anatomy, f"outputnode.{key}", sink, f"inputnode.{key}")
+    segment, measured = None, (anatomy, "outputnode.dseg")
+    if anatomy is not None and config.has_pseudolabels:
+        segment = _add_pseudolabels(workflow, config, anatomy, sink, bool(entries))
+        _connect_images(workflow, prepare, images, segment)
+    if model is not None:
+        given = None if config.model_finds_nuclei else anatomy
+        segment = _add_prediction(workflow, config, model, given, sink)
+        _connect_images(workflow, prepare, images, segment)
+        measured = (segment, "outputnode.anatomy")
     workflow.connect(
         [
+            (measured[0], quantify, [(measured[1], "inputnode.anatomy")]),
+            (measured[0], sink, [(measured[1], "inputnode.nuclei_dseg")]),
+            (segment, quantify, [("outputnode.dseg", "inputnode.bgpvs")]),
             (
-                prepare,
-                anatomy,
-                [("outputnode.home", "inputnode.home"), ("outputnode.images", "inputnode.images")],
-            ),
-            (pseudolabel, quantify, [("outputnode.dseg", "inputnode.bgpvs")]),
-            (anatomy, sink, [("outputnode.dseg", "inputnode.nuclei_dseg")]),
-            (
-                pseudolabel,
+                segment,
                 sink,
                 [
                     ("outputnode.dseg", "inputnode.bgpvs_dseg"),
-                    ("outputnode.dseg", "inputnode.pseudo_dseg"),
-                    ("outputnode.confidence", "inputnode.pseudo_probseg"),
                     ("outputnode.record", "inputnode.record"),
                 ],
             ),
@@ -135,10 +138,45 @@ def init_subject_wf(
     return workflow
 
 
+def _connect_images(
+    workflow: Workflow, prepare: Workflow, fields: Sequence[str], stage: Workflow
+) -> None:
+    for field in fields:
+        workflow.connect(prepare, f"outputnode.{field}", stage, f"inputnode.{field}")
+
+
+def _add_pseudolabels(
+    workflow: Workflow, config: RunConfig, anatomy: Workflow, sink: Workflow, registered: bool
+) -> Workflow:
+    """Add pseudo-labels and their writing; return the stage."""
+    pseudolabel = init_pseudolabel_wf(config=config)
+    workflow.connect(anatomy, "outputnode.dseg", pseudolabel, "inputnode.anatomy")
+    if registered:
+        key = "bg_probability"
+        workflow.connect(anatomy, f"outputnode.{key}", pseudolabel, f"inputnode.{key}")
+    for key, name in (("dseg", "pseudo_dseg"), ("confidence", "pseudo_probseg")):
+        workflow.connect(pseudolabel, f"outputnode.{key}", sink, f"inputnode.{name}")
+    return pseudolabel
+
+
+def _add_prediction(
+    workflow: Workflow, config: RunConfig, model: Model, anatomy: Workflow | None, sink: Workflow
+) -> Workflow:
+    """Add the segmentation by a model, in given nuclei or by itself; return the stage."""
+    predict = init_predict_wf(config=config, model=model)
+    if anatomy is not None:
+        workflow.connect(anatomy, "outputnode.dseg", predict, "inputnode.anatomy")
+    for key, name in (("pvs_probability", "pvs_probseg"), ("uncertainty", "uncertainty_probseg")):
+        workflow.connect(predict, f"outputnode.{key}", sink, f"inputnode.{name}")
+    return predict
+
+
 def _resolved(config: RunConfig, entries: Sequence[AtlasEntry]) -> RunConfig:
     """Return the configuration with the source of the anatomy that was really used."""
     atlases = tuple(f"{entry.atlas} ({entry.age_weeks:g} weeks)" for entry in entries)
     source = "atlas" if entries else "derivatives"
+    if config.model_finds_nuclei:
+        source = "auto"
     anatomy = dataclasses.replace(config.anatomy, source=source, atlases=atlases)
     return dataclasses.replace(config, anatomy=anatomy)
 

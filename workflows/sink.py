@@ -12,6 +12,7 @@ from bgpvs_wf.bids.derivatives import dataset_links, expected_outputs
 from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.interfaces.sink import Derivatives, SubjectPage
+from bgpvs_wf.learning.bundle import Model
 
 SHARED = (
     "t2w_preproc",
@@ -29,6 +30,7 @@ def init_sink_wf(
     *,
     config: RunConfig,
     inputs: SubjectInputs,
+    model: Model | None = None,
     warnings: Sequence[str] = (),
     name: str = "sink_wf",
 ) -> Workflow:
@@ -38,14 +40,17 @@ def init_sink_wf(
     ----------
     config : RunConfig
     inputs : SubjectInputs
+    model : Model, optional
+        What segmented.
     warnings : sequence of str
         Sentences for the top of the page.
 
     Inputs
     ------
-    t2w_preproc, t1w_preproc, nuclei_dseg, bgpvs_dseg, pseudo_dseg, pseudo_probseg, pvs_dseg,
-    bgpvs_morph, pvs_objects
-        Files, by the names of `bgpvs_wf.bids.derivatives.expected_outputs`.
+    t2w_preproc, t1w_preproc, nuclei_dseg, bgpvs_dseg, pvs_probseg, uncertainty_probseg,
+    pseudo_dseg, pseudo_probseg, pvs_dseg, bgpvs_morph, pvs_objects
+        Files, by the names of `bgpvs_wf.bids.derivatives.expected_outputs`; what is not made may
+        be undefined.
     header_note
         For the page and the sidecars; may be undefined.
     t1w_before, atlas, record
@@ -54,19 +59,22 @@ def init_sink_wf(
     workflow = Workflow(name=name)
     outputs = {key: str(path) for key, path in expected_outputs(config, inputs).items()}
     page_only = ("t1w_before", "atlas", "record")
-    written_only = ("pseudo_dseg", "pseudo_probseg", "pvs_dseg")
+    written_only = (
+        *("pvs_probseg", "uncertainty_probseg"),
+        *("pseudo_dseg", "pseudo_probseg", "pvs_dseg"),
+    )
     fields = [*SHARED, *written_only, *page_only]
     inputnode = Node(niu.IdentityInterface(fields=fields), name="inputnode")
     common: dict[str, Any] = {
         "sources": [
             str(path)
-            for path in (inputs.t2w, inputs.t1w, inputs.brain_mask, inputs.dseg)
+            for path in (
+                *(inputs.t2w, inputs.t1w, inputs.brain_mask),
+                inputs.dseg if config.needs_anatomy else None,
+            )
             if path is not None
         ],
-        "parameters": {
-            stage: config.to_mapping()[stage]
-            for stage in ("prepare", "anatomy", "pseudolabel", "quantify")
-        },
+        "parameters": _parameters(config, model),
     }
     derivatives = Node(
         Derivatives(
@@ -97,3 +105,22 @@ def init_sink_wf(
         ]
     )
     return workflow
+
+
+def _parameters(config: RunConfig, model: Model | None) -> dict[str, Any]:
+    """Return the settings of the stages there are, and what the model is."""
+    settings = config.to_mapping()
+    stages = ["prepare", "anatomy"]
+    if config.has_pseudolabels:
+        stages.append("pseudolabel")
+    parameters = {"segmentation": config.segmentation} | {name: settings[name] for name in stages}
+    if model is not None:
+        parameters["predict"] = {
+            "model": model.name,
+            "checksum": model.checksum,
+            "strategy": model.strategy,
+            "members": len(model.fine),
+            "pvs_threshold": model.pvs_threshold,
+            "flips": config.predict.flips,
+        }
+    return {**parameters, "quantify": settings["quantify"]}

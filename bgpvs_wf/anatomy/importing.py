@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +24,7 @@ from bgpvs_wf.imaging.files import (
     write_json,
     write_table,
 )
+from bgpvs_wf.imaging.folders import atomic_folder
 
 if TYPE_CHECKING:
     import nibabel as nib
@@ -75,7 +72,8 @@ def import_atlas(
     ages = [_age(entry, plan)[0] for entry in plan.entries]
     if len(set(ages)) < len(ages):
         raise AtlasError(f"Atlas '{plan.name}' has two entries of the same age.")
-    with _taking_its_place(target) as work:
+    advice = "choose another folder with BGPVS_WF_ATLASES"
+    with atomic_folder(target, AtlasError, advice) as work:
         try:
             items = [_import_entry(entry, plan, work) for entry in plan.entries]
         except (BadImageError, BadLabelsError) as error:
@@ -84,30 +82,6 @@ def import_atlas(
         about = {key: getattr(plan, key) for key in ("name", "description", "license", "citation")}
         write_json({**about, "entries": [item for item, _ in items]}, work / ATLAS_FILE)
     return load_atlas(target)
-
-
-@contextmanager
-def _taking_its_place(target: Path) -> Iterator[Path]:
-    """Make a folder beside the target that becomes it on success and vanishes on failure."""
-    mark = uuid.uuid4().hex[:12]
-    work, old = (target.with_name(f".{target.name}.{mark}.{kind}") for kind in ("new", "old"))
-    try:
-        try:
-            work.mkdir(parents=True)
-        except OSError as error:
-            raise AtlasError(
-                f"Cannot write to {target.parent}: {error.strerror}; "
-                "choose another folder with BGPVS_WF_ATLASES."
-            ) from error
-        yield work
-        if target.exists():
-            os.replace(target, old)
-        os.replace(work, target)
-    finally:
-        if old.exists() and not target.exists():
-            os.replace(old, target)
-        for leftover in (work, old):
-            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _age(entry: PlannedEntry, plan: Plan) -> tuple[float, tuple[float, float]]:

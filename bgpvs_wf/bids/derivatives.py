@@ -27,8 +27,8 @@ BGPVS_LABELS: dict[int, tuple[str, str]] = {
 }
 """Name and abbreviation of the labels of ``desc-bgpvs_dseg`` and ``desc-pseudo_dseg``."""
 _SOFTWARE = (
-    "antspyx", "nibabel", "nipype", "numpy", "pandas", "pybids",
-    "scikit-image", "scipy",
+    "antspyx", "monai", "nibabel", "nipype", "numpy", "pandas", "pybids",
+    "scikit-image", "scipy", "torch",
 )  # fmt: skip
 _BIDSIGNORE = "*.html\nlogs/\ngroup_*\n*_objects.*\n*_morph.*\n"
 
@@ -92,14 +92,19 @@ def expected_outputs(config: RunConfig, inputs: SubjectInputs) -> dict[str, Path
     -------
     dict of str to Path
         Keys: ``t2w_preproc``, ``t1w_preproc`` (those there are), ``nuclei_dseg``,
-        ``bgpvs_dseg``, ``pseudo_dseg``, ``pseudo_probseg``, ``pvs_dseg``, ``pvs_objects``,
-        ``bgpvs_morph``, ``report``.
+        ``bgpvs_dseg``, ``pvs_probseg``, ``uncertainty_probseg`` (of a model), ``pseudo_dseg``,
+        ``pseudo_probseg`` (of pseudo-labels), ``pvs_dseg``, ``pvs_objects``, ``bgpvs_morph``,
+        ``report``.
     """
+    made = {
+        "t2w_preproc": inputs.t2w is not None,
+        "t1w_preproc": inputs.t1w is not None,
+        **dict.fromkeys(("pvs_probseg", "uncertainty_probseg"), config.has_model),
+        **dict.fromkeys(("pseudo_dseg", "pseudo_probseg"), config.has_pseudolabels),
+    }
     outputs = {}
     for name, entities in _spec()["outputs"].items():
-        if (name == "t2w_preproc" and inputs.t2w is None) or (
-            name == "t1w_preproc" and inputs.t1w is None
-        ):
+        if not made.get(name, True):
             continue
         space = "T2w" if name == "t1w_preproc" and inputs.home == "T2w" else None
         outputs[name] = derivative_path(config.output_dir, inputs, space=space, **entities)

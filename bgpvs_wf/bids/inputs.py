@@ -39,6 +39,8 @@ class SubjectInputs:
     """Existing anatomy; its grid is yet to be checked."""
     dseg_table: Path | None = None
     """The BIDS label table of `dseg`."""
+    labels: Path | None = None
+    """Labels of BG and BG-PVS to learn from."""
     age_weeks: float | None = None
     """Post-menstrual age, weeks, of any size: `bgpvs_wf.bids.ages.require_age` checks it."""
     age_note: str = ""

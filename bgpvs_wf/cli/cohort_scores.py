@@ -10,7 +10,8 @@ from bgpvs_wf._version import __version__
 from bgpvs_wf.cli.cohorts import Dataset
 from bgpvs_wf.cli.remembered import evaluated_files, recall, remember
 from bgpvs_wf.cli.terminal import say
-from bgpvs_wf.evaluation.experiment import Cohort, Experiment, HybridInfants
+from bgpvs_wf.evaluation.experiment import Experiment
+from bgpvs_wf.evaluation.infants import Cohort, HybridInfants
 
 if TYPE_CHECKING:
     from bgpvs_wf.evaluation.across import CohortScores
@@ -49,6 +50,7 @@ def score_cohort(
     from bgpvs_wf.evaluation.across import CohortScores
 
     out = folder / "evaluation"
+    truth = dataset.known_truth
     predictions = {name: folder / name for name in experiment.strategies if name in unfinished}
     made_from: dict[str, Any] = {
         "version": __version__,
@@ -56,7 +58,7 @@ def score_cohort(
         "proposed": experiment.proposed,
         "strategies": {name: experiment.run_settings(cohort, name) for name in predictions},
         "unfinished": {name: sorted(labels) for name, labels in unfinished.items()},
-        "files": evaluated_files([dataset.truth, *predictions.values()]),
+        "files": evaluated_files([truth, *predictions.values()]),
     }
     found = _found_before(out, made_from)
     if found is None:
@@ -88,7 +90,7 @@ def _evaluate(
 
     seed = experiment.seed
     proposed = experiment.proposed if experiment.proposed in predictions else None
-    tables = evaluate(dataset.truth, predictions, proposed=proposed, seed=seed)
+    tables = evaluate(dataset.known_truth, predictions, proposed=proposed, seed=seed)
     tables = without_unfinished(tables, unfinished, seed)
     # What is remembered is not to outlive what it stands for.
     (out / _MADE_FROM).unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from bgpvs_wf.cli.datasets import jobs_here, make_once, tell_case
 from bgpvs_wf.cli.remembered import hybrid_sources
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.errors import UsageError
-from bgpvs_wf.evaluation.experiment import (
+from bgpvs_wf.evaluation.infants import (
     TRUTH,
     Cohort,
     HybridInfants,
@@ -29,9 +29,21 @@ class Dataset:
     """Where a cohort is."""
 
     bids_dir: Path
-    truth: Path
+    truth: Path | None
     derivatives: Mapping[str, Path]
     """What its runs are given."""
+
+    @property
+    def known_truth(self) -> Path:
+        """The truth of a cohort that has one.
+
+        Raises
+        ------
+        UsageError
+        """
+        if self.truth is None:
+            raise UsageError(f"There is no truth for {self.bids_dir}; say where it is.")
+        return self.truth
 
 
 def check_cohort(cohort: Cohort, written: Mapping[str, Path]) -> None:
@@ -62,7 +74,7 @@ def check_cohort(cohort: Cohort, written: Mapping[str, Path]) -> None:
     for what, folder in written.items():
         check_outside_raw(what, folder, raw)
     folders = dict(infants.derivatives)
-    if isinstance(infants, OwnInfants):
+    if isinstance(infants, OwnInfants) and infants.truth is not None:
         folders[TRUTH] = infants.truth
     for name, folder in folders.items():
         if not folder.is_dir():
@@ -96,7 +108,8 @@ def make_cohort(cohort: Cohort, folder: Path, nprocs: int) -> Dataset:
     """
     infants = cohort.infants
     if isinstance(infants, OwnInfants):
-        truth = {TRUTH: infants.truth} if infants.anatomy_from == TRUTH else {}
+        known = infants.truth if infants.anatomy_from == TRUTH else None
+        truth = {TRUTH: known} if known is not None else {}
         return Dataset(infants.bids_dir, infants.truth, {**infants.derivatives, **truth})
     bids_dir = folder / "bids"
     jobs = jobs_here(nprocs)

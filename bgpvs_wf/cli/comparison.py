@@ -19,7 +19,8 @@ from bgpvs_wf.evaluation.across import (
     comparison_table,
     describe_columns,
 )
-from bgpvs_wf.evaluation.experiment import Cohort, Experiment, read_experiment
+from bgpvs_wf.evaluation.experiment import Experiment, read_experiment
+from bgpvs_wf.evaluation.infants import Cohort
 
 _SHARED = ("prepare", "anatomy", "random_seed")
 """Settings of the stages that strategies share."""

@@ -51,7 +51,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "doctor",
         help="say what is installed, what is missing, what to do about it",
-        description="Look at Python, packages, programs, machine and atlases. "
+        description="Look at Python, packages, programs, machine, atlases and models. "
         "The exit status is 1 if something is missing that a run needs.",
     )
     parser.add_argument(
@@ -71,6 +71,7 @@ def doctor(args: argparse.Namespace) -> int:
         ("Programs", check_programs),
         ("Machine", lambda: check_machine(args.folder)),
         ("Atlases", check_atlases),
+        ("Models", check_models),
     )
     missing = 0
     for title, checks in sections:
@@ -221,3 +222,21 @@ def check_atlases() -> Iterator[Check]:
     if all(atlas.embedded for atlas in atlases):
         advice = "import one of real infants with 'bgpvs-wf atlas add'"
         yield Check("imported atlases", NOTE, f"none in {user_atlas_folder()}", advice)
+
+
+def check_models() -> Iterator[Check]:
+    """Check that the weights of the models in the box are whole, and that there is a default."""
+    from bgpvs_wf.learning.bundle import DEFAULT_MODEL, check_weights, models_folder, read_bundle
+
+    folders = sorted(p for p in models_folder().glob("*") if p.is_dir())
+    for folder in folders:
+        try:
+            model = read_bundle(folder)
+            check_weights(model)
+        except BGPVSError as error:
+            yield Check(folder.name, MISSING, str(error), "install this package again")
+        else:
+            yield Check(folder.name, GOOD, f"{model.strategy}, SHA-256 {model.checksum[:12]}…")
+    if DEFAULT_MODEL not in [folder.name for folder in folders]:
+        advice = "give --model PATH or --segmentation pseudolabel"
+        yield Check(DEFAULT_MODEL, NOTE, "not in the box", advice)

@@ -14,10 +14,10 @@ from bgpvs_wf.config import RunConfig
 from bgpvs_wf.errors import BGPVSError
 
 if TYPE_CHECKING:
-    from bgpvs_wf.bids.inputs import Cohort
+    from bgpvs_wf.bids.inputs import Cohort, SubjectInputs
     from bgpvs_wf.engine.ledger import Ledger
     from bgpvs_wf.engine.progress import Display
-    from bgpvs_wf.engine.runner import Job
+    from bgpvs_wf.engine.runner import Factory, Job
     from bgpvs_wf.engine.summary import Report
 
 _LOW_DISK_GB = 1.0
@@ -54,31 +54,57 @@ def run_participants(config: RunConfig, levels: Sequence[str], verbose: int = 0)
     UsageError
         If a folder cannot be used, or a participant is unknown.
     """
-    from bgpvs_wf.bids.derivatives import expected_outputs, logs_path, write_dataset_description
+    from bgpvs_wf.bids.derivatives import expected_outputs
     from bgpvs_wf.bids.query import find_subjects
-    from bgpvs_wf.engine.ledger import Ledger
     from bgpvs_wf.engine.runner import Job
-    from bgpvs_wf.engine.summary import Report
 
     cohort = find_subjects(config)
+    jobs = [Job(subject, expected_outputs(config, subject)) for subject in cohort.subjects]
+    report = run_jobs(config, jobs, _init_bgpvs_wf, verbose, levels)
+    report.pages += [job.outputs["report"] for job in jobs]
+    _add_problems(cohort, report)
+    return report
+
+
+def run_jobs(
+    config: RunConfig,
+    jobs: Sequence[Job],
+    factory: Factory,
+    verbose: int = 0,
+    levels: Sequence[str] = BOTH_LEVELS,
+) -> Report:
+    """Run every job that is not finished.
+
+    Parameters
+    ----------
+    config : RunConfig
+    jobs : sequence of Job
+    factory : callable
+        Builds the workflow of some subjects; see `bgpvs_wf.engine.runner.CohortRunner`.
+    verbose : int
+        As for `run_participants`.
+    levels : sequence of str
+        For the settings that are written down.
+    """
+    from bgpvs_wf.bids.derivatives import logs_path, write_dataset_description
+    from bgpvs_wf.engine.ledger import Ledger
+    from bgpvs_wf.engine.summary import Report
+
     ledger = Ledger(logs_path(config.output_dir) / "ledger")
     report = Report(config.output_dir)
-    jobs: list[Job] = []
-    for subject in cohort.subjects:
-        outputs = expected_outputs(config, subject)
-        report.pages.append(outputs["report"])
-        reasons = ledger.reasons(config, subject, outputs)
+    due = []
+    for job in jobs:
+        reasons = ledger.reasons(config, job.subject, job.outputs)
         if reasons:
-            jobs.append(Job(subject, outputs))
+            due.append(job)
             if verbose:
-                say(f"{subject.label} will run: {'; '.join(reasons)}.")
+                say(f"{job.label} will run: {'; '.join(reasons)}.")
         else:
-            report.finished_before.append(subject.label)
-    if jobs:
-        _prepare_folders(config, len(jobs))
+            report.finished_before.append(job.label)
+    if due:
+        _prepare_folders(config, len(due))
         write_dataset_description(config)
-        _run_jobs(config, levels, jobs, ledger, report, verbose)
-    _add_problems(cohort, report)
+        _run_due(config, levels, due, factory, ledger, report, verbose)
     return report
 
 
@@ -123,10 +149,18 @@ def run_both_levels(config: RunConfig, verbose: int = 0) -> tuple[Report, list[s
     return report, incomplete + ([] if error is None else [str(error)])
 
 
-def _run_jobs(
+def _init_bgpvs_wf(config: RunConfig, subjects: Sequence[SubjectInputs]) -> Any:
+    # Nipype is imported only where something runs.
+    from bgpvs_wf.workflows.base import init_bgpvs_wf
+
+    return init_bgpvs_wf(config, subjects)
+
+
+def _run_due(
     config: RunConfig,
     levels: Sequence[str],
     jobs: Sequence[Job],
+    factory: Factory,
     ledger: Ledger,
     report: Report,
     verbose: int,
@@ -134,13 +168,12 @@ def _run_jobs(
     from bgpvs_wf.bids.derivatives import logs_path
     from bgpvs_wf.engine.logs import RunLogs, logged_to
     from bgpvs_wf.engine.runner import CohortRunner
-    from bgpvs_wf.workflows.base import init_bgpvs_wf
 
     logs = RunLogs.create(logs_path(config.output_dir), settings_text(config, levels))
     report.log_file, report.config_file = logs.log_file, logs.config_file
     say(f"{len(jobs)} to run, with {config.plugin} on {config.nprocs} processors.")
     with logged_to(logs.log_file, verbose=verbose > 1):
-        runner = CohortRunner(config, init_bgpvs_wf, ledger, logs, _display())
+        runner = CohortRunner(config, factory, ledger, logs, _display())
         report.outcomes += runner.run(jobs)
     # The log file took more than the terminal is to show of what comes after.
     _set_logging(verbose)

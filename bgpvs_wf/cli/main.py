@@ -11,7 +11,10 @@ from collections.abc import Sequence
 from bgpvs_wf._version import __version__
 from bgpvs_wf.errors import BGPVSError
 
-VERBS = ("run", "atlas", "simulate", "evaluate", "compare", "validate", "doctor")
+VERBS = (
+    *("run", "atlas", "simulate", "evaluate", "compare", "validate"),
+    *("train", "finetune", "doctor"),
+)
 """Modules of `bgpvs_wf.cli`, each with `add_parser(subparsers)`, which sets `handler`."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,13 @@ def _add_filters(group: argparse._ArgumentGroup) -> None:
 
 def _add_stages(group: argparse._ArgumentGroup) -> None:
     flag = argparse.BooleanOptionalAction
+    add_segmentation_arguments(group)
+    group.add_argument(
+        "--test-time-flips",
+        dest="predict.flips",
+        action=flag,
+        help="average the model's result with that on the mirror image (default: yes)",
+    )
     group.add_argument(
         "--denoise", dest="prepare.denoise", action=flag, help="denoise (default: no)"
     )
@@ -94,7 +101,8 @@ def _add_stages(group: argparse._ArgumentGroup) -> None:
         "--anatomy",
         dest="anatomy.source",
         choices=("auto", "derivatives", "atlas"),
-        help="where the nuclei come from (auto: derivatives where there are any, else atlas)",
+        help="where the nuclei come from (auto: the model; for pseudo-labels derivatives where "
+        "there are any, else atlas)",
     )
     group.add_argument(
         "--atlas",
@@ -119,8 +127,8 @@ def _add_stages(group: argparse._ArgumentGroup) -> None:
         "--strategy",
         dest="pseudolabel.strategy",
         choices=("anatomy", "vesselness", "filter"),
-        help="how PVS are found: informed by anatomy (default), the same without the rules of "
-        "anatomy, or the published simple rule",
+        help="how pseudo-labels are found: informed by anatomy (default), the same without the "
+        "rules of anatomy, or the published simple rule",
     )
     group.add_argument(
         "--false-discovery-rate",
@@ -135,6 +143,28 @@ def _add_stages(group: argparse._ArgumentGroup) -> None:
         type=float,
         metavar="MM3",
         help="leave smaller PVS out of the measures (default: 0)",
+    )
+
+
+def add_segmentation_arguments(group: argparse._ArgumentGroup) -> None:
+    """Add what segments, for every verb that runs the workflow."""
+    group.add_argument(
+        "--segmentation",
+        choices=("model", "pseudolabel", "both"),
+        help="what segments: a trained model (default), the synthesis of pseudo-labels, or both "
+        "(the model is measured)",
+    )
+    group.add_argument(
+        "--model",
+        dest="predict.model",
+        metavar="NAME_OR_PATH",
+        help="trained model (default: the one in the box)",
+    )
+    group.add_argument(
+        "--device",
+        dest="predict.device",
+        choices=("auto", "cpu", "cuda"),
+        help="where the model runs (auto: on a GPU if there is one)",
     )
 
 
@@ -178,7 +208,7 @@ def run_config(args: argparse.Namespace) -> tuple[RunConfig, tuple[str, ...]]:
     UsageError
         If a folder is missing from the call, or a setting is wrong.
     """
-    given = _nested(vars(args))
+    given = _given(vars(args))
     settings = read_toml(args.config) if "config" in args else {}
     if "use_plugin" in args:
         settings = merge(settings, read_plugin_file(args.use_plugin))
@@ -211,21 +241,33 @@ def settings_text(config: RunConfig, levels: Iterable[str]) -> str:
     return tomli_w.dumps(settings)
 
 
-def _nested(values: dict[str, Any]) -> dict[str, Any]:
-    """Pick the settings out of the arguments, dotted names made into tables."""
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Pick the settings out of the arguments, and read what is text."""
     ours = {"verb", "handler", "config", "use_plugin", "demo", "dry_run", "verbose"}
+    settings = nested_settings({k: v for k, v in values.items() if k not in ours})
+    settings |= machine_settings(settings)
+    if "derivatives" in settings:
+        settings["derivatives"] = dict(map(named_folder, settings["derivatives"]))
+    return settings
+
+
+def nested_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Make tables of dotted names; what is None is left out.
+
+    Examples
+    --------
+    >>> nested_settings({"predict.device": "cpu", "nprocs": 2, "work_dir": None})
+    {'predict': {'device': 'cpu'}, 'nprocs': 2}
+    """
     settings: dict[str, Any] = {}
     for name, value in values.items():
         stage, dot, key = name.partition(".")
-        if name in ours or value is None:
+        if value is None:
             continue
         if dot:
             settings.setdefault(stage, {})[key] = value
         else:
             settings[name] = value
-    settings |= machine_settings(settings)
-    if "derivatives" in settings:
-        settings["derivatives"] = dict(map(named_folder, settings["derivatives"]))
     return settings
 
 

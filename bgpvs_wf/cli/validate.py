@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from bgpvs_wf.cli.machine import add_machine_arguments, machine_for_scoring
-from bgpvs_wf.cli.run_options import named_folder
+from bgpvs_wf.cli.run_options import add_segmentation_arguments, named_folder, nested_settings
 from bgpvs_wf.errors import UsageError
 
 _DESCRIPTION = """\
@@ -31,6 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("bids_dir", type=Path, metavar="BIDS_DIR", help="your scans; read only")
     parser.add_argument("out", type=Path, metavar="OUT", help="folder of hybrids and results")
     _add_scans(parser.add_argument_group("which scans, and what is put into them"))
+    add_segmentation_arguments(parser.add_argument_group("the workflow"))
     add_machine_arguments(parser.add_argument_group("where and how it runs"))
     parser.add_argument(
         "-v", "--verbose", action="count", default=0, help="say why each subject runs; log more"
@@ -69,7 +70,8 @@ def _add_scans(group: argparse._ArgumentGroup) -> None:
         action="append",
         default=[],
         metavar="NAME_OR_PATH",
-        help="atlas to find them with; several are fused (default: those known for the age)",
+        help="atlas to find them with; several are fused (default: the model finds them, or for "
+        "pseudo-labels the atlases known for the age)",
     )
 
 
@@ -83,7 +85,8 @@ def _validate(args: argparse.Namespace) -> int:
     out = args.out.expanduser().absolute()
     machine, threads = machine_for_scoring(vars(args), out)
     set_up_process(threads, args.verbose)
-    from bgpvs_wf.cli.validation import Plan, validate
+    from bgpvs_wf.cli.validation import validate
+    from bgpvs_wf.cli.validation_plan import Plan
 
     plan = Plan(
         bids_dir=args.bids_dir.expanduser().absolute(),
@@ -95,5 +98,10 @@ def _validate(args: argparse.Namespace) -> int:
             name: path.expanduser().absolute() for name, path in map(named_folder, args.derivatives)
         },
         atlases=tuple(args.atlas),
+        settings={
+            name: value
+            for name, value in nested_settings(vars(args)).items()
+            if name in ("segmentation", "predict")
+        },
     )
     return validate(plan, machine, args.verbose)

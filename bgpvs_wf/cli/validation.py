@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from bgpvs_wf.cli.datasets import jobs_here, make_once, tell_case
 from bgpvs_wf.cli.levels import run_both_levels
 from bgpvs_wf.cli.remembered import evaluated_files, hybrid_sources, recall, remember
 from bgpvs_wf.cli.terminal import say
+from bgpvs_wf.cli.validation_plan import Plan
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.errors import BadImageError, BadLabelsError, BGPVSError
 
@@ -27,38 +27,6 @@ DIAMETERS_MM = (0.4, 1.8)
 between is known at both ends (chosen)."""
 _MADE_FROM = "made_from.json"
 _PAGE = "validation.html"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What is validated, on which scans."""
-
-    bids_dir: Path
-    out: Path
-    participants: tuple[str, ...] = ()
-    """Labels; none means all."""
-    cases: int
-    """Hybrids of each scan."""
-    seed: int
-    derivatives: Mapping[str, Path]
-    """Name to folder: where the nuclei of the scans may be."""
-    atlases: tuple[str, ...] = ()
-    """To find the nuclei with where they are not."""
-
-    @property
-    def hybrids(self) -> Path:
-        """The dataset of scans with tubes put in."""
-        return self.out / "hybrids"
-
-    @property
-    def truth(self) -> Path:
-        """What is true of the hybrids."""
-        return self.hybrids / "derivatives" / "truth"
-
-    @property
-    def results(self) -> Path:
-        """What the pipeline makes of the hybrids."""
-        return self.out / "results"
 
 
 def validate(plan: Plan, machine: Mapping[str, Any], verbose: int = 0) -> int:
@@ -135,7 +103,8 @@ def _find_nuclei(
     say(f"Looking for the nuclei in {len(lacking)} subject{'s' * (len(lacking) != 1)} ...")
     out = plan.out / "nuclei"
     # Without the derivatives: what is found is to be on the grid of the scans themselves.
-    config = _run_config(plan, machine, plan.bids_dir, out, lacking, {"source": "atlas"})
+    anatomy = {"source": plan.finds_nuclei_by}
+    config = _run_config(plan, machine, plan.bids_dir, out, lacking, anatomy)
     report, failures = run_both_levels(config, verbose)
     if not out.is_dir():
         return {}, failures
@@ -214,7 +183,7 @@ def _run_hybrids(
     """Run the pipeline on the hybrids; return who is not done, and what failed."""
     say("Running the pipeline on the scans with tubes ...")
     # The given nuclei of a scan are in the truth of its hybrids, which have labels of their own.
-    anatomy = {"source": "derivatives" if given else "atlas"}
+    anatomy = {"source": "derivatives" if given else plan.finds_nuclei_by}
     derivatives = {"truth": plan.truth} if given else {}
     config = _run_config(plan, machine, plan.hybrids, plan.results, (), anatomy, derivatives)
     report, failures = run_both_levels(config, verbose)
@@ -234,6 +203,7 @@ def _run_config(
 ) -> RunConfig:
     return RunConfig.from_mapping(
         {
+            **plan.settings,
             **machine,
             "bids_dir": bids_dir,
             "output_dir": out,

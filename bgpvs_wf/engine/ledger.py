@@ -19,15 +19,17 @@ from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.errors import BGPVSError
 from bgpvs_wf.imaging.files import write_json
+from bgpvs_wf.learning.bundle import find_model
 
 _NOT_IN_RESULTS = frozenset(
     {
         "bids_dir", "output_dir", "work_dir", "analysis_level", "participant_label", "session_id",
         "bids_filter_file", "derivatives", "plugin", "plugin_args", "nprocs", "omp_nthreads",
-        "memory_gb", "stop_on_first_crash",
+        "memory_gb", "stop_on_first_crash", "predict.model", "predict.device",
     }
 )  # fmt: skip
-"""Settings that choose what is run, and how, but not what comes out for a subject."""
+"""Settings that choose what is run, and how, but not what comes out for a subject; what comes of a
+model is told by its checksum, wherever it is."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Record:
     settings: Mapping[str, Any]
     """Dotted name to value, of the settings results depend on."""
     facts: Mapping[str, Any]
-    """What is known of the subject beside files: age, which image is preprocessed, ..."""
+    """What is known beside files: age, which image is preprocessed, the model, ..."""
     inputs: Mapping[str, tuple[int, int]]
     """Path to size (bytes) and modification time (ns)."""
     outputs: Mapping[str, int]
@@ -56,8 +58,16 @@ def describe_subject(
     subject : SubjectInputs
     outputs : mapping of str to Path, optional
         The files it should have. Missing ones are left out of the record.
+
+    Raises
+    ------
+    ModelError
+        If the model cannot be used.
     """
-    facts, files = {}, list(_atlas_files(config, subject))
+    facts: dict[str, Any] = {}
+    files = list(_atlas_files(config, subject))
+    if config.has_model:
+        facts["model"] = find_model(config.predict.model).label
     for field in dataclasses.fields(subject):
         value = getattr(subject, field.name)
         if isinstance(value, Path):
@@ -177,7 +187,7 @@ def _shown(value: Any) -> str:
 
 def _flatten(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in settings.items():
-        if not prefix and name in _NOT_IN_RESULTS:
+        if f"{prefix}{name}" in _NOT_IN_RESULTS:
             continue
         if isinstance(value, Mapping):
             yield from _flatten(value, f"{prefix}{name}.")
@@ -188,7 +198,8 @@ def _flatten(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[st
 def _atlas_files(config: RunConfig, subject: SubjectInputs) -> tuple[Path, ...]:
     """Return the files of the atlases a subject is registered to."""
     source = config.anatomy.source
-    if source == "derivatives" or (source == "auto" and subject.dseg is not None):
+    own = source == "derivatives" or (source == "auto" and subject.dseg is not None)
+    if own or not config.needs_anatomy:
         return ()
     from bgpvs_wf.anatomy.matching import choose_entries
     from bgpvs_wf.anatomy.registry import known_atlases

@@ -121,6 +121,11 @@ def returns_at_once(plugin: str) -> bool:
     return plugin in _SUBMITTING
 
 
+def runs_here(plugin: str) -> bool:
+    """Tell whether a plugin runs everything on this machine."""
+    return plugin in ("Linear", *_SHARING)
+
+
 def complete_arguments(
     plugin: str, given: Mapping[str, Any], nprocs: int, memory_gb: float, log_file: Path
 ) -> dict[str, Any]:

@@ -24,8 +24,9 @@ Files = dict[str, list[Path]]
 """Kind of file, such as ``desc-bgpvs_dseg``, to those found of a subject and session."""
 
 BGPVS, NUCLEI, TUBES = "desc-bgpvs_dseg", "desc-nuclei_dseg", "desc-pvs_dseg"
+ANATOMY = "desc-anatomy_dseg"
 OBJECTS, OCCUPANCY, IGNORE = "desc-pvs_objects", "label-PVS_probseg", "desc-ignore_mask"
-_IMAGES = "|".join((BGPVS, NUCLEI, TUBES, OCCUPANCY, IGNORE))
+_IMAGES = "|".join((BGPVS, NUCLEI, ANATOMY, TUBES, OCCUPANCY, IGNORE))
 _NAME = re.compile(
     r"^sub-(?P<subject>[0-9A-Za-z]+)(?:_ses-(?P<session>[0-9A-Za-z]+))?(?P<more>_\S+)?"
     rf"_(?:(?P<image>{_IMAGES})\.nii(?:\.gz)?|(?P<table>{OBJECTS})\.tsv)$"

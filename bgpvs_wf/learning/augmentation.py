@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bgpvs_wf.learning.views import MODALITIES
 from bgpvs_wf.phantom.acquisition import move
 
 if TYPE_CHECKING:
     import torch
     from monai.transforms import Compose
+
+_LABELS = ("classes", "pvs", "tissue")
+_SHARES = ("confidence", "fluid")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,22 +41,23 @@ class AugmentationConfig:
 
 def sample_patch(
     array: np.ndarray,
-    nearest: tuple[int, ...],
+    channels: Sequence[str],
     centre: np.ndarray,
     size: tuple[int, int, int],
     rng: np.random.Generator,
     config: AugmentationConfig,
     *,
     flip: bool,
-) -> torch.Tensor:
+) -> dict[str, torch.Tensor]:
     """Cut a turned and scaled patch in one interpolation.
 
     Parameters
     ----------
     array : ndarray, shape (channels, x, y, z)
         May be mapped from a file: only what is needed is read.
-    nearest : tuple of int
-        Channels of labels; the others are interpolated linearly. Outside the array all are 0.
+    channels : sequence of str
+        Their names. Labels are taken from the nearest voxel, all else is interpolated linearly.
+        Beyond the array images go on as they are at its edge; all else is 0.
     centre : ndarray, shape (3,)
         Voxel in the middle of the patch.
     size : tuple of 3 int
@@ -62,14 +68,16 @@ def sample_patch(
 
     Returns
     -------
-    Tensor of float32, shape (channels, *size)
+    dict of str to Tensor of float32, shape `size`
     """
     import torch
     from scipy.spatial.transform import Rotation
     from torch.nn import functional
 
     angles = rng.uniform(-1, 1, 3) * config.rotation_deg
-    scales = np.exp(rng.uniform(-1, 1) * config.scaling + rng.uniform(-0.3, 0.3, 3) * config.scaling)
+    scales = np.exp(
+        rng.uniform(-1, 1) * config.scaling + rng.uniform(-0.3, 0.3, 3) * config.scaling
+    )
     matrix = Rotation.from_euler("xyz", angles, degrees=True).as_matrix() @ np.diag(scales)
     if flip and rng.random() < 0.5:
         matrix[:, 0] *= -1
@@ -88,13 +96,17 @@ def sample_patch(
     extent = torch.tensor([max(n - 1, 1) for n in part.shape[1:]], dtype=torch.float32)
     # The sampler counts axes from the last to the first, from -1 to 1.
     grid = (2 * places / extent - 1).flip(-1)[None]
-    labels = list(nearest)
-    others = [i for i in range(len(array)) if i not in nearest]
-    patch = torch.empty((len(array), *size))
-    for channels, mode in ((labels, "nearest"), (others, "bilinear")):
-        patch[channels] = functional.grid_sample(
-            source[:, channels], grid, mode=mode, padding_mode="zeros", align_corners=True
-        )[0]
+    patch: dict[str, torch.Tensor] = {}
+    for kinds, mode, beyond in (
+        (MODALITIES, "bilinear", "border"),
+        (_LABELS, "nearest", "zeros"),
+        (_SHARES, "bilinear", "zeros"),
+    ):
+        names = [name for name in channels if name in kinds]
+        if names:
+            chosen = source[:, [channels.index(name) for name in names]]
+            values = functional.grid_sample(chosen, grid, mode, beyond, align_corners=True)[0]
+            patch |= dict(zip(names, values, strict=True))
     return patch
 
 

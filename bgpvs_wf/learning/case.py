@@ -7,17 +7,19 @@ a patch, and many cases take no memory.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from bgpvs_wf.anatomy.labels import NUCLEI, REGIONS, VENTRICLE_LABELS
 from bgpvs_wf.errors import BadLabelsError
 from bgpvs_wf.imaging.files import atomic_file, write_json
-from bgpvs_wf.imaging.geometry import resample
+from bgpvs_wf.imaging.geometry import crop_affine, resample, voxel_sizes
 from bgpvs_wf.imaging.intensity import foreground
 from bgpvs_wf.learning.classes import coarse_classes, fine_classes
 from bgpvs_wf.learning.views import Scan, canonical
@@ -46,6 +48,10 @@ class TrainingCase:
     voxel_mm: tuple[float, float, float]
     """Of the scan, before it was brought to the networks' grids."""
     pvs_voxels: int
+    by_hand: bool
+    """Whether the labels were given, rather than made by a program."""
+    digest: str
+    """Of the arrays' bytes: what was learnt from other arrays was another training."""
 
     def fine(self) -> np.ndarray:
         """Return the mapped array of the box, float16, shape (channels, x, y, z)."""
@@ -72,6 +78,7 @@ def make_case(
     bgpvs: np.ndarray,
     confidence: np.ndarray | None = None,
     fluid: np.ndarray | None = None,
+    by_hand: bool = True,
 ) -> TrainingCase:
     """Cut a labelled subject as the networks see it, and write it into a folder.
 
@@ -90,6 +97,8 @@ def make_case(
         How sure the labels are, 0 (not learnt from) to 1.
     fluid : ndarray, optional, shape (x, y, z)
         Share of each voxel that a PVS fills; default: the labelled voxels, whole.
+    by_hand : bool
+        Whether the labels were given, rather than made by a program.
 
     Raises
     ------
@@ -106,8 +115,7 @@ def make_case(
     dseg = canonical(anatomy, affine)[0]
     box = scan.box_around(np.isin(dseg, list(NUCLEI)), scan.grid)
     images, grid = scan.fine(box)
-    from_affine = scan.grid.affine.copy()
-    from_affine[:3, 3] += from_affine[:3, :3] @ [s.start for s in box]
+    from_affine = crop_affine(scan.grid.affine, box)
 
     def fine(array: np.ndarray, order: int) -> np.ndarray:
         return resample(canonical(array, affine)[0][box], from_affine, grid, order)
@@ -125,22 +133,42 @@ def make_case(
     head, head_grid = scan.coarse()
     brain = dseg > 0 if _is_whole(tissue) else foreground(scan.images[0 if scan.present[0] else 1])
     classes = resample(coarse_classes(dseg, brain), scan.grid.affine, head_grid, 0)
+    x, y, z = (float(v) for v in voxel_sizes(scan.grid.affine))
+    facts: dict[str, Any] = {
+        "subject": subject,
+        "present": scan.present,
+        "ventricles": bool(np.isin(anatomy, VENTRICLE_LABELS).any()),
+        "whole": _is_whole(tissue),
+        "voxel_mm": (x, y, z),
+        "by_hand": by_hand,
+    }
+    return write_case(folder, np.stack(channels), np.stack([*head, classes]), facts)
+
+
+def write_case(
+    folder: Path, fine: np.ndarray, coarse: np.ndarray, facts: Mapping[str, Any]
+) -> TrainingCase:
+    """Write arrays with the channels `FINE_CHANNELS` and `COARSE_CHANNELS` as a case.
+
+    Parameters
+    ----------
+    folder : Path
+    fine, coarse : ndarray, shape (channels, x, y, z)
+    facts : mapping
+        The other fields of `TrainingCase`, without `folder`, `pvs_voxels` and `digest`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    _save_sites(channels[3] > 0, channels[2] > 0, folder / "sites.npz")
-    _save(np.stack(channels).astype(np.float16), folder / "fine.npy")
-    _save(np.stack([*head, classes]).astype(np.float16), folder / "coarse.npy")
-    x, y, z = (float(v) for v in np.linalg.norm(scan.grid.affine[:3, :3], axis=0))
+    arrays = {"fine.npy": fine.astype(np.float16), "coarse.npy": coarse.astype(np.float16)}
+    digest = hashlib.sha256()
+    for name, array in arrays.items():
+        with atomic_file(folder / name) as file:
+            np.save(file, array)
+        digest.update(np.ascontiguousarray(array).tobytes())
+    _save_sites(fine[3] > 0, fine[2] > 0, folder / "sites.npz")
     case = TrainingCase(
-        subject=subject,
-        folder=folder,
-        present=scan.present,
-        ventricles=bool(np.isin(anatomy, VENTRICLE_LABELS).any()),
-        whole=_is_whole(tissue),
-        voxel_mm=(x, y, z),
-        pvs_voxels=int(channels[3].sum()),
+        **{**facts, "pvs_voxels": int(fine[3].sum())}, folder=folder, digest=digest.hexdigest()
     )
-    facts = {**dataclasses.asdict(case), "folder": "."}
-    write_json(facts, folder / "case.json")
+    write_json({**dataclasses.asdict(case), "folder": "."}, folder / "case.json")
     return case
 
 
@@ -174,9 +202,4 @@ def _save_sites(pvs: np.ndarray, nuclei: np.ndarray, path: Path) -> None:
         kept = rng.choice(len(places), min(len(places), _SITES), replace=False)
         sites[name] = places[np.sort(kept)]
     with atomic_file(path) as file:
-        np.savez(file, **sites)
-
-
-def _save(array: np.ndarray, path: Path) -> None:
-    with atomic_file(path) as file:
-        np.save(file, array)
+        np.savez(file, allow_pickle=False, **sites)

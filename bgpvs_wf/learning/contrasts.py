@@ -16,7 +16,7 @@ from bgpvs_wf.learning.views import MODALITIES, standardise
 
 _FLUID = {"T2w": 1.0, "T1w": 0.25}
 _TISSUE = {"T2w": (0.35, 0.85), "T1w": (0.40, 1.00)}
-"""Range of the signal of tissues other than fluid (chosen: wider than that of ages and scanners)."""
+"""Range of the signal of tissues without fluid (chosen: wider than ages and scanners have)."""
 _CLOSE = 0.06  # the nuclei differ little from each other and from grey matter
 _BLUR_VOXELS = (0.4, 1.0)
 _NOISE = (0.01, 0.06)
@@ -24,9 +24,7 @@ _TEXTURE = 0.02
 _FILL = (0.5, 1.0)
 
 
-def random_contrast(
-    tissue: np.ndarray, fluid: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+def random_contrast(tissue: np.ndarray, fluid: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Paint a T2w and a T1w of random contrast, standardised.
 
     Parameters

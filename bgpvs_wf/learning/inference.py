@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-WINDOWS = {"coarse": (96, 112, 96), "fine": (80, 80, 80)}
+WINDOWS = {"coarse": (80, 96, 80), "fine": (80, 80, 80)}
 """Voxels of a network's window: the head at 2 mm fits into one, the box at 0.5 mm into a few."""
 OVERLAP = 0.25
 
@@ -108,7 +108,13 @@ def _apply(
 
     def windows(x: torch.Tensor) -> torch.Tensor:
         result = sliding_window_inference(
-            x, window, 1, probabilities, overlap=OVERLAP, mode="gaussian"
+            x,
+            window,
+            1,
+            probabilities,
+            overlap=OVERLAP,
+            mode="gaussian",
+            padding_mode="replicate",
         )
         assert isinstance(result, torch.Tensor)
         return result

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bgpvs_wf.learning.classes import COARSE_CLASSES, FINE_CLASSES
+from bgpvs_wf.learning.views import MODALITIES
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,13 +40,18 @@ def build_network(config: NetworkConfig) -> nn.Module:
     """Build a network with random weights: T2w and T1w in, a channel for each class out."""
     from monai.networks.nets import DynUNet
 
+    return DynUNet(**network_arguments(config))
+
+
+def network_arguments(config: NetworkConfig) -> dict[str, Any]:
+    """Return the arguments of MONAI's `DynUNet`."""
     levels = len(config.filters)
-    return DynUNet(
-        spatial_dims=3,
-        in_channels=2,
-        out_channels=sum(HEADS[head] for head in config.heads),
-        kernel_size=[3] * levels,
-        strides=[1] + [2] * (levels - 1),
-        upsample_kernel_size=[2] * (levels - 1),
-        filters=list(config.filters),
-    )
+    return {
+        "spatial_dims": 3,
+        "in_channels": len(MODALITIES),
+        "out_channels": sum(HEADS[head] for head in config.heads),
+        "kernel_size": [3] * levels,
+        "strides": [1] + [2] * (levels - 1),
+        "upsample_kernel_size": [2] * (levels - 1),
+        "filters": list(config.filters),
+    }

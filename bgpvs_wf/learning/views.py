@@ -153,7 +153,7 @@ def standardise(images: np.ndarray) -> np.ndarray:
 
 def slices_around(grid: Grid, inner: Grid, margin: int) -> Box:
     """Return the slices of a grid that hold another one of parallel axes, grown by voxels."""
-    corners = np.array([[0, 0, 0], np.array(inner.shape) - 1], float) + [[-0.5], [0.5]]
+    corners = np.array([[-0.5] * 3, np.array(inner.shape) - 0.5])
     ends = nib.affines.apply_affine(np.linalg.inv(grid.affine) @ inner.affine, corners)
     low = np.maximum(np.floor(ends.min(axis=0) + 0.5 + 1e-6).astype(int) - margin, 0)
     high = np.minimum(np.ceil(ends.max(axis=0) + 0.5 - 1e-6).astype(int) + margin, grid.shape)

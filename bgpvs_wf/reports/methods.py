@@ -14,6 +14,8 @@ REFERENCES: dict[str, str] = {
     "denoise": "Manjón et al. J Magn Reson Imaging 2010;31:192-203. doi:10.1002/jmri.22003",
     "syn": "Avants et al. Med Image Anal 2008;12:26-41. doi:10.1016/j.media.2007.06.004",
     "em": "Van Leemput et al. IEEE Trans Med Imaging 1999;18:897-908. doi:10.1109/42.811270",
+    "unet": "Isensee et al. Nat Methods 2021;18:203-211. doi:10.1038/s41592-020-01008-z",
+    "monai": "Cardoso et al. MONAI. arXiv 2022. doi:10.48550/arXiv.2211.02701",
     "vesselness": "Frangi et al. MICCAI 1998. LNCS 1496:130-137. doi:10.1007/BFb0056195",
     "skimage": "van der Walt et al. PeerJ 2014;2:e453. doi:10.7717/peerj.453",
 }
@@ -52,7 +54,7 @@ def methods_text(
         found = {k.lower(): v for k, v in software.items()}.get(name.lower())
         return f"{name} {found}" if found else name
 
-    stages = (_inputs, _prepare, _anatomy, _pseudolabel, _quantify)
+    stages = (_inputs, _prepare, _anatomy, _predict, _pseudolabel, _quantify)
     paragraphs = [stage(images, parameters, cite, tool) for stage in stages]
     text = "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
     return text, [REFERENCES[key] for key in cited]
@@ -94,16 +96,20 @@ def _anatomy(images: Sequence[str], parameters: Mapping[str, Any], cite: Any, to
         f"painted with the contrast of the age, registered with ANTs (affine, SyN) {cite('syn')}, "
         f"and refined on the images by expectation-maximisation {cite('em')}"
     )
-    sources = {
-        "derivatives": "were taken from existing segmentations",
-        "atlas": f"came from {_atlas_names(anatomy)}, {registered}",
-    }
+    from_labels = "were taken from existing segmentations"
+    from_atlas = f"came from {_atlas_names(anatomy)}, {registered}"
+    sources = {"derivatives": from_labels, "atlas": from_atlas}
+    by_model = "predict" in parameters and anatomy.get("source") == "auto"
     source = sources.get(
         str(anatomy.get("source")),
-        "came from existing segmentations where there were any, otherwise from age-matched "
+        "were segmented by the model"
+        if by_model
+        else "came from existing segmentations where there were any, otherwise from age-matched "
         f"atlases, {registered}",
     )
     text = f"Caudate, putamen, pallidum, accumbens and thalamus {source}."
+    if by_model and "pseudolabel" in parameters:
+        text += f" Those of the pseudo-labels {from_atlas if anatomy['atlases'] else from_labels}."
     if anatomy.get("bg_region") == "closed":
         text += " The nuclei were closed by about 2 mm, taking in the internal capsule between."
     counted = "included" if anatomy.get("include_thalamus") else "not included"
@@ -115,18 +121,35 @@ def _atlas_names(anatomy: Mapping[str, Any]) -> str:
     return f"the atlas {' and the atlas '.join(names)}" if names else "an age-matched atlas"
 
 
+def _predict(images: Sequence[str], parameters: Mapping[str, Any], cite: Any, tool: Any) -> str:
+    predict = parameters.get("predict")
+    if predict is None:
+        return ""
+    members = int(predict.get("members", 1))
+    networks = f"the mean of {members} U-Nets" if members > 1 else "a U-Net"
+    text = (
+        f"PVS were segmented by the trained model '{predict.get('model')}' (SHA-256 "
+        f"{str(predict.get('checksum'))[:12]}…, strategy '{predict.get('strategy')}'), {networks} "
+        f"{cite('unet')} at 0.5 mm in {tool('MONAI')} {cite('monai')}"
+    )
+    if "pvs_threshold" in predict:
+        text += f", from a probability of {predict['pvs_threshold']:g} on"
+    return text + ("; results were averaged with the mirror image's." if predict["flips"] else ".")
+
+
 def _pseudolabel(images: Sequence[str], parameters: Mapping[str, Any], cite: Any, tool: Any) -> str:
     pseudo = parameters.get("pseudolabel")
     if pseudo is None:
         return ""
+    what = "Pseudo-labels, written but not measured," if "predict" in parameters else "PVS"
     if pseudo.get("strategy") == "filter":
         return (
-            f"PVS were voxels whose vesselness {cite('vesselness')} exceeded the mean of the "
+            f"{what} were voxels whose vesselness {cite('vesselness')} exceeded the mean of the "
             f"region by one standard deviation, after an opening {cite('bgpvs')}."
         )
     scales = ", ".join(f"{scale:g}" for scale in pseudo.get("scales_mm", ()))
     return (
-        f"PVS were tubes found by a multi-scale Hessian filter {cite('vesselness')}"
+        f"{what} were tubes found by a multi-scale Hessian filter {cite('vesselness')}"
         + (f" (standard deviations {scales} mm)" if scales else "")
         + ", thresholded with hysteresis"
         + (

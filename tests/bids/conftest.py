@@ -47,6 +47,7 @@ class Tree:
                 "bids_dir": self.root,
                 "output_dir": base / "out",
                 "work_dir": base / "work",
+                "segmentation": "pseudolabel",
                 **settings,
             }
         )

@@ -123,7 +123,8 @@ class Site:
     def command(self, *words: str | Path) -> list[str]:
         driver = self.root / "driver.py"
         driver.write_text(_DRIVER)
-        return [sys.executable, str(driver), *map(str, words)]
+        given = ("--segmentation", "pseudolabel") if words[0] == "run" else ()
+        return [sys.executable, str(driver), *map(str, words), *given]
 
     def call(self, *words: str | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Call the command line."""

@@ -17,12 +17,8 @@ from bgpvs_wf.cli.cohorts import check_cohort, make_cohort
 from bgpvs_wf.engine.summary import Report
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.evaluation.across import CohortScores, comparison_table
-from bgpvs_wf.evaluation.experiment import (
-    Cohort,
-    HybridInfants,
-    SyntheticInfants,
-    read_experiment,
-)
+from bgpvs_wf.evaluation.experiment import read_experiment
+from bgpvs_wf.evaluation.infants import Cohort, HybridInfants, SyntheticInfants
 
 PROTOCOL = """
 hindbrain = false
@@ -39,6 +35,8 @@ subjects = 2
 ages = ["92w"]
 seed = 4
 anatomy_from = "truth"
+[run]
+segmentation = "pseudolabel"
 [run.prepare]
 bias_correction = false
 [strategies.filter.pseudolabel]

@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from bgpvs_wf.bids.inputs import SubjectInputs
-from bgpvs_wf.cli.validation import Plan, _usable
+from bgpvs_wf.cli.validation import _usable
 from bgpvs_wf.cli.validation_answer import Smallest, pictures, smallest
+from bgpvs_wf.cli.validation_plan import Plan
 from bgpvs_wf.evaluation.tables import TABLES
 from bgpvs_wf.phantom import simulate_dataset
 from bgpvs_wf.phantom.hybrid_dataset import Nuclei
@@ -42,6 +43,7 @@ class Site:
 
     def validate(self, *words: str | Path, out: str = "out") -> subprocess.CompletedProcess[str]:
         machine = ["-w", "work", "--nprocs", "2", "--omp-nthreads", "1"]
+        machine += ["--segmentation", "pseudolabel"]
         command = [sys.executable, "-m", "bgpvs_wf.cli.main", "validate", self.bids, out]
         return subprocess.run(
             [str(word) for word in (*command, *machine, *words)],

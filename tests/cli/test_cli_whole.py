@@ -25,7 +25,8 @@ _CALL = (
     "import sys; from bgpvs_wf.cli.main import main; status = main();"
     "sys.stderr.write(f'nipype imported: {\"nipype\" in sys.modules}\\n'); sys.exit(status)"
 )
-_FAST = ("--no-bias-correction", "--strategy", "filter", "--nprocs", "2", "--omp-nthreads", "1")
+_MACHINE = ("--nprocs", "2", "--omp-nthreads", "1")
+_FAST = ("--no-bias-correction", "--segmentation", "pseudolabel", "--strategy", "filter", *_MACHINE)
 
 
 @dataclass
@@ -299,7 +300,7 @@ def test_python_shares_the_cache(cohort):
         f"    'work_dir': {str(dataset.work)!r}, 'participant_label': ['03'], 'nprocs': 1,\n"
         f"    'derivatives': {{'truth': {str(dataset.truth)!r}}},\n"
         "    'prepare': {'bias_correction': False}, 'anatomy': {'source': 'derivatives'},\n"
-        "    'pseudolabel': {'strategy': 'filter'}})\n"
+        "    'segmentation': 'pseudolabel', 'pseudolabel': {'strategy': 'filter'}})\n"
         "init_bgpvs_wf(config).run(plugin='Linear')\n"
     )
     done = subprocess.run(

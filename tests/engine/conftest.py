@@ -80,6 +80,7 @@ class Toy:
             work_dir=self.root / "work",
             plugin=plugin,
             nprocs=2,
+            segmentation="pseudolabel",
             quantify=QuantifyConfig(min_volume_mm3=factor),
             **settings,
         )

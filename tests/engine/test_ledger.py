@@ -32,7 +32,10 @@ def finished(tmp_path):
     image.parent.mkdir()
     image.write_text("image")
     config = RunConfig(
-        bids_dir=tmp_path / "bids", output_dir=tmp_path / "out", work_dir=tmp_path / "work"
+        bids_dir=tmp_path / "bids",
+        output_dir=tmp_path / "out",
+        work_dir=tmp_path / "work",
+        segmentation="pseudolabel",
     )
     subject = SubjectInputs(subject="01", t2w=image, age_weeks=44.0)
     outputs = {"morph": tmp_path / "out" / "morph.tsv"}

@@ -6,19 +6,16 @@ import pytest
 
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.errors import UsageError
-from bgpvs_wf.evaluation.experiment import (
-    Experiment,
-    HybridInfants,
-    OwnInfants,
-    SyntheticInfants,
-    read_experiment,
-)
+from bgpvs_wf.evaluation.experiment import Experiment, read_experiment
+from bgpvs_wf.evaluation.infants import HybridInfants, OwnInfants, SyntheticInfants
 
 STRATEGIES = """
-[strategies.filter.pseudolabel]
-strategy = "filter"
-[strategies.anatomy.pseudolabel]
-strategy = "anatomy"
+[strategies.filter]
+segmentation = "pseudolabel"
+pseudolabel.strategy = "filter"
+[strategies.anatomy]
+segmentation = "pseudolabel"
+pseudolabel.strategy = "anatomy"
 """
 SYNTHETIC = """
 [cohorts.drawn]
@@ -111,6 +108,30 @@ def test_settings_of_a_run_from_the_general_to_the_special(tmp_path):
     settings = experiment.run_settings(given, "anatomy")
     assert settings["anatomy"]["source"] == "derivatives"
     assert "quantify" not in settings
+
+
+@pytest.mark.parametrize("segmentation", ["model", "both", "pseudolabel"])
+def test_a_model_finds_the_nuclei_itself_unless_they_are_given(tmp_path, segmentation):
+    experiment = _read(
+        tmp_path,
+        f"""
+        proposed = "net"
+        {SYNTHETIC}
+        {SYNTHETIC.replace("drawn", "given")}
+        anatomy_from = "truth"
+        [strategies.net]
+        segmentation = "{segmentation}"
+        predict.model = "models/mine"
+        [strategies.other.predict]
+        model = "infant"
+        """,
+    )
+    found, given = (experiment.run_settings(c, "net")["anatomy"] for c in experiment.cohorts)
+    assert found["source"] == ("atlas" if segmentation == "pseudolabel" else "auto")
+    assert given["source"] == "derivatives"
+    # A path is relative to the file, a name is none.
+    assert experiment.strategies["net"]["predict"]["model"] == str(tmp_path / "models" / "mine")
+    assert experiment.strategies["other"]["predict"]["model"] == "infant"
 
 
 ONTO = '[cohorts.h]\nonto = "x"\nderivatives = {}\ncases = 1\nseed = 1\n'

@@ -1,0 +1,36 @@
+"""`bgpvs-wf train`: a model from a recipe."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bgpvs_wf.cli.machine import add_machine_arguments, machine_for_scoring
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the verb."""
+    parser = subparsers.add_parser(
+        "train",
+        help="train a model",
+        description="Train a model by a recipe (see docs/training.md) and write it to OUT/model, a "
+        "MONAI bundle. Run the same command again to go on after an interruption.",
+        argument_default=argparse.SUPPRESS,
+    )
+    parser.add_argument("recipe", type=Path, metavar="RECIPE.toml", help="what to learn, and how")
+    parser.add_argument("out", type=Path, metavar="OUT", help="model, cases, checkpoints, logs")
+    add_machine_arguments(parser)
+    parser.add_argument("-v", "--verbose", action="count", default=0, help="log more")
+    parser.set_defaults(handler=_train)
+
+
+def _train(args: argparse.Namespace) -> int:
+    from bgpvs_wf.cli.levels import set_up_process
+    from bgpvs_wf.cli.training import train
+    from bgpvs_wf.learning.recipe import read_recipe
+
+    recipe = read_recipe(args.recipe)
+    out = args.out.expanduser().absolute()
+    machine, threads = machine_for_scoring(vars(args), out)
+    set_up_process(threads, args.verbose)
+    return train(recipe, out, machine, args.verbose)

@@ -1,0 +1,167 @@
+"""Make the training cases of a recipe: the infants, their labels, what the networks see of them."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bgpvs_wf.cli.cohorts import Dataset, make_cohort
+from bgpvs_wf.cli.levels import run_jobs
+from bgpvs_wf.cli.terminal import say
+from bgpvs_wf.config import RunConfig
+from bgpvs_wf.errors import UsageError
+from bgpvs_wf.learning.recipe import GIVEN, Recipe, TrainingCohort
+
+if TYPE_CHECKING:
+    from bgpvs_wf.bids.inputs import SubjectInputs
+    from bgpvs_wf.workflows.cases import GivenLabels
+
+
+@dataclass(frozen=True)
+class Cases:
+    """The files ``case.json`` to learn from, and those kept for validation."""
+
+    training: tuple[Path, ...]
+    held_out: tuple[Path, ...]
+    problems: tuple[str, ...]
+    """A line for each scan that could not be made a case."""
+
+
+def make_cases(recipe: Recipe, folder: Path, machine: Mapping[str, Any], verbose: int = 0) -> Cases:
+    """Make all cases of a recipe that are not there.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    folder : Path
+        Datasets go to ``cohorts``, cases to ``cases`` in it.
+    machine : mapping
+        Settings of `RunConfig` that say where and how it runs.
+    verbose : int
+
+    Raises
+    ------
+    UsageError
+        If there is nothing to learn from.
+    BGPVSError
+        If a cohort cannot be made.
+    """
+    training: list[Path] = []
+    held_out: list[Path] = []
+    problems: list[str] = []
+    for cohort in recipe.cohorts:
+        name = cohort.cohort.name
+        say(f"Cohort {name}, labels: {cohort.labels}")
+        dataset = make_cohort(cohort.cohort, folder / "cohorts" / name, machine["nprocs"])
+        made, missing = _make(recipe, cohort, dataset, folder, machine, verbose)
+        kept, left_out = split(made, recipe.held_out)
+        training += kept
+        held_out += left_out
+        problems += [f"{name}, {line}" for line in missing]
+    if not training:
+        raise UsageError("There is no case to learn from; see what failed above.")
+    return Cases(tuple(training), tuple(held_out), tuple(problems))
+
+
+def split(cases: Sequence[Path], held_out: float) -> tuple[list[Path], list[Path]]:
+    """Take a share of the cases out, evenly over their order; of few cases none.
+
+    Examples
+    --------
+    >>> split([Path(c) for c in "abcdef"], 0.3)[1]
+    [PosixPath('c'), PosixPath('f')]
+    """
+    count = math.floor(held_out * len(cases) + 0.5) if held_out * len(cases) >= 0.5 else 0
+    chosen = {math.ceil((i + 1) * len(cases) / count) - 1 for i in range(count)}
+    return (
+        [case for i, case in enumerate(cases) if i not in chosen],
+        [case for i, case in enumerate(cases) if i in chosen],
+    )
+
+
+def _make(
+    recipe: Recipe,
+    cohort: TrainingCohort,
+    dataset: Dataset,
+    folder: Path,
+    machine: Mapping[str, Any],
+    verbose: int,
+) -> tuple[list[Path], list[str]]:
+    """Make a cohort's cases; return them, and a line for each that could not be made."""
+    from bgpvs_wf.bids.query import find_subjects
+    from bgpvs_wf.engine.runner import Job
+    from bgpvs_wf.workflows.cases import init_cases_wf
+
+    name = cohort.cohort.name
+    derivatives = dict(dataset.derivatives)
+    if cohort.labels == GIVEN:
+        derivatives["labels"] = dataset.known_truth
+    out = folder / "cases" / f"{name}_{cohort.labels}"
+    config = RunConfig.from_mapping(
+        {
+            **recipe.run_settings(cohort),
+            **machine,
+            "bids_dir": dataset.bids_dir,
+            "output_dir": out,
+            "work_dir": machine["work_dir"] / "cases" / name,
+            "derivatives": derivatives,
+        }
+    )
+    found = find_subjects(config)
+    subjects = list(found.subjects)
+    problems = [problem.message for problem in found.problems]
+    labels = None
+    if cohort.labels == GIVEN:
+        labels = given_labels(dataset.known_truth)
+        known = {subject.label for subject in subjects}
+        problems += [f"{label}: labels, but no scan" for label in labels if label not in known]
+        subjects = [subject for subject in subjects if subject.label in labels]
+    jobs = [
+        Job(subject, {"case": out / subject.label / "case.json"})
+        for subject in _with_labels(subjects, labels)
+    ]
+    factory = functools.partial(init_cases_wf, folder=out, labels=labels)
+    report = run_jobs(config, jobs, factory, verbose)
+    failed = [o for o in report.outcomes if o.state != "done"]
+    problems += [f"{o.label}: {o.failures[0].cause if o.failures else o.state}" for o in failed]
+    cases = [job.outputs["case"] for job in jobs]
+    lost = {out / o.label / "case.json" for o in failed}
+    return [case for case in cases if case not in lost], problems
+
+
+def given_labels(folder: Path) -> dict[str, GivenLabels]:
+    """Find the labels of all subjects in a folder.
+
+    Returns
+    -------
+    dict of str to GivenLabels
+        By ``sub-X[_ses-Y]``; those without ``desc-bgpvs_dseg`` are left out.
+    """
+    from bgpvs_wf.bids.inputs import label_of
+    from bgpvs_wf.evaluation.cases import BGPVS, IGNORE, OCCUPANCY, find_cases
+    from bgpvs_wf.workflows.cases import GivenLabels
+
+    return {
+        label_of(*key): GivenLabels(
+            bgpvs=files[BGPVS][0],
+            fluid=files[OCCUPANCY][0] if OCCUPANCY in files else None,
+            ignore=files[IGNORE][0] if IGNORE in files else None,
+        )
+        for key, files in find_cases(folder).items()
+        if BGPVS in files
+    }
+
+
+def _with_labels(
+    subjects: Sequence[SubjectInputs], labels: Mapping[str, GivenLabels] | None
+) -> list[SubjectInputs]:
+    """Tell the ledger which labels a subject has: new ones make a new case."""
+    import dataclasses
+
+    if labels is None:
+        return list(subjects)
+    return [dataclasses.replace(s, labels=labels[s.label].bgpvs) for s in subjects]

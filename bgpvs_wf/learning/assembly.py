@@ -1,0 +1,109 @@
+"""A trained model becomes a bundle: weights, metadata, model card, curves and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bgpvs_wf.imaging.files import write_json, write_table
+from bgpvs_wf.learning.assessment import Assessment
+from bgpvs_wf.learning.bundle import write_bundle
+from bgpvs_wf.learning.members import Member
+from bgpvs_wf.learning.networks import NetworkConfig
+
+if TYPE_CHECKING:
+    import torch
+
+SCORES, TRAINING = "docs/held_out.tsv", "configs/training.json"
+
+
+def write_model(
+    folder: Path,
+    *,
+    recipe: Mapping[str, Any],
+    coarse: tuple[NetworkConfig, Mapping[str, torch.Tensor]],
+    members: Sequence[Member],
+    assessment: Assessment,
+    trainings: Mapping[str, Any],
+    n_cases: int,
+) -> Path:
+    """Write a model with all that is to be known of it.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it goes; a model that is there is replaced.
+    recipe : mapping
+        See `bgpvs_wf.learning.recipe.to_mapping`.
+    coarse : tuple of NetworkConfig and state dict
+    members : sequence of members
+    assessment : Assessment
+    trainings : mapping of str to mapping
+        Name of a training to its losses and scores.
+    n_cases : int
+        Cases it was trained on.
+    """
+    model = write_bundle(
+        folder,
+        name=recipe["name"],
+        strategy=recipe["strategy"],
+        coarse=coarse,
+        fine=[[(config, network.state_dict()) for config, network in m] for m in members],
+        pvs_threshold=assessment.pvs_threshold,
+        card=model_card(recipe, assessment, n_cases),
+        facts={"data_source": ", ".join(recipe["cohorts"])},
+    )
+    write_json({"recipe": dict(recipe), "trainings": dict(trainings)}, model.folder / TRAINING)
+    write_table(assessment.cases.round(4), model.folder / SCORES)
+    return model.folder
+
+
+def model_card(recipe: Mapping[str, Any], assessment: Assessment, n_cases: int) -> str:
+    """Return the model card, Markdown."""
+    lines = [
+        f"# {recipe['name']}",
+        "",
+        "Segments the basal ganglia (caudate, putamen, pallidum, accumbens), the thalamus and the",
+        "perivascular spaces in the basal ganglia, in T2w and T1w scans of infants at 3 T; either",
+        "may be missing. Research software, not a medical device.",
+        "",
+        "## Training data",
+        "",
+        f"{n_cases} scans, strategy `{recipe['strategy']}`:",
+        "",
+        "| cohort | infants | labels |",
+        "|---|---|---|",
+        *(
+            f"| {name} | {cohort['infants']} | {cohort['labels']} |"
+            for name, cohort in recipe["cohorts"].items()
+        ),
+        "",
+        "## Accuracy on scans held out from training",
+        "",
+    ]
+    cases = assessment.cases
+    if cases.empty:
+        lines += ["None were held out."]
+    else:
+        lines += [
+            f"{len(cases)} scans of the same cohorts; on the network's grid, labels as learnt:",
+            f"Dice of the basal ganglia {_spread(cases['bg_dice'])}, of PVS "
+            f"{_spread(cases['pvs_dice'])} (mean, standard deviation).",
+        ]
+    lines += [
+        "",
+        f"A voxel is PVS from a probability of {assessment.pvs_threshold:g} on"
+        + ("." if cases.empty else ", chosen on the same scans."),
+        "",
+        "## Limits",
+        "",
+        "It knows what it was trained on. Scanners, ages and diseases beyond that: look at the",
+        "pages before believing the numbers (`bgpvs-wf validate` tells what it finds in your",
+        "scans).",
+    ]
+    return "\n".join(lines)
+
+
+def _spread(values: Any) -> str:
+    return f"{values.mean():.3f} ({values.std(ddof=0):.3f})"

@@ -1,0 +1,110 @@
+"""How good a model is on cases held out, and from which probability on a voxel is PVS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bgpvs_wf.learning.case import FINE_CHANNELS, TrainingCase
+from bgpvs_wf.learning.classes import BG_CLASSES
+from bgpvs_wf.learning.members import Member, apply_ensemble
+from bgpvs_wf.learning.tasks import dice
+from bgpvs_wf.learning.views import FINE_MM
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+THRESHOLDS = tuple(round(0.1 + 0.05 * i, 2) for i in range(17))
+USUAL_THRESHOLD = 0.5
+_SURE = 0.5  # confidence from which on a label is believed here
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What came of it."""
+
+    pvs_threshold: float
+    """The probability that gives the best Dice of all PVS voxels as one."""
+    cases: pd.DataFrame
+    """A row a case: `subject`, `bg_dice`, `pvs_dice`, `pvs_voxels_true`, `pvs_voxels`."""
+
+
+def assess(
+    members: Sequence[Member],
+    cases: Sequence[TrainingCase],
+    usual_threshold: float = USUAL_THRESHOLD,
+) -> Assessment:
+    """Choose the threshold of a model on labelled cases, and score it on them.
+
+    Parameters
+    ----------
+    members : sequence of members
+        See `bgpvs_wf.learning.members`.
+    cases : sequence of TrainingCase
+        Held out.
+    usual_threshold : float
+        Taken where no case with PVS is held out.
+    """
+    found = [_apply(members, case) for case in cases]
+    total = np.sum([[one.counts(t) for t in THRESHOLDS] for one in found], axis=0)
+    threshold = usual_threshold
+    if found and total[:, 1].any() and total[:, 2].any():
+        threshold = THRESHOLDS[int((2 * total[:, 2] / total[:, :2].sum(axis=1)).argmax())]
+    return Assessment(threshold, _table(found, threshold))
+
+
+def score_cases(
+    members: Sequence[Member], cases: Sequence[TrainingCase], pvs_threshold: float
+) -> pd.DataFrame:
+    """Return the table of `Assessment` for a given threshold."""
+    return _table([_apply(members, case) for case in cases], pvs_threshold)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a model finds in a case; arrays of voxels in the basal ganglia, true or found."""
+
+    subject: str
+    bg: np.ndarray
+    true_bg: np.ndarray
+    probability: np.ndarray
+    pvs: np.ndarray
+
+    def counts(self, threshold: float) -> tuple[int, int, int]:
+        """Return the PVS voxels found, the true ones, and those that are both."""
+        found = self.probability >= threshold
+        return int(found.sum()), int(self.pvs.sum()), int((found & self.pvs).sum())
+
+
+def _apply(members: Sequence[Member], case: TrainingCase) -> _Found:
+    array = dict(zip(FINE_CHANNELS, np.asarray(case.fine(), np.float32), strict=True))
+    images = np.stack([array["T2w"], array["T1w"]])
+    shares = apply_ensemble(members, images, np.full(3, FINE_MM), fast=True)
+    true_bg = np.isin(array["classes"], BG_CLASSES) | (array["pvs"] > 0)
+    bg = np.isin(shares["anatomy"].argmax(axis=0), BG_CLASSES)
+    known = (bg | true_bg) & (array["confidence"] > _SURE)
+    return _Found(
+        case.subject, bg[known], true_bg[known], shares["pvs"][0][known], array["pvs"][known] > 0
+    )
+
+
+def _table(found: Sequence[_Found], threshold: float) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = []
+    for one in found:
+        size, true, both = one.counts(threshold)
+        rows.append(
+            {
+                "subject": one.subject,
+                "bg_dice": dice(one.bg | (one.probability >= threshold), one.true_bg),
+                "pvs_dice": 2 * both / (size + true) if size + true else 1.0,
+                "pvs_voxels_true": true,
+                "pvs_voxels": size,
+            }
+        )
+    columns = ["subject", "bg_dice", "pvs_dice", "pvs_voxels_true", "pvs_voxels"]
+    return pd.DataFrame(rows, columns=columns)

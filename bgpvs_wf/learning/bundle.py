@@ -1,0 +1,300 @@
+"""Models on disk: MONAI bundle folders, whose weights are checked before they are used.
+
+What a run needs to know of a model (its name and checksum) is in a small JSON file, so that
+nothing heavy is imported to tell whether a model has changed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bgpvs_wf.errors import ModelError
+from bgpvs_wf.learning.bundle_config import LICENSE, inference_config, metadata, part_names
+from bgpvs_wf.learning.networks import NetworkConfig
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    Trained = tuple[NetworkConfig, Mapping[str, torch.Tensor]]
+    """A network and its weights."""
+
+DEFAULT_MODEL = "infant"
+"""Name of the model in the box that is used where none is named."""
+_METADATA = Path("configs") / "metadata.json"
+_SECTION = "bgpvs_wf"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkFile:
+    """A network of a model, and where its weights are."""
+
+    file: str
+    """Relative to the model's folder."""
+    sha256: str
+    network: NetworkConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A model as its metadata describe it; no weights are in memory."""
+
+    folder: Path
+    name: str
+    strategy: str
+    """How it was trained."""
+    coarse: NetworkFile
+    fine: tuple[tuple[NetworkFile, ...], ...]
+    """Members of an ensemble; the heads of a member's networks together are anatomy and pvs."""
+    pvs_threshold: float
+    """Probability from which on a voxel is PVS."""
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of all weights and the threshold: the same results come from the same one."""
+        weights = [self.coarse.sha256, [[one.sha256 for one in m] for m in self.fine]]
+        return hashlib.sha256(json.dumps([*weights, self.pvs_threshold]).encode()).hexdigest()
+
+    @property
+    def label(self) -> str:
+        """Name and start of the checksum."""
+        return f"{self.name} {self.checksum[:12]}"
+
+    @property
+    def files(self) -> Iterator[NetworkFile]:
+        """All networks."""
+        yield self.coarse
+        for member in self.fine:
+            yield from member
+
+
+def models_folder() -> Path:
+    """Return the folder of the models in the box."""
+    from importlib import resources
+
+    return Path(str(resources.files("bgpvs_wf.data"))).resolve() / "models"
+
+
+def find_model(name_or_path: str = "") -> Model:
+    """Return a model in the box by its name, or one by the path of its folder.
+
+    Parameters
+    ----------
+    name_or_path : str
+        Empty means the default of those in the box.
+
+    Raises
+    ------
+    ModelError
+        If it is not there, or is no model.
+    """
+    box = models_folder()
+    named = box / (name_or_path or DEFAULT_MODEL)
+    if (not name_or_path or Path(name_or_path).name == name_or_path) and named.is_dir():
+        return read_bundle(named)
+    if name_or_path and Path(name_or_path).expanduser().is_dir():
+        return read_bundle(name_or_path)
+    advice = "give --model PATH or --segmentation pseudolabel"
+    known = sorted(p.name for p in box.glob("*") if p.is_dir() and not p.name.startswith("."))
+    if not known:
+        missing = f"'{name_or_path}' is no folder, and there" if name_or_path else "There"
+        raise ModelError(f"{missing} is no model in the box yet; {advice}.")
+    raise ModelError(
+        f"There is no model '{name_or_path or DEFAULT_MODEL}'; "
+        f"in the box: {', '.join(known)}; or {advice}."
+    )
+
+
+def read_bundle(path: str | Path) -> Model:
+    """Read the metadata of a model; its weights are not looked at.
+
+    Raises
+    ------
+    ModelError
+        If the folder is not there, or not a model of this program.
+    """
+    folder = Path(path).expanduser().absolute()
+    where = folder / _METADATA
+    if not folder.is_dir():
+        raise ModelError(f"There is no model at {folder}; correct the path.")
+    try:
+        section = json.loads(where.read_text(encoding="utf-8"))[_SECTION]
+    except OSError as error:
+        raise ModelError(f"{folder} is no model: it has no {_METADATA}.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"{where} is damaged or of another program: no section '{_SECTION}' can be read; "
+            "take the folder from its source again."
+        ) from error
+    try:
+        model = Model(
+            folder=folder,
+            name=str(section["name"]),
+            strategy=str(section["strategy"]),
+            coarse=_network_file(section["coarse"]),
+            fine=tuple(tuple(map(_network_file, member)) for member in section["fine"]),
+            pvs_threshold=float(section["pvs_threshold"]),
+        )
+        _check_parts(
+            model.coarse.network,
+            [[one.network for one in member] for member in model.fine],
+            model.pvs_threshold,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"{where} describes no model that this version can use ({error}); "
+            "take the folder from its source again, or upgrade."
+        ) from error
+    return model
+
+
+def write_bundle(
+    folder: Path,
+    *,
+    name: str,
+    strategy: str,
+    coarse: Trained,
+    fine: Sequence[Sequence[Trained]],
+    pvs_threshold: float,
+    card: str,
+    facts: Mapping[str, Any],
+) -> Model:
+    """Write a model into a folder, whole or not at all; one that is there is replaced.
+
+    Parameters
+    ----------
+    folder : Path
+    name, strategy : str
+    coarse : tuple of NetworkConfig and state dict
+    fine : sequence of sequences of such tuples
+        Members of the ensemble.
+    pvs_threshold : float
+    card : str
+        Text of the model card, Markdown.
+    facts : mapping
+        Fields of MONAI's metadata, over those filled in here: version, changelog, description,
+        data_source, intended_use, eval_metrics, ...
+
+    Raises
+    ------
+    ModelError
+        If the folder holds something else, or cannot be written to.
+    ValueError
+        If the networks do not make a model.
+    """
+    from bgpvs_wf.imaging.files import write_bytes, write_json, write_text
+    from bgpvs_wf.imaging.folders import atomic_folder
+    from bgpvs_wf.learning.weights import pack
+
+    folder = Path(folder)
+    _check_parts(coarse[0], [[network for network, _ in m] for m in fine], pvs_threshold)
+    if folder.exists() and not (folder / _METADATA).is_file():
+        raise ModelError(f"{folder} is there and no model; choose another folder.")
+    with atomic_folder(folder, ModelError) as work:
+
+        def save(part: str, trained: Trained) -> dict[str, Any]:
+            content = pack(trained[1])
+            write_bytes(content, work / "models" / f"{part}.pt")
+            return {
+                "file": f"models/{part}.pt",
+                "sha256": hashlib.sha256(content).hexdigest(),
+                **dataclasses.asdict(trained[0]),
+            }
+
+        section = {
+            "name": name,
+            "strategy": strategy,
+            "pvs_threshold": float(pvs_threshold),
+            "coarse": save("coarse", coarse),
+            "fine": [
+                [save(part, one) for part, one in zip(part_names(i, member), member, strict=True)]
+                for i, member in enumerate(fine)
+            ],
+        }
+        parts = {"coarse": coarse[0]}
+        parts |= dict(zip(part_names(0, fine[0]), (network for network, _ in fine[0]), strict=True))
+        described = {**metadata(parts), **facts, _SECTION: section}
+        write_json(described, work / _METADATA)
+        write_json(inference_config(parts), work / "configs" / "inference.json")
+        write_text(card.rstrip() + "\n", work / "docs" / "README.md")
+        write_text(f"{described['copyright']}\n\n{LICENSE}", work / "LICENSE")
+    return read_bundle(folder)
+
+
+def load_network(model: Model, file: NetworkFile, device: torch.device | str) -> nn.Module:
+    """Return a network of a model with its weights, after a check of their checksum.
+
+    Raises
+    ------
+    ModelError
+        If the weights are missing, damaged, or not those that the metadata name.
+    """
+    from bgpvs_wf.learning.networks import build_network
+    from bgpvs_wf.learning.weights import unpack
+
+    content = _checked(model, file)
+    network = build_network(file.network)
+    try:
+        network.load_state_dict(unpack(content))
+    except Exception as error:
+        # Checked bytes that do not fit were written so; torch has many words for it.
+        raise ModelError(
+            f"The weights {model.folder / file.file} do not fit the network that the metadata "
+            f"describe; {_advice(model)}."
+        ) from error
+    return network.to(device).eval()
+
+
+def check_weights(model: Model) -> None:
+    """Make sure that all weights are there, and those that the metadata name.
+
+    Raises
+    ------
+    ModelError
+    """
+    for file in model.files:
+        _checked(model, file)
+
+
+def _checked(model: Model, file: NetworkFile) -> bytes:
+    """Return the content of a file of weights."""
+    path = model.folder / file.file
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"Cannot read the weights {path}: {error.strerror}; {_advice(model)}."
+        ) from error
+    if hashlib.sha256(content).hexdigest() != file.sha256:
+        raise ModelError(f"The weights {path} are damaged or were changed; {_advice(model)}.")
+    return content
+
+
+def _advice(model: Model) -> str:
+    return f"take the model {model.folder} from its source again"
+
+
+def _network_file(entry: Mapping[str, Any]) -> NetworkFile:
+    network = NetworkConfig(
+        heads=tuple(map(str, entry["heads"])), filters=tuple(map(int, entry["filters"]))
+    )
+    return NetworkFile(file=str(entry["file"]), sha256=str(entry["sha256"]), network=network)
+
+
+def _check_parts(
+    coarse: NetworkConfig, fine: Sequence[Sequence[NetworkConfig]], threshold: float
+) -> None:
+    if not 0 < threshold < 1:
+        raise ValueError(f"the threshold is {threshold:g}, not between 0 and 1")
+    if coarse.heads != ("coarse",) or not fine:
+        raise ValueError("a model needs a coarse network and a fine one")
+    for member in fine:
+        heads = [network.heads for network in member]
+        if heads not in ([("anatomy", "pvs")], [("anatomy",), ("pvs",)]):
+            raise ValueError(f"a member has the heads {heads}, not anatomy and pvs")

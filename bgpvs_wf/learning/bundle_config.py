@@ -1,0 +1,139 @@
+"""What a bundle says of itself in MONAI's words: metadata, and how to run its networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import metadata as packages
+from typing import Any
+
+from bgpvs_wf._version import __version__
+from bgpvs_wf.learning.classes import COARSE_CLASSES, FINE_CLASSES
+from bgpvs_wf.learning.inference import OVERLAP, WINDOWS
+from bgpvs_wf.learning.networks import NetworkConfig, network_arguments
+from bgpvs_wf.learning.views import CLIP, MODALITIES
+
+_SCHEMA = (
+    "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/"
+    "meta_schema_20240725.json"
+)
+_CHANNELS = {"coarse": COARSE_CLASSES, "anatomy": FINE_CLASSES, "pvs": ("perivascular space",)}
+LICENSE = "Apache License, Version 2.0: https://www.apache.org/licenses/LICENSE-2.0\n"
+
+
+def part_names(number: int, member: Sequence[Any]) -> list[str]:
+    """Return the names of the networks of a member; the first of all is what MONAI looks for.
+
+    Examples
+    --------
+    >>> part_names(0, ["anatomy", "pvs"]), part_names(1, ["both"])
+    (['model', 'model_pvs'], ['model_2'])
+    """
+    name = "model" if number == 0 else f"model_{number + 1}"
+    return [name, f"{name}_pvs"][: len(member)]
+
+
+def metadata(parts: Mapping[str, NetworkConfig]) -> dict[str, Any]:
+    """Return MONAI's metadata of a bundle.
+
+    Parameters
+    ----------
+    parts : mapping of str to NetworkConfig
+        Name of a network to it; `model` is the main one.
+    """
+    return {
+        "schema": _SCHEMA,
+        "version": "1.0.0",
+        "changelog": {"1.0.0": "first version"},
+        "monai_version": packages.version("monai"),
+        # Without the build (`+cpu`), which does not matter.
+        "pytorch_version": packages.version("torch").partition("+")[0],
+        "numpy_version": packages.version("numpy"),
+        "required_packages_version": {"bgpvs-wf": __version__},
+        "task": "Segmentation of the basal ganglia and their perivascular spaces in infant MRI",
+        "description": "A coarse network finds the nuclei in the head at 2 mm; fine ones segment "
+        "them and their perivascular spaces in a box around them at 0.5 mm.",
+        "authors": "The bgpvs-wf developers",
+        "copyright": "The bgpvs-wf developers",
+        "data_source": "",
+        "intended_use": "Research; not for diagnosis",
+        **{_prefixed(name, "network_data_format"): _data(c) for name, c in parts.items()},
+    }
+
+
+def inference_config(parts: Mapping[str, NetworkConfig]) -> dict[str, Any]:
+    """Return a configuration that ``python -m monai.bundle run`` takes.
+
+    It applies the main network to a standardised image (see `bgpvs_wf.learning.views`) in a
+    ``.npy`` file; what comes before and after is `bgpvs_wf.learning.prediction`.
+    """
+    config: dict[str, Any] = {
+        "imports": ["$import numpy", "$import torch"],
+        "bundle_root": ".",
+        "image": "$@bundle_root + '/image.npy'",
+        "output": "$@bundle_root + '/logits.npy'",
+        "device": "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')",
+    }
+    for name, network in parts.items():
+        config[_prefixed(name, "network_def")] = {
+            "_target_": "monai.networks.nets.DynUNet",
+            **network_arguments(network),
+        }
+        config[_prefixed(name, "inferer")] = {
+            "_target_": "monai.inferers.SlidingWindowInferer",
+            "roi_size": list(_window(network)),
+            "sw_batch_size": 1,
+            "overlap": OVERLAP,
+            "mode": "gaussian",
+            "padding_mode": "replicate",
+        }
+        config[_prefixed(name, "weights")] = (
+            f"$torch.load(@bundle_root + '/models/{name}.pt', map_location='cpu', "
+            "weights_only=True)"
+        )
+    config["network"] = "$@network_def.to(@device)"
+    config["initialize"] = [
+        "$torch.set_grad_enabled(False)",
+        "$@network.load_state_dict(@weights)",
+        "$@network.eval()",
+    ]
+    config["run"] = [
+        "$numpy.save(@output, @inferer(torch.from_numpy(numpy.load(@image))[None].to(@device), "
+        "@network)[0].cpu().numpy())"
+    ]
+    return config
+
+
+def _prefixed(name: str, key: str) -> str:
+    """Return a key of a network: that of the main one is bare, as MONAI expects."""
+    return key if name == "model" else f"{name.removeprefix('model_')}_{key}"
+
+
+def _window(network: NetworkConfig) -> tuple[int, int, int]:
+    return WINDOWS["coarse" if "coarse" in network.heads else "fine"]
+
+
+def _data(network: NetworkConfig) -> dict[str, Any]:
+    common = {"spatial_shape": list(_window(network)), "dtype": "float32", "is_patch_data": True}
+    channels = [name for head in network.heads for name in _CHANNELS[head]]
+    image = {
+        "type": "image",
+        "format": "magnitude",
+        "modality": "MR",
+        "num_channels": len(MODALITIES),
+        "value_range": [-CLIP, CLIP],
+        "channel_def": _numbered(MODALITIES),
+        **common,
+    }
+    logits = {
+        "type": "image",
+        "format": "segmentation",
+        "num_channels": len(channels),
+        "value_range": [],
+        "channel_def": _numbered(channels),
+        **common,
+    }
+    return {"inputs": {"image": image}, "outputs": {"pred": logits}}
+
+
+def _numbered(names: Sequence[str]) -> dict[str, str]:
+    return {str(number): name for number, name in enumerate(names)}

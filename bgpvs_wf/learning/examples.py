@@ -1,0 +1,159 @@
+"""What a network sees in training: the example of each number, the same whenever it is asked for.
+
+An example is made from its number and the seed alone. So training goes on after an interruption
+with the next number, workers may make examples in any order, and nothing else has to be saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bgpvs_wf.learning.augmentation import (
+    AugmentationConfig,
+    drop_modality,
+    intensity_transforms,
+    ripple,
+    sample_patch,
+)
+from bgpvs_wf.learning.case import COARSE_CHANNELS, FINE_CHANNELS, TrainingCase
+from bgpvs_wf.learning.contrasts import random_contrast
+from bgpvs_wf.learning.masking import mask_to_bg
+from bgpvs_wf.learning.views import COARSE_MM, FINE_MM
+
+if TYPE_CHECKING:
+    import torch
+
+_AT_PVS, _AT_NUCLEI = 0.5, 0.35
+"""Shares of patches around a PVS and around a voxel of a nucleus; the others lie anywhere."""
+_JITTER = 0.25
+"""How far a patch's middle lies off, as a share of its size."""
+_COARSE_JITTER = 0.12
+
+
+@dataclass
+class FineExamples:
+    """Patches of boxes; item `i` is made from `seed` and `i`.
+
+    Parameters
+    ----------
+    cases : sequence of TrainingCase
+    seed : int
+    patch : tuple of 3 int
+        Voxels of 0.5 mm.
+    augmentation : AugmentationConfig
+    masked : bool
+        Show the images of the basal ganglia only, as a PVS network of its own sees them.
+    """
+
+    cases: Sequence[TrainingCase]
+    seed: int
+    patch: tuple[int, int, int]
+    augmentation: AugmentationConfig
+    masked: bool = False
+    _sites: dict[str, Mapping[str, np.ndarray]] = field(default_factory=dict, init=False)
+
+    def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
+        """Return `image`, `classes`, `pvs`, `confidence` and `ventricles` (whether known)."""
+        import torch
+
+        rng = np.random.default_rng([self.seed, number])
+        case = self.cases[int(rng.integers(len(self.cases)))]
+        array = case.fine()
+        middle = self._middle(case, array.shape[1:], rng)
+        part = sample_patch(
+            array, FINE_CHANNELS, middle, self.patch, rng, self.augmentation, flip=True
+        )
+        image = torch.stack([part["T2w"], part["T1w"]])
+        if case.whole and rng.random() < self.augmentation.contrast:
+            tissue = part["tissue"].numpy().astype(np.uint8)
+            image = torch.from_numpy(random_contrast(tissue, part["fluid"].numpy(), rng))
+        classes = part["classes"].long()
+        image = alter(image, case.present, rng, self.augmentation, FINE_MM)
+        if self.masked:
+            image = torch.from_numpy(mask_to_bg(image.numpy(), classes.numpy(), (FINE_MM,) * 3))
+        return {
+            "image": image,
+            "classes": classes,
+            "pvs": part["pvs"],
+            "confidence": part["confidence"],
+            "ventricles": torch.tensor(case.ventricles),
+        }
+
+    def _middle(
+        self, case: TrainingCase, shape: tuple[int, ...], rng: np.random.Generator
+    ) -> np.ndarray:
+        """Draw the middle of a patch."""
+        key = str(case.folder)
+        if key not in self._sites:
+            self._sites[key] = case.sites()
+        sites = self._sites[key]
+        draw = rng.random()
+        kind = "pvs" if draw < _AT_PVS else "nuclei" if draw < _AT_PVS + _AT_NUCLEI else ""
+        if not kind or not len(sites[kind]):
+            return rng.uniform(0, shape)
+        place = sites[kind][int(rng.integers(len(sites[kind])))]
+        return np.asarray(place + rng.uniform(-1, 1, 3) * _JITTER * np.array(self.patch))
+
+
+@dataclass
+class CoarseExamples:
+    """Heads at 2 mm; item `i` is made from `seed` and `i`.
+
+    Parameters
+    ----------
+    cases : sequence of TrainingCase
+        Those that do not know ventricles are not used.
+    seed : int
+    patch : tuple of 3 int
+        Voxels of 2 mm; a head fits in.
+    augmentation : AugmentationConfig
+    """
+
+    cases: Sequence[TrainingCase]
+    seed: int
+    patch: tuple[int, int, int]
+    augmentation: AugmentationConfig
+
+    def __post_init__(self) -> None:
+        self.cases = [case for case in self.cases if case.ventricles]
+
+    def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
+        """Return `image`, `classes` and `confidence`."""
+        import torch
+
+        rng = np.random.default_rng([self.seed, number])
+        case = self.cases[int(rng.integers(len(self.cases)))]
+        array = case.coarse()
+        shape = np.array(array.shape[1:])
+        middle = (shape - 1) / 2 + rng.uniform(-1, 1, 3) * _COARSE_JITTER * shape
+        patch = sample_patch(
+            array, COARSE_CHANNELS, middle, self.patch, rng, self.augmentation, flip=False
+        )
+        image = torch.stack([patch["T2w"], patch["T1w"]])
+        classes = patch["classes"].long()
+        return {
+            "image": alter(image, case.present, rng, self.augmentation, COARSE_MM),
+            "classes": classes,
+            "confidence": torch.ones(self.patch),
+        }
+
+
+def alter(
+    image: torch.Tensor,
+    present: tuple[bool, bool],
+    rng: np.random.Generator,
+    config: AugmentationConfig,
+    voxel_mm: float,
+) -> torch.Tensor:
+    """Change contrast, noise, resolution and the like of an image; take a modality away."""
+    import torch
+
+    image = torch.from_numpy(ripple(image.numpy(), rng, voxel_mm, config))
+    transforms = intensity_transforms(config)
+    transforms.set_random_state(seed=int(rng.integers(2**31)))
+    changed = torch.as_tensor(np.asarray(transforms(image)), dtype=torch.float32)
+    return drop_modality(changed.clone(), present, rng, config)

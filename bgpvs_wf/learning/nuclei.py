@@ -1,0 +1,127 @@
+"""The nuclei in the whole head: where they are and on which side, by the coarse network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from bgpvs_wf.anatomy.labels import NUCLEI
+from bgpvs_wf.errors import BadImageError
+from bgpvs_wf.imaging.geometry import Grid, resample
+from bgpvs_wf.imaging.morphology import nearest_label
+from bgpvs_wf.learning.bundle import Model, load_network
+from bgpvs_wf.learning.classes import LEFT_NUCLEI, RIGHT_NUCLEI
+from bgpvs_wf.learning.inference import WINDOWS, apply_network
+from bgpvs_wf.learning.views import Scan
+
+if TYPE_CHECKING:
+    import torch
+
+KEPT_SHARE = 0.1
+"""Parts of a nucleus that have less than this share of its largest one are dropped (chosen)."""
+_SURE = 0.1
+"""Less probability of nuclei on either side than this does not tell the side (chosen)."""
+_ADVICE = (
+    "check that it shows an infant's head and its header the right sides, or give the nuclei "
+    "with --anatomy derivatives or --anatomy atlas."
+)
+
+
+@dataclass(frozen=True)
+class HeadNuclei:
+    """Nuclei in the head at 2 mm."""
+
+    mask: np.ndarray
+    """bool, both sides."""
+    sidedness: np.ndarray
+    """float32: probability of the right minus that of the left; continued beyond the nuclei."""
+    grid: Grid
+
+    def right(self, grid: Grid) -> np.ndarray:
+        """Return which voxels of another grid are on the right."""
+        return resample(self.sidedness, self.grid.affine, grid) > 0
+
+
+def find_nuclei(scan: Scan, model: Model, device: torch.device) -> HeadNuclei:
+    """Find the nuclei in the head.
+
+    Parameters
+    ----------
+    scan : Scan
+    model : Model
+    device : device
+
+    Raises
+    ------
+    BadImageError
+        If there are none, or none on a side.
+    """
+    images, grid = scan.coarse()
+    network = load_network(model, model.coarse, device)
+    # No mirror images: the classes have sides.
+    shares = apply_network(network, model.coarse.network, images, WINDOWS["coarse"])["coarse"]
+    classes = shares.argmax(axis=0)
+    sides = np.zeros(classes.shape, np.uint8)
+    for number in (LEFT_NUCLEI, RIGHT_NUCLEI):
+        sides[large_parts(classes == number)] = number
+    found = [name for name, n in (("left", LEFT_NUCLEI), ("right", RIGHT_NUCLEI)) if n in sides]
+    if not found:
+        raise BadImageError(f"The model finds no nuclei in the image; {_ADVICE}")
+    if len(found) == 1:
+        raise BadImageError(f"The model finds nuclei on the {found[0]} only; {_ADVICE}")
+    left, right = shares[LEFT_NUCLEI], shares[RIGHT_NUCLEI]
+    nearest = np.where(nearest_label(sides, grid.affine) == RIGHT_NUCLEI, _SURE, -_SURE)
+    sidedness = np.where(left + right > _SURE, right - left, nearest).astype(np.float32)
+    return HeadNuclei(sides > 0, sidedness, grid)
+
+
+def large_parts(mask: np.ndarray) -> np.ndarray:
+    """Return a mask without its small islands; see `KEPT_SHARE`.
+
+    Examples
+    --------
+    >>> mask = np.array([1] * 11 + [0, 1, 0, 1, 1]).reshape(-1, 1, 1)
+    >>> large_parts(mask > 0).ravel().astype(int)
+    array([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 1, 1])
+    """
+    parts, count = ndimage.label(mask, np.ones((3, 3, 3)))
+    if count < 2:
+        return np.asarray(mask)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    return np.asarray((sizes >= KEPT_SHARE * sizes.max())[parts] & (parts > 0))
+
+
+def tidy_nuclei(dseg: np.ndarray) -> np.ndarray:
+    """Return labels whose nuclei have no small islands.
+
+    An island that touches what is kept of another nucleus goes to it, another one is no nucleus.
+
+    Parameters
+    ----------
+    dseg : ndarray of int16, shape (x, y, z)
+        Harmonised labels.
+
+    Returns
+    -------
+    ndarray of int16, shape (x, y, z)
+    """
+    kept = dseg.copy()
+    islands = np.zeros(dseg.shape, bool)
+    for label, box in enumerate(ndimage.find_objects(dseg), start=1):
+        if box is not None and label in NUCLEI:
+            mask = dseg[box] == label
+            islands[box] |= mask & ~large_parts(mask)
+    if not islands.any():
+        return kept
+    kept[islands] = 0
+    nuclei = np.where(np.isin(kept, list(NUCLEI)), kept, 0)
+    attached = islands & ndimage.binary_propagation(
+        nuclei > 0, np.ones((3, 3, 3)), (nuclei > 0) | islands
+    )
+    if attached.any():
+        kept[attached] = nearest_label(nuclei, np.eye(4))[attached]
+    return kept

@@ -1,0 +1,272 @@
+"""`predict`: nuclei and perivascular spaces of a scan by a trained model."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bgpvs_wf.anatomy.labels import BG_LABELS, NUCLEI
+from bgpvs_wf.errors import BadImageError, BadLabelsError
+from bgpvs_wf.imaging.geometry import Grid, resample, voxel_sizes, voxel_volume
+from bgpvs_wf.imaging.morphology import close_mm, nearest_label
+from bgpvs_wf.learning.bundle import Model, load_network
+from bgpvs_wf.learning.classes import BG_CLASSES, THALAMUS_CLASS, anatomy_labels
+from bgpvs_wf.learning.inference import choose_device
+from bgpvs_wf.learning.members import apply_ensemble
+from bgpvs_wf.learning.nuclei import HeadNuclei, find_nuclei, tidy_nuclei
+from bgpvs_wf.learning.views import MODALITIES, Box, Scan, canonical, part_of, to_home
+from bgpvs_wf.pseudolabels.region import GAP_MM, bg_mask, nuclei_mask
+
+if TYPE_CHECKING:
+    import torch
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one subject, on the grid of its image, each shape (x, y, z)."""
+
+    anatomy: np.ndarray
+    """int16: harmonised labels of nuclei and ventricles, or those that were given."""
+    dseg: np.ndarray
+    """uint8: 0 rest, 1 basal ganglia, 2 perivascular spaces in them."""
+    pvs_probability: np.ndarray
+    """float32: 0 outside of the basal ganglia."""
+    bg_probability: np.ndarray
+    """float32: of the nuclei that count as basal ganglia; 0 or 1 where nuclei were given."""
+    uncertainty: np.ndarray
+    """float32: entropy of rest, basal ganglia and PVS as a share of the largest possible one."""
+    record: dict[str, Any]
+    """What was done and found; fit for JSON."""
+
+
+def predict(
+    model: Model,
+    *,
+    t2w: np.ndarray | None,
+    t1w: np.ndarray | None,
+    affine: np.ndarray,
+    anatomy: np.ndarray | None = None,
+    include_thalamus: bool = False,
+    bg_region: str = "nuclei",
+    device: str = "auto",
+    flips: bool = True,
+) -> Prediction:
+    """Segment the basal ganglia and their perivascular spaces with a trained model.
+
+    Parameters
+    ----------
+    model : Model
+    t2w, t1w : ndarray or None, shape (x, y, z)
+        Preprocessed images on one grid; one of them may be missing.
+    affine : ndarray, shape (4, 4)
+        Voxel index to mm (RAS+).
+    anatomy : ndarray of int, optional, shape (x, y, z)
+        Harmonised labels. Where they are given, the model is asked for PVS only.
+    include_thalamus : bool
+        Whether the thalamus counts as basal ganglia.
+    bg_region : {'nuclei', 'closed'}
+        The nuclei, or the nuclei closed by about 2 mm.
+    device : {'auto', 'cpu', 'cuda'}
+    flips : bool
+        Average with what the mirror image gives.
+
+    Raises
+    ------
+    BadImageError
+        If there is no image, or no nuclei are found in it.
+    BadLabelsError
+        If the given anatomy has no basal ganglia or another shape.
+    ModelError
+        If the model's weights cannot be used.
+    UsageError
+        If the device is not there.
+    """
+    scan = _scan(t2w, t1w, affine, anatomy)
+    chosen = choose_device(device)
+    start = time.perf_counter()
+    if anatomy is None:
+        head = find_nuclei(scan, model, chosen)
+        box = scan.box_around(head.mask, head.grid)
+        _log.info("Nuclei found in %.1f s", time.perf_counter() - start)
+        part, record = _unaided(model, scan, box, head, include_thalamus, chosen, flips)
+    else:
+        labels = canonical(anatomy, affine)[0].astype(np.int16)
+        nuclei = nuclei_mask(labels, include_thalamus)
+        box = scan.box_around(np.isin(labels, list(NUCLEI)), scan.grid)
+        part, record = _guided(model, scan, box, labels[box], nuclei[box], chosen, flips)
+    _log.info("All networks on %s: %.1f s", chosen, time.perf_counter() - start)
+    return _finished(model, scan, box, part, bg_region, record)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What is known of the box before perivascular spaces are cut out, on the scan's own grid."""
+
+    labels: np.ndarray
+    nuclei: np.ndarray
+    bg_share: np.ndarray
+    pvs_share: np.ndarray
+
+
+def _scan(
+    t2w: np.ndarray | None, t1w: np.ndarray | None, affine: np.ndarray, anatomy: np.ndarray | None
+) -> Scan:
+    given = {n: i for n, i in zip(MODALITIES, (t2w, t1w), strict=True) if i is not None}
+    if not given:
+        raise BadImageError("A prediction needs a T2w or a T1w image; there is neither.")
+    for name, image in given.items():
+        if not np.isfinite(image).all() or np.ptp(image) == 0:
+            raise BadImageError(f"The {name} has no usable signal; look at it.")
+        if anatomy is not None and image.shape != anatomy.shape:
+            raise BadLabelsError(
+                f"The anatomy has shape {anatomy.shape} but the {name} has {image.shape}; "
+                "resample it to the image's grid."
+            )
+    return Scan.from_arrays(t2w, t1w, affine)
+
+
+def _unaided(
+    model: Model,
+    scan: Scan,
+    box: Box,
+    head: HeadNuclei,
+    include_thalamus: bool,
+    device: torch.device,
+    flips: bool,
+) -> tuple[_Part, dict[str, Any]]:
+    """Let the fine networks tell nuclei and perivascular spaces."""
+    own = part_of(scan.grid, box)
+    images, grid = scan.fine(box)
+    shares = _fine(model, images, grid, None, device, flips)
+    classes = np.stack([_onto(share, grid, own) for share in shares["anatomy"]])
+    labels = anatomy_labels(classes.argmax(axis=0), head.right(own))
+    labels = tidy_nuclei(labels)
+    try:
+        nuclei = nuclei_mask(labels, include_thalamus)
+    except BadLabelsError as error:
+        raise BadImageError(
+            "The model finds no basal ganglia in the image; look at it, or give the nuclei with "
+            "--anatomy derivatives or --anatomy atlas."
+        ) from error
+    counted = [*BG_CLASSES, *([THALAMUS_CLASS] if include_thalamus else [])]
+    part = _Part(
+        labels,
+        nuclei,
+        np.minimum(classes[counted].sum(axis=0), 1),
+        _onto(shares["pvs"][0], grid, own),
+    )
+    return part, {"nuclei": "found by the model"}
+
+
+def _guided(
+    model: Model,
+    scan: Scan,
+    box: Box,
+    labels: np.ndarray,
+    nuclei: np.ndarray,
+    device: torch.device,
+    flips: bool,
+) -> tuple[_Part, dict[str, Any]]:
+    """Let the fine networks tell perivascular spaces in given nuclei."""
+    own = part_of(scan.grid, box)
+    images, grid = scan.fine(box)
+    bg = resample(np.isin(labels, BG_LABELS), own.affine, grid, order=0)
+    shares = _fine(model, images, grid, bg, device, flips)
+    part = _Part(labels, nuclei, nuclei.astype(np.float32), _onto(shares["pvs"][0], grid, own))
+    return part, {"nuclei": "given"}
+
+
+def _fine(
+    model: Model,
+    images: np.ndarray,
+    grid: Grid,
+    bg: np.ndarray | None,
+    device: torch.device,
+    flips: bool,
+) -> dict[str, np.ndarray]:
+    """Return the mean probabilities of the members of the ensemble."""
+    members = [
+        [(file.network, load_network(model, file, device)) for file in member]
+        for member in model.fine
+    ]
+    return apply_ensemble(members, images, voxel_sizes(grid.affine), bg=bg, flips=flips)
+
+
+def _onto(share: np.ndarray, grid: Grid, own: Grid) -> np.ndarray:
+    """Return probabilities on the scan's own grid: what they are in the middle of each voxel.
+
+    The networks learnt from labels of whole voxels, so the middle of a voxel has the answer for
+    all of it; a mean would mix in the neighbours and lose tubes of one voxel.
+    """
+    return share if grid is own else resample(share, grid.affine, own)
+
+
+def _finished(
+    model: Model, scan: Scan, box: Box, part: _Part, bg_region: str, record: dict[str, Any]
+) -> Prediction:
+    """Cut out the perivascular spaces, and bring all back to where the images came from."""
+    affine = part_of(scan.grid, box).affine
+    bg = bg_mask(part.nuclei, affine, bg_region)
+    searched = bg.copy()
+    for label in np.unique(part.labels[part.nuclei]):
+        # Where a nucleus has a narrow gap, a perivascular space may have been taken for fluid.
+        searched |= close_mm(part.labels == label, affine, GAP_MM)
+    pvs_share = np.where(searched, part.pvs_share, 0).astype(np.float32)
+    pvs = pvs_share >= model.pvs_threshold
+    labels = part.labels
+    if record["nuclei"] != "given" and bg_region == "nuclei" and (pvs & ~part.nuclei).any():
+        nearest = nearest_label(np.where(part.nuclei, labels, 0), affine)
+        labels = np.where(pvs & ~part.nuclei, nearest, labels)
+    volume = voxel_volume(affine)
+
+    def home(data: np.ndarray) -> np.ndarray:
+        whole = np.zeros(scan.grid.shape, data.dtype)
+        whole[box] = data
+        return to_home(whole, scan.home)
+
+    return Prediction(
+        anatomy=home(labels),
+        dseg=home((bg | pvs).astype(np.uint8) + pvs),
+        pvs_probability=home(pvs_share),
+        bg_probability=home(part.bg_share),
+        uncertainty=home(uncertainty(part.bg_share, pvs_share)),
+        record={
+            "strategy": model.strategy,
+            "model": model.name,
+            "checksum": model.checksum,
+            "members": len(model.fine),
+            "modalities": list(itertools.compress(MODALITIES, scan.present)),
+            "pvs_threshold": model.pvs_threshold,
+            **record,
+            "bg_volume_mm3": round(float((bg | pvs).sum() * volume), 3),
+            "pvs_volume_mm3": round(float(pvs.sum() * volume), 3),
+        },
+    )
+
+
+def uncertainty(bg: np.ndarray, pvs: np.ndarray) -> np.ndarray:
+    """Return the entropy of rest, basal ganglia and PVS, divided by its largest value, float32.
+
+    Parameters
+    ----------
+    bg, pvs : ndarray
+        Probabilities; what is no PVS is basal ganglia with the probability `bg`, else rest.
+
+    Examples
+    --------
+    >>> uncertainty(np.array([1.0, 0.5, 0.5]), np.array([0.0, 0.0, 1 / 3])).round(2)
+    array([0.  , 0.63, 1.  ], dtype=float32)
+    """
+    entropy = np.zeros(bg.shape, np.float32)
+    for share in (pvs, (1 - pvs) * bg, (1 - pvs) * (1 - bg)):
+        share = np.clip(share, 1e-12, 1)
+        entropy -= (share * np.log(share) / math.log(3)).astype(np.float32)
+    return np.clip(entropy, 0, 1)

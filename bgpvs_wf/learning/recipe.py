@@ -1,0 +1,263 @@
+"""`Recipe`: what a model is trained on and how, read from a TOML file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bgpvs_wf.config import RunConfig, build_settings, merge, read_toml
+from bgpvs_wf.errors import UsageError
+from bgpvs_wf.evaluation.infants import (
+    Cohort,
+    HybridInfants,
+    Infants,
+    SyntheticInfants,
+    check_names,
+    read_cohort,
+    table,
+)
+from bgpvs_wf.learning.augmentation import AugmentationConfig
+from bgpvs_wf.learning.training import TrainingConfig
+
+GIVEN = "given"
+"""Labels that are there, drawn by hand or known from the making of an infant."""
+LABELS = (GIVEN, "anatomy", "vesselness", "filter")
+"""Where the labels of a cohort come from: given, or a strategy of pseudo-labels."""
+STRATEGIES: Mapping[str, tuple[str, tuple[tuple[str, ...], ...]]] = {
+    "manual": (GIVEN, (("anatomy", "pvs"),)),
+    "filter": ("filter", (("anatomy", "pvs"),)),
+    "anatomy": ("anatomy", (("anatomy", "pvs"),)),
+    "separate": ("anatomy", (("anatomy",), ("pvs",))),
+}
+"""Name to the labels that are learnt, unless a cohort says otherwise, and the heads of each fine
+network: one for both, or one for the basal ganglia and one for the PVS in them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoarseConfig:
+    """The network that finds the nuclei in the head."""
+
+    model: str = ""
+    """Take the coarse network of this model, rather than training one."""
+    filters: tuple[int, ...] = (8, 16, 32, 64)
+    steps: int = 800
+    batch: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineConfig:
+    """The networks that segment the box of the nuclei."""
+
+    filters: tuple[int, ...] = (16, 32, 64, 128)
+    steps: int = 4000
+    """In all, however many networks share them."""
+    patch: tuple[int, ...] = (64, 64, 64)
+    members: int = 1
+    """Of the ensemble, trained from other seeds; each takes all steps."""
+    self_training: int = 0
+    """Times that pseudo-labels are replaced by what the network finds, and learnt again."""
+    start: str = ""
+    """Start from the weights of this model."""
+
+
+@dataclass(frozen=True)
+class TrainingCohort:
+    """A cohort to learn from."""
+
+    cohort: Cohort
+    labels: str
+    """One of `LABELS`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What a model is trained on, and how; `read_recipe` makes one."""
+
+    name: str
+    strategy: str
+    seed: int
+    held_out: float
+    """Share of the cases that is kept for validation, in each cohort."""
+    cohorts: tuple[TrainingCohort, ...]
+    coarse: CoarseConfig
+    fine: FineConfig
+    training: TrainingConfig
+    augmentation: AugmentationConfig
+    settings: Mapping[str, Any]
+    """Of runs that prepare images and make pseudo-labels."""
+
+    def run_settings(self, cohort: TrainingCohort) -> dict[str, Any]:
+        """Return the settings of the run that makes a cohort's cases."""
+        source = "derivatives" if cohort.cohort.nuclei_given else "auto"
+        settings = merge(
+            {"segmentation": "pseudolabel", "anatomy": {"source": source}}, self.settings
+        )
+        settings = merge(settings, cohort.cohort.settings)
+        return merge(settings, _strategy_of(cohort.labels))
+
+
+def _strategy_of(labels: str) -> dict[str, Any]:
+    return {} if labels == GIVEN else {"pseudolabel": {"strategy": labels}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _File:
+    """The tables of the file."""
+
+    name: str
+    strategy: str
+    cohorts: Mapping[str, Any]
+    seed: int = 1
+    held_out: float = 0.1
+    coarse: Mapping[str, Any] = field(default_factory=dict)
+    fine: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    augmentation: Mapping[str, Any] = field(default_factory=dict)
+    run: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_recipe(path: str | os.PathLike[str]) -> Recipe:
+    """Read a recipe.
+
+    Parameters
+    ----------
+    path : path-like
+        TOML: `name`, `strategy`, `seed`, `held_out`; `[cohorts.NAME]` as in an experiment (see
+        `bgpvs_wf.evaluation.infants.read_cohort`), each with `labels` if they are not the
+        strategy's; `[coarse]`, `[fine]`, `[training]`, `[augmentation]` with the settings of
+        this module; `[run.STAGE]` with settings of `RunConfig`.
+
+    Raises
+    ------
+    UsageError
+        One line: the file, the setting, and what to do.
+    """
+    content = read_toml(path)
+    try:
+        return _recipe(content, Path(path).absolute().parent)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def _recipe(content: Mapping[str, Any], folder: Path) -> Recipe:
+    file: _File = build_settings(_File, content)
+    if file.strategy not in STRATEGIES:
+        raise UsageError(f"strategy is '{file.strategy}'; choose one of {', '.join(STRATEGIES)}.")
+    check_names("cohorts", file.cohorts)
+    recipe = Recipe(
+        name=file.name,
+        strategy=file.strategy,
+        seed=file.seed,
+        held_out=file.held_out,
+        cohorts=tuple(
+            _cohort(name, values, folder, STRATEGIES[file.strategy][0])
+            for name, values in file.cohorts.items()
+        ),
+        coarse=build_settings(CoarseConfig, file.coarse, "coarse."),
+        fine=build_settings(FineConfig, file.fine, "fine."),
+        training=build_settings(TrainingConfig, file.training, "training."),
+        augmentation=build_settings(AugmentationConfig, file.augmentation, "augmentation."),
+        settings=file.run,
+    )
+    check_recipe(recipe)
+    return recipe
+
+
+def _cohort(name: str, values: Any, folder: Path, default: str) -> TrainingCohort:
+    values = dict(table(f"cohorts.{name}", values))
+    labels = values.pop("labels", default)
+    if labels not in LABELS:
+        raise UsageError(f"cohorts.{name}.labels is {labels!r}; choose one of {', '.join(LABELS)}.")
+    return TrainingCohort(read_cohort(name, values, folder), labels)
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Refuse absurd numbers, and settings that no run can have.
+
+    Raises
+    ------
+    UsageError
+        Names the setting.
+    """
+    numbers = {
+        "coarse.steps": recipe.coarse.steps,
+        "coarse.batch": recipe.coarse.batch,
+        "fine.steps": recipe.fine.steps,
+        "fine.members": recipe.fine.members,
+        "training.batch": recipe.training.batch,
+        "training.validate_steps": recipe.training.validate_steps,
+    }
+    for name, value in numbers.items():
+        if value < 1:
+            raise UsageError(f"{name} is {value}; give 1 or more.")
+    if recipe.seed < 0:
+        raise UsageError(f"seed is {recipe.seed}; give a number from 0 up.")
+    if not 0 <= recipe.held_out < 1:
+        raise UsageError(f"held_out is {recipe.held_out:g}; give a share from 0 to below 1.")
+    for name, filters in (("coarse", recipe.coarse.filters), ("fine", recipe.fine.filters)):
+        if len(filters) < 2 or min(filters) < 1:
+            raise UsageError(f"{name}.filters is {list(filters)}; give two numbers or more.")
+    depth = 2 ** (len(recipe.fine.filters) - 1)
+    if len(recipe.fine.patch) != 3 or any(n < depth or n % depth for n in recipe.fine.patch):
+        raise UsageError(
+            f"fine.patch is {list(recipe.fine.patch)}; give three multiples of {depth}, since the "
+            f"network halves its {len(recipe.fine.filters)} levels."
+        )
+    for cohort in recipe.cohorts:
+        try:
+            settings = recipe.run_settings(cohort)
+            RunConfig.from_mapping({**settings, "bids_dir": "bids", "output_dir": "out"})
+        except UsageError as error:
+            raise UsageError(f"run, or cohorts.{cohort.cohort.name}.run: {error}") from error
+
+
+def to_mapping(recipe: Recipe) -> dict[str, Any]:
+    """Return the recipe as plain values, for a model's record of how it was made."""
+    values = {
+        "name": recipe.name,
+        "strategy": recipe.strategy,
+        "seed": recipe.seed,
+        "held_out": recipe.held_out,
+        "cohorts": {
+            one.cohort.name: {
+                "labels": one.labels,
+                "infants": describe_infants(one.cohort.infants),
+                "settings": dict(one.cohort.settings),
+            }
+            for one in recipe.cohorts
+        },
+        "run": dict(recipe.settings),
+    }
+    for name in ("coarse", "fine", "training", "augmentation"):
+        values[name] = dataclasses.asdict(getattr(recipe, name))
+    plain: dict[str, Any] = json.loads(json.dumps(values))
+    return plain
+
+
+def describe_infants(infants: Infants) -> str:
+    """Return a line that says what infants a cohort has; no paths of this machine.
+
+    Examples
+    --------
+    >>> from bgpvs_wf.evaluation.infants import SyntheticInfants
+    >>> describe_infants(SyntheticInfants(preset="dhcp", subjects=3, ages=("40w", "1m"), seed=1))
+    '3 synthetic infants, protocol dhcp, ages 40w 1m, seed 1'
+    """
+    if isinstance(infants, SyntheticInfants):
+        preset = Path(infants.preset).stem
+        ages = " ".join(infants.ages)
+        return (
+            f"{infants.subjects} synthetic infants, protocol {preset}, ages {ages}, "
+            f"seed {infants.seed}"
+        )
+    if isinstance(infants, HybridInfants):
+        return (
+            f"known tubes in real scans of {infants.onto.name}, {infants.cases} cases a scan, "
+            f"seed {infants.seed}"
+        )
+    return f"scans of {infants.bids_dir.name}"

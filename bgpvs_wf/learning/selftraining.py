@@ -1,0 +1,61 @@
+"""Self-training: pseudo-labels replaced by what a network that learnt from them finds.
+
+A network smooths over what is haphazard in its labels; learning again from its own answers, each
+as sure as it is, takes that further (noisy student, Xie et al., CVPR 2020,
+doi 10.1109/CVPR42600.2020.01070).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bgpvs_wf.learning.case import FINE_CHANNELS, TrainingCase, write_case
+from bgpvs_wf.learning.classes import BG_CLASSES
+from bgpvs_wf.learning.members import Member, apply_ensemble
+from bgpvs_wf.learning.views import FINE_MM
+
+_LEAST = 0.05
+"""Confidence of a label that the network is undecided about (chosen)."""
+
+
+def relabel(
+    case: TrainingCase, members: Sequence[Member], folder: Path, threshold: float = 0.5
+) -> TrainingCase:
+    """Write a case anew, with the labels that a model gives and how sure it is of them.
+
+    Parameters
+    ----------
+    case : TrainingCase
+    members : sequence of members
+        See `bgpvs_wf.learning.members`.
+    folder : Path
+        Of the new case.
+    threshold : float
+        Probability from which on a voxel in the basal ganglia is PVS.
+
+    Returns
+    -------
+    TrainingCase
+        The confidence is how far the least sure of class and PVS is from undecided, 0 to 1.
+    """
+    fine = np.array(case.fine(), np.float32)
+    at = {name: number for number, name in enumerate(FINE_CHANNELS)}
+    images = fine[[at["T2w"], at["T1w"]]]
+    shares = apply_ensemble(members, images, np.full(3, FINE_MM), flips=True)
+    classes = shares["anatomy"].argmax(axis=0)
+    ordered = np.sort(shares["anatomy"], axis=0)
+    sure = ordered[-1] - ordered[-2]
+    pvs = shares["pvs"][0]
+    inside = np.isin(classes, BG_CLASSES)
+    sure = np.where(inside, np.minimum(sure, np.abs(2 * pvs - 1)), sure)
+    fine[at["classes"]] = classes
+    fine[at["pvs"]] = fine[at["fluid"]] = (pvs >= threshold) & inside
+    fine[at["confidence"]] = np.maximum(sure, _LEAST)
+    facts = dataclasses.asdict(case)
+    for name in ("folder", "pvs_voxels", "digest"):
+        del facts[name]
+    return write_case(folder, fine, np.array(case.coarse()), facts)

@@ -1,0 +1,263 @@
+"""Interfaces of training: cases, networks, bundles."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nipype.interfaces.base import File, TraitedSpec, isdefined, traits
+
+from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array, read_optional
+
+
+class CutCaseInputSpec(HomeInputSpec):
+    t2w = File(desc="preprocessed, on the home grid")
+    t1w = File(desc="preprocessed, on the home grid")
+    anatomy = File(mandatory=True, desc="harmonised labels, on the home grid")
+    bgpvs = File(mandatory=True, desc="0 rest, 1 BG, 2 BG-PVS, on the home grid")
+    confidence = File(desc="how sure the labels are, 0 to 1")
+    fluid = File(desc="share of each voxel that a PVS fills")
+    ignore = File(desc="voxels about which nothing is known")
+    by_hand = traits.Bool(mandatory=True, desc="whether the labels were given")
+    subject = traits.Str(mandatory=True)
+    folder = traits.Str(mandatory=True, hash_files=False, desc="where the case goes")
+
+
+class CutCaseOutputSpec(TraitedSpec):
+    case = File(desc="case.json")
+
+
+class CutCase(HomeInterface):
+    """Cut a labelled subject as the networks see it."""
+
+    input_spec = CutCaseInputSpec
+    output_spec = CutCaseOutputSpec
+
+    def _run_interface(self, runtime: Any) -> Any:
+        from bgpvs_wf.imaging.files import check_labels_on_grid, load_image
+        from bgpvs_wf.learning.case import make_case
+        from bgpvs_wf.learning.classes import divide_bg
+
+        inputs = self.inputs
+        home = load_image(inputs.t2w if isdefined(inputs.t2w) else inputs.t1w)
+        affine = home.affine
+        labels = load_image(inputs.bgpvs, what="labels", allow_constant=True)
+        check_labels_on_grid(labels, home, labels_path=inputs.bgpvs, image_path=inputs.subject)
+        bgpvs = np.asanyarray(labels.dataobj)
+        anatomy = read_array(inputs.anatomy, "anatomy")[0]
+        confidence = read_optional(inputs.confidence, "confidence")
+        ignore = read_optional(inputs.ignore, "ignore mask")
+        if ignore is not None:
+            confidence = np.ones(ignore.shape, np.float32) if confidence is None else confidence
+            confidence = np.where(ignore > 0, 0, confidence)
+        case = make_case(
+            Path(inputs.folder),
+            inputs.subject,
+            t2w=read_optional(inputs.t2w, "T2w"),
+            t1w=read_optional(inputs.t1w, "T1w"),
+            affine=affine,
+            anatomy=divide_bg(anatomy, bgpvs > 0, affine),
+            bgpvs=bgpvs,
+            confidence=confidence,
+            fluid=read_optional(inputs.fluid, "PVS occupancy"),
+            by_hand=inputs.by_hand,
+        )
+        self._results["case"] = str(case.folder / "case.json")
+        return runtime
+
+
+class TrainInputSpec(HomeInputSpec):
+    cases = traits.List(File(), mandatory=True, desc="case.json of each to learn from")
+    held_out = traits.List(File(), desc="case.json of each to validate on")
+    heads = traits.Tuple(mandatory=True, desc="of the network")
+    filters = traits.Tuple(mandatory=True, desc="of the network")
+    patch = traits.Tuple(desc="of a fine network")
+    settings = traits.Dict(mandatory=True, desc="fields of TrainingConfig")
+    augmentation = traits.Dict(mandatory=True, desc="fields of AugmentationConfig")
+    seed = traits.Int(mandatory=True)
+    start = File(desc="weights to start from")
+    folder = traits.Str(mandatory=True, hash_files=False, desc="of checkpoints and logs")
+    threads = traits.Int(1, usedefault=True, nohash=True)
+
+
+class TrainOutputSpec(TraitedSpec):
+    weights = File(desc="of the best validation")
+    progress = File(desc="losses and scores, JSON")
+
+
+class Train(HomeInterface):
+    """Train a network, or go on where an interrupted training was."""
+
+    input_spec = TrainInputSpec
+    output_spec = TrainOutputSpec
+
+    def _run_interface(self, runtime: Any) -> Any:
+        import torch
+
+        from bgpvs_wf.imaging.files import atomic_file, write_json
+        from bgpvs_wf.learning.augmentation import AugmentationConfig
+        from bgpvs_wf.learning.case import read_case
+        from bgpvs_wf.learning.monitor import Monitor
+        from bgpvs_wf.learning.tasks import Task, coarse_task, fine_task
+        from bgpvs_wf.learning.training import TrainingConfig, train
+
+        inputs = self.inputs
+        torch.set_num_threads(inputs.threads)
+        cases = [read_case(path) for path in inputs.cases]
+        held_out = [read_case(path) for path in inputs.held_out or ()]
+        augmentation = AugmentationConfig(**inputs.augmentation)
+        task: Task
+        if inputs.heads == ("coarse",):
+            task = coarse_task(cases, held_out, inputs.seed, inputs.filters, augmentation)
+        else:
+            task = fine_task(
+                cases,
+                held_out,
+                inputs.seed,
+                inputs.heads,
+                inputs.filters,
+                inputs.patch,
+                augmentation,
+            )
+        # Another training, by whatever it is made from, has other checkpoints.
+        digest = inputs.get_hashval(hash_method="content")[1]
+        folder = Path(inputs.folder) / str(digest)[:12]
+        config = TrainingConfig(**inputs.settings)
+        start = None
+        if isdefined(inputs.start):
+            start = torch.load(inputs.start, map_location="cpu", weights_only=True)
+        monitor = Monitor(folder, config.steps)
+        weights, progress = train(
+            task, config, folder, seed=inputs.seed, start=start, on_step=monitor
+        )
+        self._results["weights"] = str(Path(runtime.cwd) / "weights.pt")
+        with atomic_file(self._results["weights"]) as file:
+            torch.save(weights, file)
+        self._results["progress"] = str(Path(runtime.cwd) / "progress.json")
+        write_json(vars(progress), self._results["progress"])
+        return runtime
+
+
+class RelabelInputSpec(HomeInputSpec):
+    cases = traits.List(File(), mandatory=True)
+    weights = traits.List(File(), mandatory=True, desc="of the networks of a member")
+    networks = traits.List(traits.Dict(), mandatory=True, desc="fields of NetworkConfig of each")
+    folder = traits.Str(mandatory=True, hash_files=False)
+    threads = traits.Int(1, usedefault=True, nohash=True)
+
+
+class RelabelOutputSpec(TraitedSpec):
+    cases = traits.List(File(), desc="with the labels that the network gives; given ones stay")
+
+
+class Relabel(HomeInterface):
+    """Replace pseudo-labels by what a network that learnt from them finds."""
+
+    input_spec = RelabelInputSpec
+    output_spec = RelabelOutputSpec
+
+    def _run_interface(self, runtime: Any) -> Any:
+        import torch
+
+        from bgpvs_wf.learning.case import read_case
+        from bgpvs_wf.learning.selftraining import relabel
+
+        torch.set_num_threads(self.inputs.threads)
+        member = _member(self.inputs.weights, self.inputs.networks)
+        made = []
+        for number, path in enumerate(self.inputs.cases):
+            case = read_case(path)
+            if not case.by_hand:
+                case = relabel(case, [member], Path(self.inputs.folder) / f"{number:05d}")
+            made.append(str(case.folder / "case.json"))
+        self._results["cases"] = made
+        return runtime
+
+
+class AssembleInputSpec(HomeInputSpec):
+    coarse = File(desc="weights of the coarse network")
+    coarse_model = traits.Str(desc="or the model to take it from", hash_files=False)
+    coarse_checksum = traits.Str(desc="of that model")
+    coarse_network = traits.Dict(desc="fields of NetworkConfig")
+    fine = traits.List(File(), mandatory=True, desc="weights of all fine networks, by members")
+    progress = traits.List(File(), mandatory=True, desc="of all trainings")
+    names = traits.List(traits.Str(), mandatory=True, desc="of all trainings")
+    networks = traits.List(traits.Dict(), mandatory=True, desc="of the networks of a member")
+    held_out = traits.List(File())
+    recipe = traits.Dict(mandatory=True)
+    n_cases = traits.Int(mandatory=True)
+    usual_threshold = traits.Float(mandatory=True, desc="of PVS, where nothing is held out")
+    folder = traits.Str(mandatory=True, hash_files=False, desc="where the model goes")
+    threads = traits.Int(1, usedefault=True, nohash=True)
+
+
+class AssembleOutputSpec(TraitedSpec):
+    model = traits.Str(hash_files=False, desc="folder of the model")
+
+
+class Assemble(HomeInterface):
+    """Assess a model on what was held out, and write it as a bundle."""
+
+    input_spec = AssembleInputSpec
+    output_spec = AssembleOutputSpec
+
+    def _run_interface(self, runtime: Any) -> Any:
+        import torch
+
+        from bgpvs_wf.imaging.files import write_text
+        from bgpvs_wf.learning.assembly import write_model
+        from bgpvs_wf.learning.assessment import assess
+        from bgpvs_wf.learning.bundle import load_network, read_bundle
+        from bgpvs_wf.learning.case import read_case
+        from bgpvs_wf.learning.networks import NetworkConfig
+        from bgpvs_wf.reports.training import training_curves
+
+        inputs = self.inputs
+        torch.set_num_threads(inputs.threads)
+        count = len(inputs.networks)
+        groups = [inputs.fine[i : i + count] for i in range(0, len(inputs.fine), count)]
+        members = [_member(group, inputs.networks) for group in groups]
+        held_out = [read_case(path) for path in inputs.held_out or ()]
+        assessment = assess(members, held_out, inputs.usual_threshold)
+        if isdefined(inputs.coarse):
+            config = NetworkConfig(**inputs.coarse_network)
+            coarse = (config, torch.load(inputs.coarse, map_location="cpu", weights_only=True))
+        else:
+            model = read_bundle(inputs.coarse_model)
+            coarse = (
+                model.coarse.network,
+                load_network(model, model.coarse, "cpu").state_dict(),
+            )
+        trainings = {
+            name: json.loads(Path(path).read_text(encoding="utf-8"))
+            for name, path in zip(inputs.names, inputs.progress, strict=True)
+        }
+        folder = write_model(
+            Path(inputs.folder),
+            recipe=inputs.recipe,
+            coarse=coarse,
+            members=members,
+            assessment=assessment,
+            trainings=trainings,
+            n_cases=inputs.n_cases,
+        )
+        write_text(training_curves(trainings), folder / "docs" / "curves.svg")
+        self._results["model"] = str(folder)
+        return runtime
+
+
+def _member(weights: Any, networks: Any) -> Any:
+    """Build the networks of a member with their weights."""
+    import torch
+
+    from bgpvs_wf.learning.networks import NetworkConfig, build_network
+
+    member = []
+    for path, fields in zip(weights, networks, strict=True):
+        config = NetworkConfig(**fields)
+        network = build_network(config)
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        member.append((config, network.eval()))
+    return member

@@ -1,0 +1,69 @@
+"""Interface of the stage `predict`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nipype.interfaces.base import File, TraitedSpec, isdefined, traits
+
+from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array, read_optional
+
+
+class PredictInputSpec(HomeInputSpec):
+    t2w = File(desc="preprocessed, on the home grid")
+    t1w = File(desc="preprocessed, on the home grid")
+    anatomy = File(desc="harmonised labels, on the home grid; default: the model finds the nuclei")
+    model = traits.Str(mandatory=True, nohash=True, desc="folder of the model, wherever it is")
+    model_checksum = traits.Str(mandatory=True, desc="so that the hash sees what is in it")
+    device = traits.Enum("auto", "cpu", "cuda", usedefault=True, nohash=True)
+    threads = traits.Int(1, usedefault=True, nohash=True, desc="of torch on a processor")
+    flips = traits.Bool(True, usedefault=True, desc="average with the mirror image")
+    bg_region = traits.Enum("nuclei", "closed", usedefault=True)
+    include_thalamus = traits.Bool(False, usedefault=True)
+
+
+class PredictOutputSpec(TraitedSpec):
+    dseg = File(desc="0 rest, 1 BG, 2 BG-PVS")
+    anatomy = File(desc="harmonised labels: nuclei and ventricles, or those given")
+    pvs_probability = File()
+    uncertainty = File(desc="0 to 1")
+    record = traits.Dict(desc="what was done and found")
+
+
+class Predict(HomeInterface):
+    """Segment nuclei and perivascular spaces with a trained model."""
+
+    input_spec = PredictInputSpec
+    output_spec = PredictOutputSpec
+
+    def _run_interface(self, runtime: Any) -> Any:
+        import torch
+
+        from bgpvs_wf.errors import ModelError
+        from bgpvs_wf.learning.bundle import read_bundle
+        from bgpvs_wf.learning.prediction import predict
+
+        inputs = self.inputs
+        model = read_bundle(inputs.model)
+        if model.checksum != inputs.model_checksum:
+            raise ModelError(f"The model {model.folder} changed while this ran; run again.")
+        torch.set_num_threads(inputs.threads)
+        affine = read_array(inputs.t2w if isdefined(inputs.t2w) else inputs.t1w)[1]
+        found = predict(
+            model,
+            t2w=read_optional(inputs.t2w, "T2w"),
+            t1w=read_optional(inputs.t1w, "T1w"),
+            affine=affine,
+            anatomy=read_optional(inputs.anatomy, "anatomy"),
+            include_thalamus=inputs.include_thalamus,
+            bg_region=inputs.bg_region,
+            device=inputs.device,
+            flips=inputs.flips,
+        )
+        for name in ("dseg", "anatomy", "pvs_probability", "uncertainty"):
+            labels = name in ("dseg", "anatomy")
+            self._results[name] = self.write(
+                runtime, f"{name}.nii.gz", getattr(found, name), affine, labels=labels
+            )
+        self._results["record"] = found.record
+        return runtime

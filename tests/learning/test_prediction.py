@@ -1,0 +1,282 @@
+"""A model on a toy head, which it knows by brightness: what goes where, on any grid."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from toy_networks import Toy, random_model, random_network, toy_head, toy_model
+
+from bgpvs_wf.errors import BadImageError, BadLabelsError, ModelError, UsageError
+from bgpvs_wf.learning import inference
+from bgpvs_wf.learning.bundle import Model
+from bgpvs_wf.learning.classes import BG_CLASSES, COARSE_CLASSES
+from bgpvs_wf.learning.masking import mask_to_bg
+from bgpvs_wf.learning.nuclei import tidy_nuclei
+from bgpvs_wf.learning.prediction import Prediction, predict
+from bgpvs_wf.learning.views import canonical
+from bgpvs_wf.pseudolabels.region import bg_mask
+
+MAPS = ("anatomy", "dseg", "pvs_probability", "bg_probability", "uncertainty")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Model:
+    return toy_model(tmp_path_factory.mktemp("model") / "toy")
+
+
+@pytest.fixture(scope="module")
+def toy() -> Toy:
+    return toy_head((0.8, 0.8, 0.8))
+
+
+@pytest.fixture(scope="module")
+def found(model, toy) -> Prediction:
+    return _predict(model, toy)
+
+
+def _predict(model: Model, toy: Toy, **options) -> Prediction:
+    arguments = {"t2w": toy.t2w, "t1w": toy.t1w, "affine": toy.affine, "flips": False, **options}
+    return predict(model, device="cpu", **arguments)
+
+
+@pytest.mark.parametrize("voxel", [0.5, 0.8])
+def test_nuclei_and_pvs_are_found_to_the_voxel(model, voxel):
+    toy = toy_head((voxel,) * 3)
+    found = _predict(model, toy)
+    np.testing.assert_array_equal(found.anatomy, toy.dseg)
+    np.testing.assert_array_equal(found.dseg, toy.bgpvs)
+    assert found.anatomy.dtype == np.int16
+    assert found.dseg.dtype == np.uint8
+    volume = voxel**3
+    assert found.record == {
+        "strategy": "joint",
+        "model": "toy",
+        "checksum": model.checksum,
+        "members": 1,
+        "modalities": ["T2w", "T1w"],
+        "pvs_threshold": 0.5,
+        "nuclei": "found by the model",
+        "bg_volume_mm3": round(float((toy.bgpvs > 0).sum() * volume), 3),
+        "pvs_volume_mm3": round(float(toy.tubes.sum() * volume), 3),
+    }
+
+
+@pytest.mark.parametrize("strategy", ["joint", "separate"])
+def test_thick_slices(tmp_path, strategy):
+    toy = toy_head((0.6, 0.6, 1.2))
+    found = _predict(toy_model(tmp_path / "model", strategy), toy)
+    inside, true = found.dseg > 0, toy.bgpvs > 0
+    assert 2 * (inside & true).sum() > 0.99 * (inside.sum() + true.sum())
+    assert found.dseg.shape == toy.dseg.shape
+
+
+def test_maps_agree_with_each_other(found, toy, model):
+    for name in ("pvs_probability", "bg_probability", "uncertainty"):
+        data = getattr(found, name)
+        assert data.dtype == np.float32
+        assert data.shape == toy.dseg.shape
+        assert 0 <= data.min() <= data.max() <= 1
+    np.testing.assert_array_equal(found.dseg == 2, found.pvs_probability >= model.pvs_threshold)
+    assert found.bg_probability[toy.dseg == 0].mean() < 0.1
+    assert found.bg_probability[(toy.dseg == 12) & ~toy.tubes].mean() > 0.9
+    # Where all is clear, nothing is uncertain.
+    assert found.uncertainty[0, 0, 0] < 1e-3
+    edge = found.uncertainty > 0.5
+    assert edge.sum() < 0.05 * edge.size
+
+
+@settings(max_examples=5)
+@given(
+    axes=st.permutations(range(3)),
+    signs=st.tuples(*[st.sampled_from([-1, 1])] * 3),
+    angle=st.floats(-0.3, 0.3),
+)
+def test_the_order_of_axes_changes_nothing_in_space(model, toy, found, axes, signs, angle):
+    turn = np.eye(4)
+    turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    order = np.stack([axes, signs], axis=1)
+    affine = turn @ toy.affine @ nib.orientations.inv_ornt_aff(order, toy.t2w.shape)
+    t2w, t1w = (nib.apply_orientation(image, order) for image in (toy.t2w, toy.t1w))
+    turned = _predict(model, toy, t2w=t2w, t1w=t1w, affine=affine)
+    for name in MAPS:
+        data = getattr(turned, name)
+        assert data.shape == t2w.shape
+        back, its_affine = canonical(data, affine)
+        np.testing.assert_allclose(its_affine, turn @ toy.affine, atol=1e-9)
+        np.testing.assert_allclose(back, getattr(found, name), atol=1e-5)
+
+
+def test_given_nuclei_are_kept_and_need_no_coarse_network(model, toy, tmp_path):
+    lone = toy_model(tmp_path / "lone")
+    (lone.folder / "models" / "coarse.pt").unlink()
+    # A given nucleus is larger than what the model sees.
+    anatomy = np.where(toy.dseg > 0, toy.dseg, 0)
+    anatomy[np.roll(anatomy, 1, 0) == 12] = 12
+    found = _predict(lone, toy, anatomy=anatomy)
+    np.testing.assert_array_equal(found.anatomy, anatomy)
+    np.testing.assert_array_equal(found.dseg > 0, np.isin(anatomy, (12, 51)))
+    np.testing.assert_array_equal(found.dseg == 2, toy.tubes)
+    np.testing.assert_array_equal(found.bg_probability, np.isin(anatomy, (12, 51)))
+    assert found.record["nuclei"] == "given"
+
+
+def test_separate_networks_find_what_a_joint_one_does(tmp_path):
+    toy = toy_head()
+    separate = _predict(toy_model(tmp_path / "model", "separate"), toy)
+    np.testing.assert_array_equal(separate.dseg, toy.bgpvs)
+    np.testing.assert_array_equal(separate.anatomy, toy.dseg)
+
+
+@pytest.mark.parametrize("strategy", ["joint", "separate"])
+def test_a_given_lentiform_nucleus_will_do(tmp_path, strategy):
+    toy = toy_head()
+    anatomy = np.where(toy.dseg == 12, 9012, np.where(toy.dseg == 51, 9051, 0))
+    found = _predict(toy_model(tmp_path / "model", strategy), toy, anatomy=anatomy)
+    np.testing.assert_array_equal(found.anatomy, anatomy)
+    np.testing.assert_array_equal(found.dseg, toy.bgpvs)
+
+
+def test_one_image_is_enough(model, toy):
+    """The toy's model tells PVS by the T2w alone."""
+    found = _predict(model, toy, anatomy=toy.dseg, t1w=None)
+    assert found.record["modalities"] == ["T2w"]
+    np.testing.assert_array_equal(found.dseg, toy.bgpvs)
+    found = _predict(model, toy, anatomy=toy.dseg, t2w=None)
+    assert found.record["modalities"] == ["T1w"]
+    np.testing.assert_array_equal(found.dseg > 0, np.isin(toy.dseg, (12, 51)))
+
+
+def test_members_are_averaged(toy, tmp_path):
+    networks = [random_network("anatomy", "pvs", seed=seed) for seed in (1, 2)]
+    single = [
+        _predict(random_model(tmp_path / f"{i}", fine=[[one]]), toy, anatomy=toy.dseg)
+        for i, one in enumerate(networks)
+    ]
+    model = random_model(tmp_path / "all", fine=[[one] for one in networks])
+    together = _predict(model, toy, anatomy=toy.dseg)
+    mean = np.mean([one.pvs_probability for one in single], axis=0)
+    np.testing.assert_allclose(together.pvs_probability, mean, atol=1e-5)
+    assert together.record["members"] == 2
+
+
+def test_flips_average_with_the_mirror_image(toy, tmp_path):
+    model = random_model(tmp_path / "model")
+    mirror = np.flip(toy.dseg, 0)
+    plain, flipped = (
+        _predict(model, toy, anatomy=anatomy, t2w=t2w, t1w=t1w).pvs_probability
+        for anatomy, t2w, t1w in (
+            (toy.dseg, toy.t2w, toy.t1w),
+            (mirror, np.flip(toy.t2w, 0), np.flip(toy.t1w, 0)),
+        )
+    )
+    both = _predict(model, toy, anatomy=toy.dseg, flips=True).pvs_probability
+    np.testing.assert_allclose(both, (plain + np.flip(flipped, 0)) / 2, atol=1e-4)
+
+
+def test_the_closed_region_and_the_thalamus(model, toy):
+    anatomy = toy.dseg.copy()
+    anatomy[np.abs(np.arange(anatomy.shape[0]) - 25) < 2, 5:15, 15:25] = 10
+    closed = _predict(model, toy, anatomy=anatomy, bg_region="closed")
+    np.testing.assert_array_equal(
+        closed.dseg > 0, bg_mask(np.isin(anatomy, (12, 51)), toy.affine, "closed")
+    )
+    with_thalamus = _predict(model, toy, anatomy=anatomy, include_thalamus=True)
+    np.testing.assert_array_equal(with_thalamus.dseg > 0, np.isin(anatomy, (10, 12, 51)))
+
+
+def test_the_processor_steps_in_for_a_full_gpu(model, toy, found, monkeypatch, caplog):
+    whole, calls = inference._apply, []
+
+    def once(*arguments):
+        calls.append(1)
+        if len(calls) == 1:
+            raise torch.cuda.OutOfMemoryError("full")
+        return whole(*arguments)
+
+    monkeypatch.setattr(inference, "_apply", once)
+    again = _predict(model, toy)
+    assert len(calls) == 3
+    assert "too little free memory" in caplog.text
+    np.testing.assert_array_equal(again.dseg, found.dseg)
+
+
+@pytest.mark.parametrize(
+    ("winner", "words"),
+    [
+        ("brain", "finds no nuclei in the image; check .* --anatomy"),
+        ("left nuclei", "finds nuclei on the left only; check .* --anatomy"),
+    ],
+)
+def test_images_without_nuclei(toy, tmp_path, winner, words):
+    config, weights = random_network("coarse")
+    weights["output_block.conv.conv.weight"].zero_()
+    weights["output_block.conv.conv.bias"][COARSE_CLASSES.index(winner)] = 9
+    model = random_model(tmp_path / "model", coarse=(config, weights))
+    with pytest.raises(BadImageError, match=words):
+        _predict(model, toy)
+
+
+def test_an_image_without_basal_ganglia(toy, tmp_path):
+    config, weights = random_network("anatomy", "pvs")
+    weights["output_block.conv.conv.weight"].zero_()
+    weights["output_block.conv.conv.bias"][0] = 9
+    known = toy_model(tmp_path / "model", fine=[[(config, weights)]])
+    with pytest.raises(BadImageError, match="finds no basal ganglia"):
+        _predict(known, toy)
+
+
+def test_what_cannot_be_used(model, toy):
+    with pytest.raises(BadImageError, match="neither"):
+        _predict(model, toy, t2w=None, t1w=None)
+    with pytest.raises(BadImageError, match="T1w has no usable signal"):
+        _predict(model, toy, t1w=np.ones_like(toy.t1w))
+    with pytest.raises(BadLabelsError, match="has shape"):
+        _predict(model, toy, anatomy=toy.dseg[:-1])
+    with pytest.raises(BadLabelsError, match="no basal ganglia"):
+        _predict(model, toy, anatomy=np.where(toy.dseg == 213, 213, 0))
+    broken = dataclasses.replace(model, folder=model.folder / "nowhere")
+    with pytest.raises(ModelError, match="Cannot read the weights"):
+        _predict(broken, toy)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there(model, toy):
+    with pytest.raises(UsageError, match="no GPU"):
+        predict(model, t2w=toy.t2w, t1w=None, affine=toy.affine, device="cuda")
+
+
+def test_islands_of_a_nucleus():
+    dseg = np.zeros((20, 12, 6), np.int16)
+    dseg[2:8] = 12
+    dseg[8:14] = 13
+    expected = dseg.copy()
+    dseg[4, 5, 2] = 13  # in another nucleus: goes to it
+    dseg[14, 3, 3] = 12  # touches another nucleus
+    expected[14, 3, 3] = 13
+    dseg[18, 6, 3] = 12  # touches nothing
+    dseg[0] = expected[0] = 213
+    np.testing.assert_array_equal(tidy_nuclei(dseg), expected)
+    np.testing.assert_array_equal(tidy_nuclei(expected), expected)
+
+
+@given(
+    classes=hnp.arrays(np.uint8, st.tuples(*[st.integers(1, 7)] * 3), elements=st.integers(0, 6)),
+    voxel=st.floats(0.3, 1.5),
+)
+def test_masked_images_keep_the_basal_ganglia(classes, voxel):
+    images = np.ones((2, *classes.shape), np.float32)
+    masked = mask_to_bg(images, classes, (voxel,) * 3)
+    assert masked.dtype == images.dtype
+    bg = np.isin(classes, BG_CLASSES)
+    assert (masked[:, bg] == 1).all()
+    index = np.argwhere(bg)
+    for voxel_index in np.argwhere(masked[0] == 0):
+        distance = np.linalg.norm((index - voxel_index) * voxel, axis=1)
+        assert not len(index) or distance.min() > 1.0

@@ -1,0 +1,164 @@
+"""Training cases of a cohort: images prepared as for a run, labels given or synthesised, cut."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nipype import Node, Workflow
+
+from bgpvs_wf.bids.ages import require_age
+from bgpvs_wf.bids.inputs import SubjectInputs
+from bgpvs_wf.config import RunConfig
+from bgpvs_wf.engine.crashes import workflow_name
+from bgpvs_wf.engine.preview import HASH_SETTINGS
+from bgpvs_wf.interfaces.learning import CutCase
+from bgpvs_wf.learning.bundle import find_model
+from bgpvs_wf.workflows.anatomy import init_anatomy_wf
+from bgpvs_wf.workflows.base import choose_anatomy
+from bgpvs_wf.workflows.predict import init_predict_wf
+from bgpvs_wf.workflows.prepare import init_prepare_wf
+from bgpvs_wf.workflows.pseudolabel import init_pseudolabel_wf
+from bgpvs_wf.workflows.stage import wrap_node
+
+_DSEG = {"anatomy_wf": "outputnode.dseg", "predict_wf": "outputnode.anatomy"}
+"""Name of a stage that knows the nuclei, to its output."""
+
+
+@dataclass(frozen=True)
+class GivenLabels:
+    """Files of labels that are given for a subject."""
+
+    bgpvs: Path
+    """0 rest, 1 BG, 2 BG-PVS."""
+    fluid: Path | None = None
+    """Share of each voxel that a PVS fills."""
+    ignore: Path | None = None
+    """Voxels about which nothing is known."""
+
+
+def init_cases_wf(
+    config: RunConfig,
+    subjects: Sequence[SubjectInputs],
+    *,
+    folder: Path,
+    labels: Mapping[str, GivenLabels] | None = None,
+    name: str = "bgpvs_wf",
+) -> Workflow:
+    """Build the making of training cases: a workflow a subject and session, side by side.
+
+    Parameters
+    ----------
+    config : RunConfig
+        Settings of the stages, the strategy of pseudo-labels among them; with a model it finds
+        the nuclei of subjects that have none yet.
+    subjects : sequence of SubjectInputs
+    folder : Path
+        Each case goes to a folder in it, of the subject's label.
+    labels : mapping of str to GivenLabels, optional
+        By the subject's label; none means pseudo-labels.
+
+    Raises
+    ------
+    BGPVSError
+        If a subject cannot be processed (a missing age, no fitting atlas).
+    """
+    workflow = Workflow(name=name, base_dir=str(config.work_dir))
+    workflow.add_nodes(
+        [
+            init_case_wf(
+                config=config,
+                inputs=inputs,
+                folder=folder / inputs.label,
+                labels=None if labels is None else labels[inputs.label],
+            )
+            for inputs in subjects
+        ]
+    )
+    workflow.config["execution"] = {**HASH_SETTINGS, "crashfile_format": "txt"}
+    return workflow
+
+
+def init_case_wf(
+    *, config: RunConfig, inputs: SubjectInputs, folder: Path, labels: GivenLabels | None
+) -> Workflow:
+    """Build the making of one training case.
+
+    Parameters
+    ----------
+    config : RunConfig
+    inputs : SubjectInputs
+    folder : Path
+        Where the case goes.
+    labels : GivenLabels or None
+        None means pseudo-labels.
+
+    Raises
+    ------
+    BGPVSError
+        If the nuclei are to come from an atlas, and there is no age or no fitting one.
+    """
+    workflow = Workflow(name=workflow_name(inputs.label))
+    prepare = init_prepare_wf(config=config, inputs=inputs)
+    anatomy, registered = _init_nuclei(config, inputs)
+    cut = Node(
+        CutCase(subject=inputs.label, folder=str(folder), by_hand=labels is not None),
+        name="cut",
+        mem_gb=2.5,
+    )
+    fields = ["t2w", "t1w", "anatomy", "bgpvs", "confidence"]
+    # What writes outside of the work folder is a sink.
+    sink = wrap_node("sink_wf", cut, fields, ["case"])
+    images = [m for m in ("t2w", "t1w") if getattr(inputs, m) is not None]
+    wanted = [*images, "home", "images"] if anatomy.name == "anatomy_wf" else images
+    workflow.connect(
+        [
+            (prepare, anatomy, [(f"outputnode.{key}", f"inputnode.{key}") for key in wanted]),
+            (prepare, sink, [(f"outputnode.{key}", f"inputnode.{key}") for key in images]),
+            (anatomy, sink, [(_DSEG[anatomy.name], "inputnode.anatomy")]),
+        ]
+    )
+    if labels is not None:
+        sink.inputs.inputnode.bgpvs = str(labels.bgpvs)
+        for key in ("fluid", "ignore"):
+            if getattr(labels, key) is not None:
+                setattr(cut.inputs, key, str(getattr(labels, key)))
+        return workflow
+    pseudolabel = init_pseudolabel_wf(config=config)
+    workflow.connect(
+        [
+            (
+                prepare,
+                pseudolabel,
+                [(f"outputnode.{key}", f"inputnode.{key}") for key in images],
+            ),
+            (anatomy, pseudolabel, [("outputnode.dseg", "inputnode.anatomy")]),
+            (
+                pseudolabel,
+                sink,
+                [
+                    ("outputnode.dseg", "inputnode.bgpvs"),
+                    ("outputnode.confidence", "inputnode.confidence"),
+                ],
+            ),
+        ]
+    )
+    if registered:
+        workflow.connect(
+            anatomy, "outputnode.bg_probability", pseudolabel, "inputnode.bg_probability"
+        )
+    return workflow
+
+
+def _init_nuclei(config: RunConfig, inputs: SubjectInputs) -> tuple[Workflow, bool]:
+    """Build the stage that knows the nuclei; return also whether it is a registration.
+
+    A model finds them where the configuration has one, unless they are there already.
+    """
+    if inputs.dseg is None and config.has_model:
+        return init_predict_wf(config=config, model=find_model(config.predict.model)), False
+    entries, _ = choose_anatomy(config, inputs)
+    age = require_age(inputs) if entries else None
+    anatomy = init_anatomy_wf(config=config, inputs=inputs, entries=entries, age_weeks=age)
+    return anatomy, bool(entries)

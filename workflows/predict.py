@@ -1,0 +1,55 @@
+"""The stage `predict`: nuclei, BG and BG-PVS by a trained model."""
+
+from __future__ import annotations
+
+from nipype import Node, Workflow
+
+from bgpvs_wf.config import RunConfig
+from bgpvs_wf.interfaces.predict import Predict
+from bgpvs_wf.learning.bundle import Model
+from bgpvs_wf.workflows.stage import wrap_node
+
+OUTPUTS = ["dseg", "anatomy", "pvs_probability", "uncertainty", "record"]
+
+
+def init_predict_wf(*, config: RunConfig, model: Model, name: str = "predict_wf") -> Workflow:
+    """Build the segmentation by a model.
+
+    Parameters
+    ----------
+    config : RunConfig
+    model : Model
+
+    Inputs
+    ------
+    t2w, t1w
+        Preprocessed, on the home grid; one may be undefined.
+    anatomy
+        Harmonised labels; where it is undefined, the model finds the nuclei.
+
+    Outputs
+    -------
+    dseg
+        0 rest, 1 BG, 2 BG-PVS.
+    anatomy
+        Harmonised labels.
+    pvs_probability, uncertainty
+        0 to 1.
+    record
+        What was done and found.
+    """
+    segment = Node(
+        Predict(
+            model=str(model.folder),
+            model_checksum=model.checksum,
+            device=config.predict.device,
+            flips=config.predict.flips,
+            threads=config.threads,
+            bg_region=config.anatomy.bg_region,
+            include_thalamus=config.anatomy.include_thalamus,
+        ),
+        name="segment",
+        n_procs=config.threads,
+        mem_gb=3,
+    )
+    return wrap_node(name, segment, ["t2w", "t1w", "anatomy"], OUTPUTS)

@@ -1,0 +1,219 @@
+"""Training: networks from cases, self-training on top, an assessed model in the end."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from nipype import Node, Workflow
+from nipype.interfaces import utility as niu
+
+from bgpvs_wf.engine.preview import HASH_SETTINGS
+from bgpvs_wf.errors import UsageError
+from bgpvs_wf.interfaces.learning import Assemble, Relabel, Train
+from bgpvs_wf.learning.assessment import USUAL_THRESHOLD
+from bgpvs_wf.learning.bundle import find_model
+from bgpvs_wf.learning.networks import NetworkConfig
+from bgpvs_wf.learning.recipe import STRATEGIES, Recipe, to_mapping
+
+_TRAIN_GB = 6.0
+
+
+def init_train_wf(
+    recipe: Recipe,
+    cases: Sequence[Path],
+    held_out: Sequence[Path],
+    *,
+    folder: Path,
+    work_dir: Path,
+    threads: int = 1,
+    name: str = "train_wf",
+) -> Workflow:
+    """Build the training of a model.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    cases, held_out : sequence of Path
+        The files ``case.json`` to learn from and to validate on.
+    folder : Path
+        The model goes to ``model``, checkpoints and logs to ``training`` in it.
+    work_dir : Path
+    threads : int
+        Of a node.
+
+    Outputs
+    -------
+    assemble.model
+        The folder of the model, a MONAI bundle.
+    """
+    workflow = Workflow(name=name, base_dir=str(work_dir))
+    build = _Build(workflow, recipe, list(map(str, cases)), list(map(str, held_out)), folder)
+    build.threads = threads
+    strategy_heads = STRATEGIES[recipe.strategy][1]
+    networks = [NetworkConfig(heads=heads, filters=recipe.fine.filters) for heads in strategy_heads]
+    assemble = Node(
+        Assemble(
+            networks=[dataclasses.asdict(network) for network in networks],
+            held_out=build.held_out,
+            recipe=to_mapping(recipe),
+            n_cases=len(cases),
+            usual_threshold=_usual_threshold(recipe),
+            folder=str(folder / "model"),
+            threads=threads,
+        ),
+        name="assemble",
+        n_procs=threads,
+        mem_gb=3,
+    )
+    trained: list[tuple[str, Node]] = []
+    if recipe.coarse.model:
+        model = find_model(recipe.coarse.model)
+        assemble.inputs.coarse_model = str(model.folder)
+        assemble.inputs.coarse_checksum = model.coarse.sha256
+    else:
+        coarse = build.coarse()
+        trained.append(("coarse", coarse))
+        network = NetworkConfig(heads=("coarse",), filters=recipe.coarse.filters)
+        assemble.inputs.coarse_network = dataclasses.asdict(network)
+        workflow.connect(coarse, "weights", assemble, "coarse")
+    last: list[Node] = []
+    for member in range(recipe.fine.members):
+        rounds = build.member(member, networks)
+        trained += rounds
+        last += [node for _, node in rounds[-len(networks) :]]
+    for field, nodes in (("weights", last), ("progress", [node for _, node in trained])):
+        merge = Node(niu.Merge(len(nodes)), name=f"all_{field}")
+        for number, node in enumerate(nodes, start=1):
+            workflow.connect(node, field, merge, f"in{number}")
+        workflow.connect(merge, "out", assemble, "fine" if field == "weights" else field)
+    assemble.inputs.names = [label for label, _ in trained]
+    workflow.config["execution"] = {**HASH_SETTINGS, "crashfile_format": "txt"}
+    return workflow
+
+
+@dataclasses.dataclass
+class _Build:
+    """Adds the nodes of trainings."""
+
+    workflow: Workflow
+    recipe: Recipe
+    cases: list[str]
+    held_out: list[str]
+    folder: Path
+    threads: int = 1
+
+    def coarse(self) -> Node:
+        """Add the training of the coarse network."""
+        coarse = self.recipe.coarse
+        return self._train(
+            "coarse",
+            NetworkConfig(heads=("coarse",), filters=coarse.filters),
+            steps=coarse.steps,
+            seed=self.recipe.seed,
+            batch=coarse.batch,
+        )
+
+    def member(self, number: int, networks: Sequence[NetworkConfig]) -> list[tuple[str, Node]]:
+        """Add the trainings of a member of the ensemble; return them by name, the last round last.
+
+        The steps are shared out among networks and rounds, so that strategies cost the same.
+        """
+        fine = self.recipe.fine
+        rounds = fine.self_training + 1
+        steps = max(fine.steps // (len(networks) * rounds), 1)
+        made: list[tuple[str, Node]] = []
+        cases: Any = self.cases
+        for turn in range(rounds):
+            before = [node for _, node in made[-len(networks) :]]
+            nodes = []
+            for place, network in enumerate(networks):
+                label = "_".join(network.heads) + (f"_member{number + 1}" if number else "")
+                label += f"_round{turn + 1}" if turn else ""
+                seed = self.recipe.seed + 1000 * number + 100000 * turn
+                node = self._train(label, network, steps=steps, seed=seed, cases=cases)
+                if turn:
+                    self.workflow.connect(before[place], "weights", node, "start")
+                elif fine.start:
+                    node.inputs.start = _start(fine.start, number, network)
+                nodes.append((label, node))
+            made += nodes
+            if turn + 1 < rounds:
+                cases = self._relabel(number, turn, networks, [node for _, node in nodes])
+        return made
+
+    def _train(
+        self,
+        label: str,
+        network: NetworkConfig,
+        *,
+        steps: int,
+        seed: int,
+        batch: int | None = None,
+        cases: Any = None,
+    ) -> Node:
+        settings = dataclasses.asdict(self.recipe.training)
+        settings |= {"steps": steps} | ({} if batch is None else {"batch": batch})
+        node = Node(
+            Train(
+                heads=network.heads,
+                filters=network.filters,
+                patch=self.recipe.fine.patch,
+                settings=settings,
+                augmentation=dataclasses.asdict(self.recipe.augmentation),
+                seed=seed,
+                held_out=self.held_out,
+                folder=str(self.folder / "training" / label),
+                threads=self.threads,
+            ),
+            name=f"train_{label}",
+            n_procs=self.threads,
+            mem_gb=_TRAIN_GB,
+        )
+        self.workflow.add_nodes([node])
+        if isinstance(cases, Node):
+            self.workflow.connect(cases, "cases", node, "cases")
+        else:
+            node.inputs.cases = self.cases
+        return node
+
+    def _relabel(
+        self, member: int, turn: int, networks: Sequence[NetworkConfig], nodes: Sequence[Node]
+    ) -> Node:
+        merge = Node(niu.Merge(len(nodes)), name=f"weights_{member + 1}_{turn + 1}")
+        for number, node in enumerate(nodes, start=1):
+            self.workflow.connect(node, "weights", merge, f"in{number}")
+        relabel = Node(
+            Relabel(
+                cases=self.cases,
+                networks=[dataclasses.asdict(network) for network in networks],
+                folder=str(self.folder / "training" / f"relabelled_{member + 1}_{turn + 1}"),
+                threads=self.threads,
+            ),
+            name=f"relabel_{member + 1}_{turn + 1}",
+            n_procs=self.threads,
+            mem_gb=_TRAIN_GB,
+        )
+        self.workflow.connect(merge, "out", relabel, "weights")
+        return relabel
+
+
+def _usual_threshold(recipe: Recipe) -> float:
+    """Return the threshold of PVS where no case is held out to choose one on."""
+    if recipe.fine.start:
+        return find_model(recipe.fine.start).pvs_threshold
+    return USUAL_THRESHOLD
+
+
+def _start(name: str, member: int, network: NetworkConfig) -> str:
+    """Return the file of weights that a network of a member starts from."""
+    model = find_model(name)
+    for file in model.fine[member % len(model.fine)]:
+        if file.network == network:
+            return str(model.folder / file.file)
+    raise UsageError(
+        f"The model {model.name} has no network with the heads {', '.join(network.heads)} and the "
+        f"filters {list(network.filters)} to start from; set fine.filters and strategy as it has."
+    )
