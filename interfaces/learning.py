@@ -186,7 +186,7 @@ class AssembleInputSpec(HomeInputSpec):
     names = traits.List(traits.Str(), mandatory=True, desc="of all trainings")
     networks = traits.List(traits.Dict(), mandatory=True, desc="of the networks of a member")
     held_out = traits.List(File())
-    recipe = traits.Dict(mandatory=True)
+    recipe = traits.Dict(mandatory=True, hash_files=False)
     n_cases = traits.Int(mandatory=True)
     usual_threshold = traits.Float(mandatory=True, desc="of PVS, where nothing is held out")
     folder = traits.Str(mandatory=True, hash_files=False, desc="where the model goes")

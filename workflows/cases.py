@@ -133,7 +133,7 @@ def init_case_wf(
                 pseudolabel,
                 [(f"outputnode.{key}", f"inputnode.{key}") for key in images],
             ),
-            (anatomy, pseudolabel, [("outputnode.dseg", "inputnode.anatomy")]),
+            (anatomy, pseudolabel, [(_DSEG[anatomy.name], "inputnode.anatomy")]),
             (
                 pseudolabel,
                 sink,

@@ -42,8 +42,11 @@ def train(recipe: Recipe, out: Path, machine: Mapping[str, Any], verbose: int = 
     from bgpvs_wf.bids.derivatives import logs_path
     from bgpvs_wf.engine.logs import RunLogs, logged_to
     from bgpvs_wf.engine.resources import require_writable
+    from bgpvs_wf.learning.bundle import find_model
 
     require_writable(out, "output folder")
+    for name in filter(None, (recipe.coarse.model, recipe.fine.start)):
+        find_model(name)  # said before hours are spent on cases
     cases = make_cases(recipe, out, machine, verbose)
     say(
         "",
@@ -95,6 +98,9 @@ def _run(
         "remove_unnecessary_outputs": "false",
         "stop_on_first_crash": "true",
     }
+    metadata = out / "model" / "configs" / "metadata.json"
+    # Nipype looks at its work folder and not at results.
+    workflow.get_node("assemble").overwrite = None if metadata.is_file() else True
     request_resources(workflow, plugin, config.plugin_args)
     arguments = complete_arguments(
         plugin,
@@ -107,15 +113,15 @@ def _run(
         workflow.run(plugin=load_plugin(plugin, arguments))
     except Exception as error:
         crashes = read_crashes(logs.folder)
-        cause = crashes[0].cause if crashes else str(error).splitlines()[0]
+        said = str(error) or type(error).__name__
+        cause = crashes[0].cause if crashes else said.splitlines()[0]
         raise BGPVSError(
             f"The training failed: {cause} Details: {logs.folder}; run the same command again to "
             "go on."
         ) from error
-    model = out / "model"
-    if not (model / "configs" / "metadata.json").is_file():
+    if not metadata.is_file():
         raise BGPVSError(f"The training ended without a model; see {logs.log_file}.")
-    return model
+    return out / "model"
 
 
 def _settings(recipe: Recipe) -> str:

@@ -93,9 +93,9 @@ def sample_patch(
     offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
     places = offsets @ torch.from_numpy(matrix.T.astype(np.float32))
     places += torch.from_numpy((centre - low).astype(np.float32))
-    extent = torch.tensor([max(n - 1, 1) for n in part.shape[1:]], dtype=torch.float32)
-    # The sampler counts axes from the last to the first, from -1 to 1.
-    grid = (2 * places / extent - 1).flip(-1)[None]
+    count = torch.tensor(part.shape[1:], dtype=torch.float32)
+    # The sampler counts axes from the last to the first, from -1 to 1 at the outer faces.
+    grid = ((2 * places + 1) / count - 1).flip(-1)[None]
     patch: dict[str, torch.Tensor] = {}
     for kinds, mode, beyond in (
         (MODALITIES, "bilinear", "border"),
@@ -105,7 +105,7 @@ def sample_patch(
         names = [name for name in channels if name in kinds]
         if names:
             chosen = source[:, [channels.index(name) for name in names]]
-            values = functional.grid_sample(chosen, grid, mode, beyond, align_corners=True)[0]
+            values = functional.grid_sample(chosen, grid, mode, beyond, align_corners=False)[0]
             patch |= dict(zip(names, values, strict=True))
     return patch
 

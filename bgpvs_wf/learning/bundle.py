@@ -243,7 +243,6 @@ def load_network(model: Model, file: NetworkFile, device: torch.device | str) ->
     try:
         network.load_state_dict(unpack(content))
     except Exception as error:
-        # Checked bytes that do not fit were written so; torch has many words for it.
         raise ModelError(
             f"The weights {model.folder / file.file} do not fit the network that the metadata "
             f"describe; {_advice(model)}."

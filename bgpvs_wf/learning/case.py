@@ -106,12 +106,14 @@ def make_case(
         If the labels have another shape than the images, or lack nuclei.
     """
     scan = Scan.from_arrays(t2w, t1w, affine)
-    for name, array in (("anatomy", anatomy), ("labels", bgpvs), ("confidence", confidence)):
+    given = {"anatomy": anatomy, "labels": bgpvs, "confidence": confidence, "fluid": fluid}
+    for name, array in given.items():
         if array is not None and array.shape != scan.home.shape:
             raise BadLabelsError(
                 f"{subject}: the {name} has shape {array.shape} but the image {scan.home.shape}; "
                 "bring it onto the image's grid."
             )
+    anatomy_classes = fine_classes(anatomy)
     dseg = canonical(anatomy, affine)[0]
     box = scan.box_around(np.isin(dseg, list(NUCLEI)), scan.grid)
     images, grid = scan.fine(box)
@@ -124,7 +126,7 @@ def make_case(
     tissue = _tissues(anatomy)
     channels = [
         *images,
-        fine(fine_classes(anatomy), 0),
+        fine(anatomy_classes, 0),
         fine(pvs, 0),
         np.ones(grid.shape) if confidence is None else fine(confidence, 1),
         fine(pvs if fluid is None else fluid, 0 if fluid is None else 1),

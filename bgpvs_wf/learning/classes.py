@@ -37,8 +37,8 @@ def fine_classes(dseg: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> fine_classes(np.array([0, 11, 51, 49, 43, 2]))
-    array([0, 1, 2, 5, 6, 0], dtype=uint8)
+    >>> fine_classes(np.array([0, 11, 51, 52, 49, 43, 2]))
+    array([0, 1, 2, 3, 5, 6, 0], dtype=uint8)
     """
     found = set(np.unique(dseg).tolist())
     missing = [name for name in FINE_CLASSES[1:4] if found.isdisjoint(_OF_NAME[name])]

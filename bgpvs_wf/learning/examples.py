@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bgpvs_wf.errors import BadLabelsError
 from bgpvs_wf.learning.augmentation import (
     AugmentationConfig,
     drop_modality,
@@ -20,6 +21,7 @@ from bgpvs_wf.learning.augmentation import (
     sample_patch,
 )
 from bgpvs_wf.learning.case import COARSE_CHANNELS, FINE_CHANNELS, TrainingCase
+from bgpvs_wf.learning.classes import LEFT_NUCLEI
 from bgpvs_wf.learning.contrasts import random_contrast
 from bgpvs_wf.learning.masking import mask_to_bg
 from bgpvs_wf.learning.views import COARSE_MM, FINE_MM
@@ -32,6 +34,8 @@ _AT_PVS, _AT_NUCLEI = 0.5, 0.35
 _JITTER = 0.25
 """How far a patch's middle lies off, as a share of its size."""
 _COARSE_JITTER = 0.12
+_CUT, _MOST_LEFT_VOXELS = 0.4, 12
+"""Share of heads cut off beneath the nuclei, and how many slices of 2 mm are left at most."""
 
 
 @dataclass
@@ -120,6 +124,11 @@ class CoarseExamples:
 
     def __post_init__(self) -> None:
         self.cases = [case for case in self.cases if case.ventricles]
+        if not self.cases:
+            raise BadLabelsError(
+                "No case's labels know ventricles, which the coarse network learns; take the one "
+                "of a model (coarse.model)."
+            )
 
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
         """Return `image`, `classes` and `confidence`."""
@@ -135,11 +144,34 @@ class CoarseExamples:
         )
         image = torch.stack([patch["T2w"], patch["T1w"]])
         classes = patch["classes"].long()
+        if rng.random() < _CUT:
+            cut_off(image, classes, rng)
         return {
             "image": alter(image, case.present, rng, self.augmentation, COARSE_MM),
             "classes": classes,
             "confidence": torch.ones(self.patch),
         }
+
+
+def cut_off(image: torch.Tensor, classes: torch.Tensor, rng: np.random.Generator) -> None:
+    """Make all background below some slice beneath the nuclei, in place.
+
+    Scans end where they were planned to; brains come without cerebellum and brainstem.
+
+    Parameters
+    ----------
+    image : Tensor, shape (2, x, y, z)
+    classes : Tensor, shape (x, y, z)
+        Of the coarse network.
+    rng : Generator
+    """
+    slices = (classes >= LEFT_NUCLEI).any(0).any(0).nonzero()
+    if not len(slices):
+        return
+    end = max(int(slices[0]) - int(rng.integers(1, _MOST_LEFT_VOXELS)), 0)
+    for channel in image:
+        channel[..., :end] = channel.min()
+    classes[..., :end] = 0
 
 
 def alter(

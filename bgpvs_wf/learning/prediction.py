@@ -15,6 +15,7 @@ from bgpvs_wf.anatomy.labels import BG_LABELS, NUCLEI
 from bgpvs_wf.errors import BadImageError, BadLabelsError
 from bgpvs_wf.imaging.geometry import Grid, resample, voxel_sizes, voxel_volume
 from bgpvs_wf.imaging.morphology import close_mm, nearest_label
+from bgpvs_wf.learning.back import to_own_grid
 from bgpvs_wf.learning.bundle import Model, load_network
 from bgpvs_wf.learning.classes import BG_CLASSES, THALAMUS_CLASS, anatomy_labels
 from bgpvs_wf.learning.inference import choose_device
@@ -146,7 +147,7 @@ def _unaided(
     own = part_of(scan.grid, box)
     images, grid = scan.fine(box)
     shares = _fine(model, images, grid, None, device, flips)
-    classes = np.stack([_onto(share, grid, own) for share in shares["anatomy"]])
+    classes = to_own_grid(shares["anatomy"], grid, own)
     labels = anatomy_labels(classes.argmax(axis=0), head.right(own))
     labels = tidy_nuclei(labels)
     try:
@@ -161,7 +162,7 @@ def _unaided(
         labels,
         nuclei,
         np.minimum(classes[counted].sum(axis=0), 1),
-        _onto(shares["pvs"][0], grid, own),
+        to_own_grid(shares["pvs"], grid, own)[0],
     )
     return part, {"nuclei": "found by the model"}
 
@@ -180,8 +181,8 @@ def _guided(
     images, grid = scan.fine(box)
     bg = resample(np.isin(labels, BG_LABELS), own.affine, grid, order=0)
     shares = _fine(model, images, grid, bg, device, flips)
-    part = _Part(labels, nuclei, nuclei.astype(np.float32), _onto(shares["pvs"][0], grid, own))
-    return part, {"nuclei": "given"}
+    pvs_share = to_own_grid(shares["pvs"], grid, own)[0]
+    return _Part(labels, nuclei, nuclei.astype(np.float32), pvs_share), {"nuclei": "given"}
 
 
 def _fine(
@@ -198,15 +199,6 @@ def _fine(
         for member in model.fine
     ]
     return apply_ensemble(members, images, voxel_sizes(grid.affine), bg=bg, flips=flips)
-
-
-def _onto(share: np.ndarray, grid: Grid, own: Grid) -> np.ndarray:
-    """Return probabilities on the scan's own grid: what they are in the middle of each voxel.
-
-    The networks learnt from labels of whole voxels, so the middle of a voxel has the answer for
-    all of it; a mean would mix in the neighbours and lose tubes of one voxel.
-    """
-    return share if grid is own else resample(share, grid.affine, own)
 
 
 def _finished(

@@ -45,7 +45,7 @@ class CoarseConfig:
     model: str = ""
     """Take the coarse network of this model, rather than training one."""
     filters: tuple[int, ...] = (8, 16, 32, 64)
-    steps: int = 800
+    steps: int = 2500
     batch: int = 1
 
 
@@ -160,7 +160,7 @@ def _recipe(content: Mapping[str, Any], folder: Path) -> Recipe:
         ),
         coarse=build_settings(CoarseConfig, file.coarse, "coarse."),
         fine=build_settings(FineConfig, file.fine, "fine."),
-        training=build_settings(TrainingConfig, file.training, "training."),
+        training=_training(file.training),
         augmentation=build_settings(AugmentationConfig, file.augmentation, "augmentation."),
         settings=file.run,
     )
@@ -168,12 +168,22 @@ def _recipe(content: Mapping[str, Any], folder: Path) -> Recipe:
     return recipe
 
 
+def _training(values: Mapping[str, Any]) -> TrainingConfig:
+    if "steps" in values:
+        raise UsageError("training.steps is not used; give coarse.steps and fine.steps.")
+    config: TrainingConfig = build_settings(TrainingConfig, values, "training.")
+    return config
+
+
 def _cohort(name: str, values: Any, folder: Path, default: str) -> TrainingCohort:
     values = dict(table(f"cohorts.{name}", values))
     labels = values.pop("labels", default)
     if labels not in LABELS:
         raise UsageError(f"cohorts.{name}.labels is {labels!r}; choose one of {', '.join(LABELS)}.")
-    return TrainingCohort(read_cohort(name, values, folder), labels)
+    cohort = read_cohort(name, values, folder)
+    if labels == GIVEN and getattr(cohort.infants, "truth", cohort) is None:
+        raise UsageError(f"cohorts.{name}.truth is missing; say where the given labels are.")
+    return TrainingCohort(cohort, labels)
 
 
 def check_recipe(recipe: Recipe) -> None:
@@ -184,29 +194,40 @@ def check_recipe(recipe: Recipe) -> None:
     UsageError
         Names the setting.
     """
-    numbers = {
-        "coarse.steps": recipe.coarse.steps,
-        "coarse.batch": recipe.coarse.batch,
-        "fine.steps": recipe.fine.steps,
-        "fine.members": recipe.fine.members,
-        "training.batch": recipe.training.batch,
-        "training.validate_steps": recipe.training.validate_steps,
-    }
-    for name, value in numbers.items():
-        if value < 1:
-            raise UsageError(f"{name} is {value}; give 1 or more.")
-    if recipe.seed < 0:
-        raise UsageError(f"seed is {recipe.seed}; give a number from 0 up.")
+    training = recipe.training
+    for name, value, least in (
+        ("coarse.steps", recipe.coarse.steps, 1),
+        ("coarse.batch", recipe.coarse.batch, 1),
+        ("fine.steps", recipe.fine.steps, 1),
+        ("fine.members", recipe.fine.members, 1),
+        ("fine.self_training", recipe.fine.self_training, 0),
+        ("training.batch", training.batch, 1),
+        ("training.validate_steps", training.validate_steps, 1),
+        ("training.patience", training.patience, 0),
+        ("training.workers", training.workers, 0),
+        ("training.weight_decay", training.weight_decay, 0),
+        ("training.checkpoint_minutes", training.checkpoint_minutes, 0),
+        ("seed", recipe.seed, 0),
+    ):
+        if value < least:
+            raise UsageError(f"{name} is {value:g}; give {least} or more.")
+    if training.learning_rate <= 0:
+        raise UsageError(f"training.learning_rate is {training.learning_rate:g}; give more than 0.")
+    for name, value in dataclasses.asdict(recipe.augmentation).items():
+        most = 180 if name == "rotation_deg" else 1
+        if not 0 <= value <= most:
+            raise UsageError(f"augmentation.{name} is {value:g}; give 0 to {most}.")
     if not 0 <= recipe.held_out < 1:
         raise UsageError(f"held_out is {recipe.held_out:g}; give a share from 0 to below 1.")
     for name, filters in (("coarse", recipe.coarse.filters), ("fine", recipe.fine.filters)):
-        if len(filters) < 2 or min(filters) < 1:
-            raise UsageError(f"{name}.filters is {list(filters)}; give two numbers or more.")
+        # The networks' windows can be halved four times.
+        if not 3 <= len(filters) <= 5 or min(filters) < 1:
+            raise UsageError(f"{name}.filters is {list(filters)}; give three to five numbers.")
     depth = 2 ** (len(recipe.fine.filters) - 1)
-    if len(recipe.fine.patch) != 3 or any(n < depth or n % depth for n in recipe.fine.patch):
+    if len(recipe.fine.patch) != 3 or any(n < 2 * depth or n % depth for n in recipe.fine.patch):
         raise UsageError(
-            f"fine.patch is {list(recipe.fine.patch)}; give three multiples of {depth}, since the "
-            f"network halves its {len(recipe.fine.filters)} levels."
+            f"fine.patch is {list(recipe.fine.patch)}; give three multiples of {depth} from "
+            f"{2 * depth} up, since a network with {len(recipe.fine.filters)} filters halves it."
         )
     for cohort in recipe.cohorts:
         try:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from bgpvs_wf.learning.case import FINE_CHANNELS, TrainingCase, write_case
-from bgpvs_wf.learning.classes import BG_CLASSES
+from bgpvs_wf.learning.classes import BG_CLASSES, VENTRICLE_CLASS
 from bgpvs_wf.learning.members import Member, apply_ensemble
 from bgpvs_wf.learning.views import FINE_MM
 
@@ -46,8 +46,13 @@ def relabel(
     at = {name: number for number, name in enumerate(FINE_CHANNELS)}
     images = fine[[at["T2w"], at["T1w"]]]
     shares = apply_ensemble(members, images, np.full(3, FINE_MM), flips=True)
-    classes = shares["anatomy"].argmax(axis=0)
-    ordered = np.sort(shares["anatomy"], axis=0)
+    anatomy = shares["anatomy"]
+    if not case.ventricles:
+        # Where labels do not know ventricles, the class is not learnt; see `without_ventricles`.
+        anatomy[VENTRICLE_CLASS] = 0
+        anatomy /= np.maximum(anatomy.sum(axis=0), 1e-6)
+    classes = anatomy.argmax(axis=0)
+    ordered = np.sort(anatomy, axis=0)
     sure = ordered[-1] - ordered[-2]
     pvs = shares["pvs"][0]
     inside = np.isin(classes, BG_CLASSES)

@@ -115,14 +115,14 @@ def train(
         progress.step += 1
         pending.append(loss)
         last = progress.step == config.steps
-        if progress.step % _REPORT_STEPS == 0 or last:
-            progress.losses.append((progress.step, sum(pending) / len(pending)))
-            log.losses(progress)
-            pending = []
         if progress.step % config.validate_steps == 0 or last:
             _validate(run, task, progress)
             log.scores(progress)
         progress.done = last or 0 < config.patience <= progress.waited
+        if progress.step % _REPORT_STEPS == 0 or progress.done:
+            progress.losses.append((progress.step, sum(pending) / len(pending)))
+            log.losses(progress)
+            pending = []
         if on_step is not None:
             on_step(progress, loss)
         due = time.monotonic() - saved > 60 * config.checkpoint_minutes
@@ -224,6 +224,8 @@ def learning_rate(step: int, config: TrainingConfig) -> float:
 def _validate(run: _Run, task: Task, progress: Progress) -> None:
     """Score the averaged weights; keep them if they are the best, or nothing is held out."""
     scores = task.scores(run.averaged.module)
+    # A GPU without memory for a whole case leaves the network on the processor.
+    run.averaged.to(run.device)
     mean = sum(scores.values()) / len(scores) if scores else math.inf
     if scores:
         progress.scores.append({"step": progress.step, **scores})

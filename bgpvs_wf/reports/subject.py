@@ -57,7 +57,7 @@ class SubjectReport:
     object_columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Columns of the table of PVS to `Description` and `Units`."""
     record: Mapping[str, Any] = field(default_factory=dict)
-    """What was done and found where PVS were segmented: scalars, and mappings of scalars, which become tables."""
+    """What was done and found in the segmentation: scalars, and mappings of scalars (tables)."""
     warnings: Sequence[str] = ()
     software: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)

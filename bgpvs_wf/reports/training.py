@@ -31,11 +31,12 @@ def training_curves(trainings: Mapping[str, Any]) -> str:
     colours = method_colours(list(trainings))
 
     def paint(axes: Axes) -> None:
-        if not any(training["losses"] for training in trainings.values()):
+        trained = {name: one for name, one in trainings.items() if one["losses"]}
+        if not trained:
             say_empty(axes, "Nothing was trained.")
             return
         right = axes.twinx()
-        for name, training in trainings.items():
+        for name, training in trained.items():
             steps, losses = zip(*training["losses"], strict=True)
             axes.plot(steps, losses, color=colours[name], linewidth=0.8, label=f"{name}, loss")
             kinds = [key for key in SCORES if any(key in one for one in training["scores"])]

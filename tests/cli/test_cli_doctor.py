@@ -55,6 +55,17 @@ def test_a_damaged_atlas_is_named(tmp_path, monkeypatch):
     assert "broken" in check.found
 
 
+def test_a_damaged_model_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("bgpvs_wf.learning.bundle.models_folder", lambda: tmp_path)
+    (none,) = doctor.check_models()
+    assert none.state == doctor.NOTE
+    assert none.found == "not in the box"
+    (tmp_path / "infant").mkdir()
+    (broken,) = doctor.check_models()
+    assert broken.state == doctor.MISSING
+    assert str(tmp_path / "infant") in broken.found
+
+
 @pytest.mark.parametrize(("memory", "state"), [(2.0, "note"), (16.0, "ok")])
 def test_little_memory_is_noted(tmp_path, monkeypatch, memory, state):
     monkeypatch.setattr("bgpvs_wf.engine.resources.memory_gb", lambda: memory)

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from bgpvs_wf.errors import BGPVSError
+from bgpvs_wf.reports.methods import methods_text
 from bgpvs_wf.reports.subject import SubjectReport, render_subject, write_subject_page
 from bgpvs_wf.reports.views import Volume
 
@@ -151,6 +152,47 @@ def test_methods_follow_what_was_done(report):
     assert "10.1109/TMI.2010.2046908" in page  # N4
     without = dataclasses.replace(report, parameters={"prepare": {"bias_correction": False}})
     assert "10.1109/TMI.2010.2046908" not in render_subject(without)
+
+
+_MODEL = {
+    "model": "infant",
+    "checksum": "0123456789abcdef",
+    "strategy": "anatomy",
+    "members": 3,
+    "pvs_threshold": 0.4,
+    "flips": True,
+}
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_methods_tell_the_model(members):
+    parameters = {
+        "anatomy": {"source": "auto", "atlases": ()},
+        "predict": {**_MODEL, "members": members},
+    }
+    text, references = methods_text(["T2w"], parameters, {"monai": "1.6.1"})
+    assert "thalamus were segmented by the model." in text
+    networks = "a U-Net" if members == 1 else "the mean of 3 U-Nets"
+    assert f"model 'infant' (SHA-256 0123456789ab…, strategy 'anatomy'), {networks} [" in text
+    assert "in MONAI 1.6.1 [" in text
+    assert "from a probability of 0.4 on; results were averaged with the mirror image's." in text
+    assert any("Isensee" in reference for reference in references)
+    assert not any("Frangi" in reference for reference in references)
+
+
+def test_methods_tell_what_is_measured_and_what_is_not():
+    parameters = {
+        "anatomy": {"source": "auto", "atlases": ["crl (40 weeks)"]},
+        "predict": {**_MODEL, "flips": False},
+        "pseudolabel": {"strategy": "anatomy"},
+    }
+    text, _ = methods_text(["T2w"], parameters, {})
+    assert "Those of the pseudo-labels came from the atlas crl (40 weeks)" in text
+    assert "Pseudo-labels, written but not measured, were tubes" in text
+    given = {**parameters, "anatomy": {"source": "derivatives", "atlases": []}}
+    text, _ = methods_text(["T2w"], given, {})
+    assert "thalamus were taken from existing segmentations." in text
+    assert "Those of the pseudo-labels" not in text
 
 
 def test_page_is_written_whole_or_not_at_all(report, tmp_path):

@@ -1,0 +1,189 @@
+"""Examples: each is what its number says, whoever asks, whenever."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from toy_cases import toy_case
+
+from bgpvs_wf.errors import BadLabelsError
+from bgpvs_wf.learning.augmentation import AugmentationConfig
+from bgpvs_wf.learning.case import FINE_CHANNELS
+from bgpvs_wf.learning.classes import BG_CLASSES
+from bgpvs_wf.learning.examples import CoarseExamples, FineExamples
+from bgpvs_wf.learning.training import TrainingConfig, _batches
+
+LOUD = AugmentationConfig(intensity=1, motion=0.5, contrast=0.5)
+QUIET = AugmentationConfig(
+    rotation_deg=0, scaling=0, intensity=0, motion=0, contrast=0, t2w_only=0, t1w_only=0
+)
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cases")
+    return [
+        toy_case(folder / "a"),
+        toy_case(folder / "b", seed=1, pvs=False, ventricles=False),
+        toy_case(folder / "c", shape=(9, 30, 7), seed=2, present=(True, False), whole=False),
+    ]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Workers have one thread, too: with more, the last bit of a blur is another one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def both(cases, seed=1, config=LOUD):
+    return FineExamples(cases, seed, (8, 8, 8), config), CoarseExamples(
+        cases, seed, (10, 12, 8), config
+    )
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_an_example_is_its_seed_and_number(cases):
+    for examples, again, other in zip(
+        both(cases), both(cases), both(cases, seed=2), strict=True
+    ):
+        first = [examples[i] for i in range(8)]
+        torch.manual_seed(5)
+        np.random.seed(5)
+        backwards = [again[i] for i in reversed(range(8))][::-1]
+        assert all(map(same, first, backwards))
+        assert all(map(same, first, [examples[i] for i in range(8)]))
+        assert not any(map(same, first, [other[i] for i in range(8)]))
+        assert len({one["image"].sum().item() for one in first}) == 8
+
+
+def test_workers_make_the_same_batches(cases):
+    examples, _ = both(cases)
+    batches = {
+        workers: list(_batches(examples, TrainingConfig(steps=5, batch=3, workers=workers), 0))
+        for workers in (0, 2)
+    }
+    assert len(batches[0]) == 5
+    assert all(map(same, batches[0], batches[2]))
+    # And from a step on those of that step.
+    later = list(_batches(examples, TrainingConfig(steps=5, batch=3, workers=0), 3))
+    assert all(map(same, batches[0][3:], later))
+    single = examples[7]
+    assert torch.equal(batches[0][2]["image"][1], single["image"])
+
+
+def test_examples_are_complete(cases):
+    fine, coarse = both(cases)
+    for number in range(12):
+        example = fine[number]
+        assert {key: tuple(value.shape) for key, value in example.items()} == {
+            "image": (2, 8, 8, 8),
+            "classes": (8, 8, 8),
+            "pvs": (8, 8, 8),
+            "confidence": (8, 8, 8),
+            "ventricles": (),
+        }
+        assert example["classes"].dtype == torch.int64
+        assert set(example["pvs"].unique().tolist()) <= {0, 1}
+        assert torch.isfinite(example["image"]).all()
+        head = coarse[number]
+        assert tuple(head["image"].shape) == (2, 10, 12, 8)
+        assert head["classes"].max() <= 4
+        assert (head["confidence"] == 1).all()
+
+
+def test_images_and_labels_stay_together(cases):
+    """The toy's T2w tells its class."""
+    examples = FineExamples(cases[:1], 3, (8, 8, 8), QUIET)
+    for number in range(10):
+        example = examples[number]
+        known = (example["confidence"] > 0.99) & (example["pvs"] == 0)
+        error = (example["image"][0] + 3 - example["classes"])[known].abs()
+        if known.any():
+            assert error.median() < 0.6  # half a voxel between interpolation and the nearest
+
+
+def test_a_case_without_t1w_shows_none(cases):
+    examples = FineExamples(cases[2:], 1, (8, 8, 8), LOUD)
+    for number in range(8):
+        example = examples[number]
+        assert not example["image"][1].any()
+        assert example["image"][0].any()
+
+
+def test_half_of_the_patches_hold_pvs(tmp_path):
+    """In a box that is mostly empty, patches are where there is something to learn."""
+    case = toy_case(tmp_path, shape=(56, 60, 60))
+    tube = np.array(case.fine()[FINE_CHANNELS.index("pvs")])
+    examples = FineExamples([case], 1, (12, 12, 12), QUIET)
+    held = np.mean([bool(examples[i]["pvs"].any()) for i in range(150)])
+    assert 0.5 < held < 0.75
+    at_random = np.mean(
+        [
+            tube[tuple(slice(a, a + 12) for a in np.random.default_rng(i).integers(0, 44, 3))].any()
+            for i in range(200)
+        ]
+    )
+    assert at_random < 0.2
+
+
+def test_a_case_without_pvs_is_learnt_from(cases):
+    examples = FineExamples(cases[1:2], 1, (8, 8, 8), LOUD)
+    seen = [examples[i] for i in range(10)]
+    assert not any(one["pvs"].any() for one in seen)
+    assert any(one["classes"].any() for one in seen)
+    assert not any(one["ventricles"] for one in seen)
+
+
+def test_a_pvs_network_of_its_own_sees_the_basal_ganglia_only(tmp_path):
+    case = toy_case(tmp_path, shape=(60, 20, 20))
+    plain, masked = (
+        FineExamples([case], 1, (24, 8, 8), QUIET, masked=flag) for flag in (False, True)
+    )
+    hidden = 0
+    for number in range(10):
+        before, after = plain[number], masked[number]
+        bg = torch.isin(after["classes"], torch.tensor(BG_CLASSES))
+        assert torch.equal(after["image"][:, bg], before["image"][:, bg])
+        hidden += int(((after["image"] == 0) & (before["image"] != 0)).sum())
+        along = bg.any(2).any(1)
+        far = ~torch.nn.functional.max_pool1d(along[None, None].float(), 7, 1, 3)[0, 0].bool()
+        assert not after["image"][:, far].any()
+    assert hidden
+
+
+def test_the_coarse_network_learns_from_cases_that_know_ventricles(cases):
+    _, coarse = both(cases)
+    assert [case.folder.name for case in coarse.cases] == ["a", "c"]
+    with pytest.raises(BadLabelsError, match=r"know ventricles.*coarse\.model"):
+        CoarseExamples(cases[1:2], 1, (8, 8, 8), QUIET)
+
+
+def test_some_heads_end_beneath_the_nuclei(tmp_path):
+    shape = (14, 15, 16)
+    head = np.zeros((3, *shape))
+    head[:2] = -1
+    head[:, 2:12, 2:13, 1:15] = 1
+    head[2, 4:6, 6:9, 11:13] = 3
+    head[2, 8:10, 6:9, 11:13] = 4
+    case = toy_case(tmp_path)
+    np.save(case.folder / "coarse.npy", head.astype(np.float16))
+    examples = CoarseExamples([case], 1, shape, QUIET)
+    cut = 0
+    for number in range(60):
+        example = examples[number]
+        nuclei = (example["classes"] >= 3).any(0).any(0).nonzero()
+        brain = (example["classes"] > 0).any(0).any(0).nonzero()
+        if not len(nuclei):
+            continue
+        assert brain[0] < nuclei[0]  # never the nuclei themselves
+        empty = example["classes"][..., : int(brain[0])]
+        assert not empty.any()
+        cut += int(nuclei[0] - brain[0]) < 8
+    assert 10 < cut < 40

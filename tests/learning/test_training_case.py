@@ -1,0 +1,202 @@
+"""Training cases: cut at the right place, read as they were written, told apart by a digest."""
+
+from __future__ import annotations
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+from toy_cases import toy_case, toy_subject
+
+from bgpvs_wf.anatomy.labels import BG_LABELS
+from bgpvs_wf.errors import BadLabelsError
+from bgpvs_wf.learning.case import FINE_CHANNELS, TISSUES, make_case, read_case, write_case
+from bgpvs_wf.learning.classes import (
+    BG_CLASSES,
+    LEFT_NUCLEI,
+    RIGHT_NUCLEI,
+    VENTRICLE_CLASS,
+    coarse_classes,
+    divide_bg,
+    fine_classes,
+)
+
+
+@pytest.fixture(scope="module")
+def cut(tmp_path_factory):
+    return make_case(tmp_path_factory.mktemp("case"), "sub-toy", **toy_subject())
+
+
+def channel(case, name):
+    return np.asarray(case.fine()[FINE_CHANNELS.index(name)], np.float32)
+
+
+def test_a_case_comes_back_as_it_was(cut):
+    assert read_case(cut.folder / "case.json") == cut
+    assert cut.fine().dtype == cut.coarse().dtype == np.float16
+    assert cut.fine().shape[0] == len(FINE_CHANNELS)
+    assert cut.coarse().shape[0] == 3
+    # No path of this machine is in it: a folder of cases can be moved.
+    assert str(cut.folder) not in (cut.folder / "case.json").read_text()
+
+
+def test_a_case_knows_what_it_knows(cut):
+    assert cut.present == (True, True)
+    assert cut.ventricles
+    assert cut.whole
+    assert cut.by_hand
+    assert cut.voxel_mm == (1.5, 1.5, 1.5)
+    assert cut.pvs_voxels == channel(cut, "pvs").sum() > 0
+
+
+def test_labels_lie_on_the_images(cut):
+    subject = toy_subject()
+    classes, pvs = channel(cut, "classes"), channel(cut, "pvs")
+    # Volumes are those of the labels.
+    for number, labels in enumerate(((11, 50), (12, 51), (13, 52), (26, 58), (10, 49), (4, 43)), 1):
+        true = np.isin(subject["anatomy"], labels).sum() * 1.5**3
+        assert (classes == number).sum() / 8 == pytest.approx(true, rel=1e-6)
+    assert pvs.sum() / 8 == pytest.approx((subject["bgpvs"] == 2).sum() * 1.5**3)
+    # Fluid is bright on T2w and dark on T1w, where labels say that it is.
+    t2w, t1w = channel(cut, "T2w"), channel(cut, "T1w")
+    plain = np.isin(classes, BG_CLASSES) & (pvs == 0)
+    assert t2w[pvs > 0].mean() > t2w[plain].mean() + 1
+    assert t1w[pvs > 0].mean() < t1w[plain].mean() - 0.5
+    assert set(np.unique(channel(cut, "tissue"))) <= {0, *TISSUES.values()}
+    np.testing.assert_array_equal(channel(cut, "fluid"), pvs)
+    assert (channel(cut, "confidence") == 1).all()
+    left, right = (
+        np.argwhere(cut.coarse()[2] == side)[:, 0].mean() for side in (LEFT_NUCLEI, RIGHT_NUCLEI)
+    )
+    assert left < right  # axes are right, anterior, superior
+
+
+@pytest.mark.parametrize("turn", [[[1, -1], [2, 1], [0, 1]], [[0, -1], [2, -1], [1, -1]]])
+def test_turned_axes_give_the_same_case(cut, tmp_path, turn):
+    subject = toy_subject()
+    turned = {"affine": None}
+    for name, array in subject.items():
+        if name != "affine":
+            image = nib.Nifti1Image(array, subject["affine"]).as_reoriented(turn)
+            turned |= {name: np.asarray(image.dataobj), "affine": image.affine}
+    again = make_case(tmp_path, "sub-toy", **turned)
+    np.testing.assert_allclose(again.fine(), cut.fine(), atol=2e-3)
+    np.testing.assert_array_equal(again.fine()[2:], cut.fine()[2:])
+    np.testing.assert_array_equal(again.coarse()[2], cut.coarse()[2])
+
+
+def test_confidence_and_fluid_are_shares(tmp_path):
+    subject = toy_subject(2.5)
+    shape = subject["t2w"].shape
+    confidence = np.full(shape, 0.75)
+    fluid = (subject["bgpvs"] == 2) * 0.5
+    case = make_case(tmp_path, "x", **subject, confidence=confidence, fluid=fluid, by_hand=False)
+    inner = channel(case, "confidence")[8:-8, 8:-8, 8:-8]
+    np.testing.assert_allclose(inner, 0.75)
+    assert 0.3 < channel(case, "fluid").max() <= 0.5
+    assert not case.by_hand
+
+
+@pytest.mark.parametrize("missing", ["t2w", "t1w"])
+def test_one_image_is_enough(tmp_path, missing):
+    case = make_case(tmp_path, "x", **{**toy_subject(2.5), missing: None})
+    assert case.present == (missing != "t2w", missing != "t1w")
+    assert not channel(case, {"t2w": "T2w", "t1w": "T1w"}[missing]).any()
+    assert channel(case, {"t2w": "T1w", "t1w": "T2w"}[missing]).any()
+
+
+def test_nuclei_alone_are_not_the_whole(tmp_path):
+    subject = toy_subject(2.5, whole=False)
+    subject["anatomy"][np.isin(subject["anatomy"], (4, 43))] = 0
+    case = make_case(tmp_path, "x", **subject)
+    assert not case.whole
+    assert not case.ventricles
+    assert not (channel(case, "classes") == VENTRICLE_CLASS).any()
+    # The brain is what is bright then.
+    assert 0.2 < (case.coarse()[2] > 0).mean() < 0.9
+
+
+def test_the_digest_is_that_of_the_arrays(tmp_path):
+    first = toy_case(tmp_path / "a")
+    facts = {name: getattr(first, name) for name in ("subject", "present", "ventricles", "whole")}
+    facts |= {"voxel_mm": first.voxel_mm, "by_hand": True}
+    fine, coarse = np.array(first.fine()), np.array(first.coarse())
+    same = write_case(tmp_path / "b", fine, coarse, facts)
+    assert same.digest == first.digest
+    digests = {same.digest}
+    for place in range(len(FINE_CHANNELS)):
+        changed = fine.copy()
+        changed[place, 3, 3, 3] += 1
+        digests.add(write_case(tmp_path / "c", changed, coarse, facts).digest)
+    for place in range(3):
+        changed = coarse.copy()
+        changed[place, 3, 3, 3] += 1
+        digests.add(write_case(tmp_path / "c", fine, changed, facts).digest)
+    assert len(digests) == 1 + len(FINE_CHANNELS) + 3
+    assert json.loads((tmp_path / "c" / "case.json").read_text())["digest"] in digests
+
+
+def test_sites_are_voxels_of_what_they_are_named_after(cut, tmp_path):
+    sites = cut.sites()
+    for name, mask in (
+        ("pvs", channel(cut, "pvs") > 0),
+        ("nuclei", channel(cut, "classes") > 0),
+    ):
+        assert mask[tuple(sites[name].T)].all()
+        assert len(np.unique(sites[name], axis=0)) == len(sites[name]) == min(mask.sum(), 4000)
+    without = toy_case(tmp_path, pvs=False)
+    assert without.pvs_voxels == 0
+    assert without.sites()["pvs"].shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("anatomy", "anatomy"), ("bgpvs", "labels"), ("confidence", "confidence"), ("fluid", "fluid")],
+)
+def test_labels_of_another_shape(tmp_path, name, words):
+    subject = {**toy_subject(3.0), name: np.ones((3, 4, 5), np.uint8)}
+    with pytest.raises(BadLabelsError, match=rf"sub-x: the {words} has shape \(3, 4, 5\).*grid"):
+        make_case(tmp_path, "sub-x", **subject)
+
+
+def test_labels_without_nuclei(tmp_path):
+    subject = toy_subject(3.0)
+    for labels, words in (((11, 50), "no caudate"), (BG_LABELS, "no putamen and no pallidum")):
+        anatomy = np.where(np.isin(subject["anatomy"], labels), 0, subject["anatomy"])
+        with pytest.raises(BadLabelsError, match=words):
+            make_case(tmp_path, "x", **{**subject, "anatomy": anatomy})
+    nothing = np.zeros_like(subject["anatomy"])
+    with pytest.raises(BadLabelsError, match="no caudate"):
+        make_case(tmp_path, "x", **{**subject, "anatomy": nothing})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lentiform_nucleus_is_refused():
+    with pytest.raises(BadLabelsError, match="no putamen and no pallidum"):
+        fine_classes(np.array([11, 50, 9012, 9051]))
+
+
+def test_coarse_classes_of_each_side():
+    dseg = np.array([0, 2, 4, 213, 12, 10, 51, 49, 26, 58])
+    brain = np.array([0, 1, 1, 1, 1, 1, 1, 1, 1, 0], bool)
+    assert coarse_classes(dseg, brain).tolist() == [0, 1, 2, 2, 3, 3, 4, 4, 3, 4]
+
+
+def test_basal_ganglia_are_divided_by_the_nearest_nucleus():
+    dseg = np.array([4, 11, 11, 10, 0, 0, 0, 12, 12, 2]).reshape(-1, 1, 1)
+    bg = np.array([0, 0, 1, 1, 1, 0, 1, 1, 0, 0], bool).reshape(-1, 1, 1)
+    divided = divide_bg(dseg, bg, np.eye(4))
+    # All else stays, but what was a nucleus and is not in the mask.
+    assert divided.ravel().tolist() == [4, 0, 11, 11, 11, 0, 12, 12, 0, 2]
+    assert divided.dtype == np.int16
+    # Distances are millimetres.
+    thick = np.array([[11, 0, 0], [0, 0, 12]]).reshape(2, 3, 1)
+    for affine, nearest in ((np.diag([1.0, 9, 9, 1]), 12), (np.diag([9.0, 1, 1, 1]), 11)):
+        divided = divide_bg(thick, np.ones(thick.shape, bool), affine)
+        assert divided[0, 2, 0] == nearest
+
+
+def test_basal_ganglia_without_nuclei():
+    with pytest.raises(BadLabelsError, match="no nuclei to divide"):
+        divide_bg(np.array([4, 10, 49, 2]), np.array([1, 1, 1, 1], bool), np.eye(4))
