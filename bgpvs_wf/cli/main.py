@@ -13,7 +13,7 @@ from bgpvs_wf.errors import BGPVSError
 
 VERBS = (
     *("run", "atlas", "simulate", "evaluate", "compare", "validate"),
-    *("train", "finetune", "doctor"),
+    *("train", "suggest", "finetune", "doctor"),
 )
 """Modules of `bgpvs_wf.cli`, each with `add_parser(subparsers)`, which sets `handler`."""
 

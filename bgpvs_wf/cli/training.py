@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from bgpvs_wf.cli.cohorts import check_cohort
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.cli.training_cases import make_cases
 from bgpvs_wf.config import RunConfig
-from bgpvs_wf.errors import BGPVSError
+from bgpvs_wf.errors import BGPVSError, ModelError, UsageError
 from bgpvs_wf.learning.recipe import Recipe
 
 _POLL_SECONDS = 1.0
@@ -42,11 +43,9 @@ def train(recipe: Recipe, out: Path, machine: Mapping[str, Any], verbose: int = 
     from bgpvs_wf.bids.derivatives import logs_path
     from bgpvs_wf.engine.logs import RunLogs, logged_to
     from bgpvs_wf.engine.resources import require_writable
-    from bgpvs_wf.learning.bundle import find_model
 
+    _check(recipe, out, machine)
     require_writable(out, "output folder")
-    for name in filter(None, (recipe.coarse.model, recipe.fine.start)):
-        find_model(name)  # said before hours are spent on cases
     cases = make_cases(recipe, out, machine, verbose)
     say(
         "",
@@ -60,6 +59,23 @@ def train(recipe: Recipe, out: Path, machine: Mapping[str, Any], verbose: int = 
     if cases.problems:
         say("", "Not learnt from:", *(f"  {line}" for line in cases.problems))
     return 1 if cases.problems else 0
+
+
+def _check(recipe: Recipe, out: Path, machine: Mapping[str, Any]) -> None:
+    """Make sure that cohorts and models are there, before hours are spent and files written."""
+    from bgpvs_wf.learning.bundle import find_model
+
+    for cohort in recipe.cohorts:
+        check_cohort(cohort.cohort, {"output": out, "work": machine["work_dir"]})
+    for setting, name in (
+        ("coarse.model", recipe.coarse.model),
+        ("fine.start", recipe.fine.start),
+    ):
+        try:
+            if name:
+                find_model(name)
+        except ModelError as error:
+            raise UsageError(f"{setting}: {error}") from error
 
 
 def _run(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bgpvs_wf.cli.cohorts import Dataset, check_cohort, make_cohort
+from bgpvs_wf.cli.cohorts import Dataset, make_cohort
 from bgpvs_wf.cli.levels import run_jobs
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.config import RunConfig
@@ -53,8 +53,6 @@ def make_cases(recipe: Recipe, folder: Path, machine: Mapping[str, Any], verbose
     training: list[Path] = []
     held_out: list[Path] = []
     problems: list[str] = []
-    for cohort in recipe.cohorts:
-        check_cohort(cohort.cohort, {"output": folder, "work": machine["work_dir"]})
     for cohort in recipe.cohorts:
         name = cohort.cohort.name
         say(f"Cohort {name}, labels: {cohort.labels}")

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from bgpvs_wf.anatomy.labels import BG_LABELS, NUCLEI, SIDES, THALAMUS_LABELS, VENTRICLE_LABELS
+from bgpvs_wf.anatomy.labels import (
+    BG_LABELS,
+    NUCLEI,
+    SIDES,
+    THALAMUS_LABELS,
+    VENTRICLE_LABELS,
+    WM_LABELS,
+)
 from bgpvs_wf.errors import BadLabelsError
 
 _OF_NAME = {
@@ -102,4 +109,8 @@ def divide_bg(dseg: np.ndarray, bg: np.ndarray, affine: np.ndarray) -> np.ndarra
             "check that labels and scan belong together."
         )
     kept = np.where(nuclei > 0, 0, dseg)
+    white = np.where(np.isin(dseg, WM_LABELS), dseg, 0)
+    if white.any():
+        # What is no nucleus after all must not be a hole where all tissues are known.
+        kept = np.where((nuclei > 0) & ~bg, nearest_label(white, affine), kept)
     return np.where(bg, nearest_label(nuclei, affine), kept).astype(np.int16)

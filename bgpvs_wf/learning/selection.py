@@ -11,7 +11,7 @@ person can see why a subject is chosen.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RIM_MM = 1.5
-"""The basal ganglia are grown by this (chosen): the true border may lie outside of the drawn one."""
+"""The basal ganglia are grown by this (chosen): their border may lie outside of the drawn one."""
 FAR = 3.0
 """Standardised features end here (chosen): far is far, and one odd value does not decide alone."""
 UNCERTAINTY = "uncertainty"
@@ -54,11 +54,11 @@ class Suggestion:
     """By uncertainty among all that could be chosen; 1 is the most uncertain one."""
     among: int
     """How many could be chosen."""
-    distance: float
+    distance: float = np.nan
     """From the nearest subject that was chosen before or is labelled; NaN if there is none."""
-    nearest: str
+    nearest: str = ""
     """That subject; empty if there is none."""
-    differs: str
+    differs: str = ""
     """The group of `FEATURES` in which the two differ most; empty if they do not."""
 
     @property
@@ -66,11 +66,9 @@ class Suggestion:
         """The reasons, in words."""
         place = "most uncertain" if self.place == 1 else f"number {self.place} by uncertainty"
         text = f"{place} of {self.among}"
-        if not self.nearest:
-            return text
-        if not self.differs:
-            return f"{text}; like {self.nearest}"
-        return f"{text}; differs from {self.nearest}, the nearest, most in: {self.differs}"
+        if self.differs:
+            return f"{text}; nearest is {self.nearest}, which differs most in: {self.differs}"
+        return f"{text}; like {self.nearest}" if self.nearest else text
 
 
 def mean_uncertainty(uncertainty: np.ndarray, dseg: np.ndarray, affine: np.ndarray) -> float:
@@ -192,8 +190,7 @@ def standardise(values: np.ndarray) -> np.ndarray:
     array([[-1. , -0.5,  0. ,  0.5,  3. ],
            [ 0. ,  0. ,  0. ,  0. ,  0. ]])
     """
-    values = np.asarray(values, float)
-    return np.stack([_standardise_one(column) for column in values.T], axis=1)
+    return np.stack([_standardise_one(column) for column in np.asarray(values, float).T], axis=1)
 
 
 def choose(
@@ -206,9 +203,8 @@ def choose(
 
     Each time, the subject with the largest product of two numbers is taken: its rank by
     uncertainty (1 for the most uncertain, equal steps down to 1 / n) and its distance from the
-    nearest subject that is labelled or was chosen before. Without any such, the most uncertain one
-    is the first. So asking for more later goes on from what was chosen. Where products are
-    equal, the more uncertain one is taken, then the first by label.
+    nearest subject that is labelled or was chosen before. Without any such, the most uncertain is
+    the first. Of equals, the more uncertain is taken, then the first by label.
 
     Parameters
     ----------
@@ -250,23 +246,21 @@ def choose(
 
     for centre in np.flatnonzero(~free):
         come_near(int(centre))
-    among, left = int(free.sum()), free.copy()
+    left = free.copy()
     chosen: list[Suggestion] = []
     while left.any() and len(chosen) < number:
         worth = np.where(np.isfinite(distance), rank * distance, 0)
         best = max(map(int, np.flatnonzero(left)), key=lambda i: (worth[i], rank[i]))
-        near = int(nearest[best])
-        chosen.append(
-            Suggestion(
-                label=labels[best],
-                uncertainty=float(unsure[best]),
-                place=int((unsure[free] > unsure[best]).sum()) + 1,
-                among=among,
-                distance=float(distance[best]) if near >= 0 else np.nan,
-                nearest=labels[near] if near >= 0 else "",
-                differs=_differs(points[best] - points[near]) if near >= 0 else "",
+        near, place = int(nearest[best]), int((unsure[free] > unsure[best]).sum()) + 1
+        one = Suggestion(labels[best], float(unsure[best]), place, int(free.sum()))
+        if near >= 0:
+            one = replace(
+                one,
+                distance=float(distance[best]),
+                nearest=labels[near],
+                differs=_differs(points[best] - points[near]),
             )
-        )
+        chosen.append(one)
         left[best] = False
         come_near(best)
     return chosen

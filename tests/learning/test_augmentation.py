@@ -177,9 +177,7 @@ def test_fluid_stands_out_in_every_painted_contrast(seed):
     region = {number: REGIONS[label] for label, number in TISSUES.items()}
     inside = np.arange(tissue.shape[0]) % 6
     core = (inside > 1) & (inside < 4)  # voxels that blur leaves alone
-    means = [
-        {n: image[core][tissue[core] == n].mean() for n in numbers if n} for image in images
-    ]
+    means = [{n: image[core][tissue[core] == n].mean() for n in numbers if n} for image in images]
     wet = {n for n in region if region[n].tissue in ("CSF", "ventricle")}
     t2w, t1w = means
     assert min(t2w[n] for n in wet) > max(t2w[n] for n in region if n not in wet)

@@ -50,9 +50,7 @@ def same(one, other):
 
 
 def test_an_example_is_its_seed_and_number(cases):
-    for examples, again, other in zip(
-        both(cases), both(cases), both(cases, seed=2), strict=True
-    ):
+    for examples, again, other in zip(both(cases), both(cases), both(cases, seed=2), strict=True):
         first = [examples[i] for i in range(8)]
         torch.manual_seed(5)
         np.random.seed(5)

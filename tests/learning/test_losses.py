@@ -50,9 +50,7 @@ def test_the_loss_of_classes(seed):
         entropy -= w[b, i, j, k] * np.log(share[b, c[b, i, j, k], i, j, k])
         weight += w[b, i, j, k]
     overlaps = [
-        naive_dice(share[:, n], c == n, w)
-        for n in range(1, CLASSES)
-        if ((c == n) & (w > 0)).any()
+        naive_dice(share[:, n], c == n, w) for n in range(1, CLASSES) if ((c == n) & (w > 0)).any()
     ]
     expected = entropy / max(weight, 1) + 1 - np.mean(overlaps)
     assert class_loss(logits, classes, confidence).item() == pytest.approx(expected, rel=1e-6)

@@ -63,6 +63,15 @@ def equal(one, other) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def threads():
+    """Restore the number of threads, which the interface changes."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("cases")
@@ -208,9 +217,9 @@ def test_a_batch_may_be_larger_than_the_cases(tmp_path):
     assert progress.losses[0][0] == 2
 
 
-def interface(cases: Path, folder: Path, **changes: Any) -> Train:
+def interface(toys: Path, folder: Path, **changes: Any) -> Train:
     settings: dict[str, Any] = {
-        "cases": [str(cases / "a" / "case.json")],
+        "cases": [str(toys / "a" / "case.json")],
         "heads": ("anatomy", "pvs"),
         "filters": (2, 2, 2),
         "patch": (8, 8, 8),

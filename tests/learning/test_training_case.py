@@ -7,6 +7,7 @@ import json
 import nibabel as nib
 import numpy as np
 import pytest
+from scipy import ndimage
 from toy_cases import toy_case, toy_subject
 
 from bgpvs_wf.anatomy.labels import BG_LABELS
@@ -184,17 +185,28 @@ def test_coarse_classes_of_each_side():
 
 
 def test_basal_ganglia_are_divided_by_the_nearest_nucleus():
-    dseg = np.array([4, 11, 11, 10, 0, 0, 0, 12, 12, 2]).reshape(-1, 1, 1)
+    dseg = np.array([4, 11, 11, 10, 0, 0, 0, 12, 12, 3]).reshape(-1, 1, 1)
     bg = np.array([0, 0, 1, 1, 1, 0, 1, 1, 0, 0], bool).reshape(-1, 1, 1)
     divided = divide_bg(dseg, bg, np.eye(4))
     # All else stays, but what was a nucleus and is not in the mask.
-    assert divided.ravel().tolist() == [4, 0, 11, 11, 11, 0, 12, 12, 0, 2]
+    assert divided.ravel().tolist() == [4, 0, 11, 11, 11, 0, 12, 12, 0, 3]
     assert divided.dtype == np.int16
     # Distances are millimetres.
     thick = np.array([[11, 0, 0], [0, 0, 12]]).reshape(2, 3, 1)
     for affine, nearest in ((np.diag([1.0, 9, 9, 1]), 12), (np.diag([9.0, 1, 1, 1]), 11)):
         divided = divide_bg(thick, np.ones(thick.shape, bool), affine)
         assert divided[0, 2, 0] == nearest
+
+
+def test_drawing_less_leaves_no_hole_where_tissues_are_known():
+    subject = toy_subject()
+    less = ndimage.binary_erosion(subject["bgpvs"] > 0)
+    divided = divide_bg(subject["anatomy"], less, subject["affine"])
+    np.testing.assert_array_equal(divided == 0, subject["anatomy"] == 0)
+    np.testing.assert_array_equal(np.isin(divided, BG_LABELS), less)
+    rim = (subject["bgpvs"] > 0) & ~less
+    assert set(np.unique(divided[rim])) == {2, 41}
+    assert not fine_classes(divided)[rim].any()
 
 
 def test_basal_ganglia_without_nuclei():

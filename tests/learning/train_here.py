@@ -1,6 +1,6 @@
 """Trains a tiny network on the toy cases in a folder; dies at a step, if told to.
 
-    python train_here.py CASES FOLDER WORKERS [STEP]
+python train_here.py CASES FOLDER WORKERS [STEP]
 """
 
 from __future__ import annotations

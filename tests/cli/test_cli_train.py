@@ -1,0 +1,236 @@
+"""`bgpvs-wf train` on infants so small, and with so few steps, that it takes seconds."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bgpvs_wf.cli.training_cases import split
+from bgpvs_wf.learning.bundle import check_weights, read_bundle
+
+PROTOCOL = """
+hindbrain = false
+[t2w]
+voxel_mm = [2.5, 2.5, 2.5]
+[t1w]
+voxel_mm = [2.5, 2.5, 2.5]
+"""
+RECIPE = """
+name = "tiny"
+strategy = "manual"
+held_out = 0.5
+[cohorts.drawn]
+preset = "scanner.toml"
+subjects = 2
+ages = ["92w"]
+seed = 4
+anatomy_from = "truth"
+[coarse]
+filters = [2, 4, 4]
+steps = 2
+[fine]
+filters = [2, 4, 4]
+steps = 4
+patch = [16, 16, 16]
+[training]
+workers = 0
+device = "cpu"
+[run.prepare]
+bias_correction = false
+"""
+
+
+@dataclass
+class Site:
+    """A recipe, and where it is followed."""
+
+    root: Path
+
+    @property
+    def out(self) -> Path:
+        return self.root / "out"
+
+    @property
+    def model(self) -> Path:
+        return self.out / "model"
+
+    def train(self, recipe: str = RECIPE, out: str = "out") -> subprocess.CompletedProcess[str]:
+        (self.root / "scanner.toml").write_text(PROTOCOL)
+        (self.root / "recipe.toml").write_text(recipe)
+        command = ["train", "recipe.toml", out, "-w", "work"]
+        return subprocess.run(
+            [sys.executable, "-m", "bgpvs_wf.cli.main", *command, "--nprocs", "2"],
+            capture_output=True,
+            text=True,
+            cwd=self.root,
+            env=os.environ | {"BGPVS_WF_ATLASES": str(self.root / "atlases")},
+            timeout=300,
+            check=False,
+        )
+
+    def times(self) -> dict[Path, int]:
+        """When each file was written, but those of logs, of which a run has its own."""
+        return {
+            path: path.stat().st_mtime_ns
+            for path in self.out.rglob("*")
+            if path.is_file() and "logs" not in path.parts
+        }
+
+    def trainings(self) -> dict[str, int]:
+        """Name of a network to the number of trainings that there are of it."""
+        folders = self.out.glob("training/*")
+        return {path.name: len(list(path.glob("*/checkpoint.pt"))) for path in folders}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Site, str]:
+    """Return where a model was trained, and what was said."""
+    site = Site(tmp_path_factory.mktemp("train"))
+    done = site.train()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    return site, done.stdout
+
+
+def test_a_model_comes_out(site):
+    where, said = site
+    model = read_bundle(where.model)
+    check_weights(model)
+    assert (model.name, model.strategy) == ("tiny", "manual")
+    assert [one.network.heads for one in model.fine[0]] == [("anatomy", "pvs")]
+    assert model.coarse.network.filters == (2, 4, 4)
+    assert f"Model: {where.model}" in said
+    assert f"--model {where.model}" in said
+    assert "Learning from 1 cases; 1 held out." in said
+    card = (where.model / "docs" / "README.md").read_text()
+    assert "2 synthetic infants, protocol scanner, ages 92w, seed 4" in card
+    assert str(where.root) not in card
+    scores = pd.read_csv(where.model / "docs" / "held_out.tsv", sep="\t")
+    assert len(scores) == 1
+    assert scores["bg_dice"].between(0, 1).all()
+    curves = (where.model / "docs" / "curves.svg").read_text()
+    assert "anatomy_pvs, loss" in curves
+    record = json.loads((where.model / "configs" / "training.json").read_text())
+    assert record["recipe"]["fine"]["steps"] == 4
+    assert set(record["trainings"]) == {"coarse", "anatomy_pvs"}
+    assert record["trainings"]["anatomy_pvs"]["step"] == 4
+
+
+def test_what_was_made_on_the_way(site):
+    where, _ = site
+    assert where.trainings() == {"coarse": 1, "anatomy_pvs": 1}
+    assert len(list(where.out.glob("training/*/*/tensorboard/*"))) == 2
+    for label in ("sub-01", "sub-02"):
+        facts = json.loads((where.out / "cases" / "drawn_given" / label / "case.json").read_text())
+        assert facts["by_hand"]
+        assert facts["whole"]
+        assert facts["ventricles"]
+    (settings,) = where.out.glob("logs/*/config.toml")
+    assert 'strategy = "manual"' in settings.read_text()
+
+
+def test_again_nothing_is_done(site):
+    where, _ = site
+    before = where.times()
+    again = where.train()
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "step" not in again.stdout
+    assert "Making" not in again.stdout
+    assert f"Model: {where.model}" in again.stdout
+    assert where.times() == before
+
+
+def test_a_lost_model_is_assembled_again(site):
+    where, _ = site
+    before = read_bundle(where.model).checksum
+    shutil.rmtree(where.model)
+    again = where.train()
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert read_bundle(where.model).checksum == before
+    assert where.trainings() == {"coarse": 1, "anatomy_pvs": 1}
+
+
+def test_a_changed_setting_trains_what_it_concerns(site):
+    where, _ = site
+    changed = RECIPE.replace("steps = 4", "steps = 3").replace('"tiny"', '"other"')
+    again = where.train(changed)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert where.trainings() == {"coarse": 1, "anatomy_pvs": 2}
+    assert read_bundle(where.model).name == "other"
+
+
+@pytest.mark.slow
+def test_pseudo_labels_separate_networks_and_self_training(site):
+    """On the infants of the others; the coarse network is that of their model."""
+    where, _ = site
+    model = where.root / "first"
+    shutil.copytree(where.model, model)
+    recipe = RECIPE.replace('"manual"', '"separate"').replace('"tiny"', '"separate"')
+    recipe = recipe.replace("[coarse]", f'[coarse]\nmodel = "{model}"')
+    recipe = recipe.replace("[fine]", "[fine]\nself_training = 1\nmembers = 2")
+    done = where.train(recipe)
+    assert done.returncode == 0, done.stdout + done.stderr
+    trained = read_bundle(where.model)
+    assert trained.coarse.sha256 == read_bundle(model).coarse.sha256
+    assert [[one.network.heads for one in member] for member in trained.fine] == [
+        [("anatomy",), ("pvs",)]
+    ] * 2
+    assert (where.out / "cases" / "drawn_anatomy" / "sub-01" / "case.json").is_file()
+    for member in (1, 2):
+        (facts,) = where.out.glob(f"training/relabelled_{member}_1/*/case.json")
+        assert not json.loads(facts.read_text())["by_hand"]
+    names = ("", "_member2", "_round2", "_member2_round2")
+    assert {f"{head}{name}" for head in ("anatomy", "pvs") for name in names} <= set(
+        where.trainings()
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"manual"', '"magic"', "recipe.toml: strategy is 'magic'"),
+        ('"scanner.toml"', '"no-such-scanner"', "no protocol 'no-such-scanner'"),
+        ("[16, 16, 16]", "[16, 16, 15]", "fine.patch is [16, 16, 15]"),
+        ("[coarse]", '[coarse]\nmodel = "nowhere"', "coarse.model: "),
+        ("subjects", "subject", "did you mean 'cohorts.drawn.subjects'"),
+        ('preset = "scanner.toml"', 'bids_dir = "missing"', "cohorts.drawn"),
+    ],
+)
+def test_recipes_that_cannot_be_followed(tmp_path, old, new, words):
+    assert old in RECIPE
+    done = Site(tmp_path).train(RECIPE.replace(old, new, 1))
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.returncode == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_is_written_into_raw_data(tmp_path):
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "dataset_description.json").write_text("{}")
+    recipe = RECIPE[: RECIPE.index("[cohorts")] + (
+        '[cohorts.mine]\nbids_dir = "raw"\ntruth = "raw"\n'
+    )
+    done = Site(tmp_path).train(recipe, out="raw/out")
+    assert done.returncode == 2
+    assert "inside the raw dataset" in done.stderr
+    assert [path.name for path in raw.iterdir()] == ["dataset_description.json"]
+
+
+@pytest.mark.parametrize(
+    ("count", "share", "expected"), [(10, 0.1, 1), (3, 0.1, 0), (4, 0.5, 2), (5, 0, 0), (1, 0.9, 1)]
+)
+def test_a_share_is_held_out(count, share, expected):
+    cases = [Path(f"{i}") for i in range(count)]
+    kept, left_out = split(cases, share)
+    assert len(left_out) == expected
+    assert sorted([*kept, *left_out], key=lambda p: int(p.name)) == cases

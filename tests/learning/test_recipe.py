@@ -1,0 +1,182 @@
+"""Recipes: read whole, and refused in one line that says what to do."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+import tomli_w
+
+from bgpvs_wf.errors import UsageError
+from bgpvs_wf.evaluation.infants import HybridInfants, OwnInfants, SyntheticInfants
+from bgpvs_wf.learning.augmentation import AugmentationConfig
+from bgpvs_wf.learning.recipe import (
+    STRATEGIES,
+    CoarseConfig,
+    FineConfig,
+    describe_infants,
+    read_recipe,
+    to_mapping,
+)
+from bgpvs_wf.learning.training import TrainingConfig
+
+RECIPE = """
+name = "ours"
+strategy = "anatomy"
+seed = 7
+held_out = 0.2
+[cohorts.ours]
+bids_dir = "bids"
+[cohorts.known]
+preset = "dhcp"
+subjects = 4
+ages = ["36w", "1m"]
+seed = 1
+anatomy_from = "truth"
+labels = "given"
+[cohorts.known.run.pseudolabel]
+strategy = "vesselness"
+[coarse]
+steps = 5
+[fine]
+filters = [4, 8, 8]
+patch = [16, 24, 32]
+members = 2
+self_training = 1
+[training]
+learning_rate = 1e-3
+[augmentation]
+motion = 0
+[run.prepare]
+denoise = false
+"""
+
+
+def read(tmp_path: Path, text: str = RECIPE):
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    return read_recipe(path)
+
+
+def test_a_recipe_is_read_whole(tmp_path):
+    recipe = read(tmp_path)
+    assert (recipe.name, recipe.strategy, recipe.seed, recipe.held_out) == (
+        "ours",
+        "anatomy",
+        7,
+        0.2,
+    )
+    ours, known = recipe.cohorts
+    assert ours.cohort.infants == OwnInfants(bids_dir=tmp_path / "bids")
+    assert (ours.labels, known.labels) == ("anatomy", "given")
+    assert known.cohort.infants.subjects == 4
+    assert recipe.coarse == CoarseConfig(steps=5)
+    assert recipe.fine == FineConfig(
+        filters=(4, 8, 8), patch=(16, 24, 32), members=2, self_training=1
+    )
+    assert recipe.training == TrainingConfig(learning_rate=1e-3)
+    assert recipe.augmentation == AugmentationConfig(motion=0.0)
+
+
+def test_runs_have_the_settings_of_all_then_of_the_cohort_then_of_the_labels(tmp_path):
+    recipe = read(tmp_path)
+    ours, known = (recipe.run_settings(cohort) for cohort in recipe.cohorts)
+    assert ours == {
+        "segmentation": "pseudolabel",
+        "anatomy": {"source": "auto"},
+        "prepare": {"denoise": False},
+        "pseudolabel": {"strategy": "anatomy"},
+    }
+    assert known["anatomy"] == {"source": "derivatives"}
+    assert known["pseudolabel"] == {"strategy": "vesselness"}
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_cohort_has_the_labels_of_the_strategy(tmp_path, strategy):
+    text = RECIPE.replace('"anatomy"', f'"{strategy}"', 1).replace('labels = "given"', "")
+    text = text.replace('bids_dir = "bids"', 'bids_dir = "bids"\ntruth = "truth"')
+    assert {one.labels for one in read(tmp_path, text).cohorts} == {STRATEGIES[strategy][0]}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('strategy = "anatomy"', 'strategy = "magic"', "strategy is 'magic'; choose one of manual"),
+        ("seed = 7", "seed = -1", "seed is -1; give 0 or more"),
+        ("held_out = 0.2", "held_out = 1", "held_out is 1; give a share"),
+        ("held_out = 0.2", "held_out = -0.1", "held_out is -0.1"),
+        ("held_out = 0.2", "heldout = 0.2", "did you mean 'held_out'"),
+        ('name = "ours"', "", "Missing setting: name"),
+        ('name = "ours"', "name = 3", "'name' is 3, which is no str"),
+        ("[cohorts.ours]", '[cohorts."a/b"]', "'a/b' of cohorts cannot name a folder"),
+        ('bids_dir = "bids"', "", "cohorts.ours has no infants; give one of preset"),
+        ('bids_dir = "bids"', 'bids_dir = "b"\npreset = "x"', "has preset and bids_dir"),
+        ('bids_dir = "bids"', 'bids_dir = "${NO_SUCH_1}"', "variable NO_SUCH_1, which is not set"),
+        ('bids_dir = "bids"', 'bids_dir = "b"\nlabels = "given"', "cohorts.ours.truth is missing"),
+        ('labels = "given"', 'labels = "mine"', "cohorts.known.labels is 'mine'; choose one of"),
+        ("subjects = 4", "subjects = 0", "cohorts.known.subjects is 0; give 1 or more"),
+        ('"1m"]', '"old"]', "cohorts.known.ages"),
+        ("[coarse]\nsteps = 5", "[coarse]\nsteps = 0", "coarse.steps is 0; give 1 or more"),
+        ("[coarse]", "[coarse]\nbatch = 0", "coarse.batch is 0"),
+        ("[coarse]", "[coarse]\nfilters = [4, 8]", "coarse.filters is [4, 8]; give three to five"),
+        ("filters = [4, 8, 8]", "filters = [4]", "fine.filters is [4]; give three to five"),
+        ("filters = [4, 8, 8]", "filters = [4, 8, 0]", "fine.filters is [4, 8, 0]"),
+        ("filters = [4, 8, 8]", "filters = [1, 1, 1, 1, 1, 1]", "give three to five"),
+        ("[16, 24, 32]", "[16, 24, 30]", "fine.patch is [16, 24, 30]; give three multiples of 4"),
+        ("[16, 24, 32]", "[16, 24]", "fine.patch is [16, 24]"),
+        ("[16, 24, 32]", "[4, 4, 4]", "multiples of 4 from 8 up"),
+        ("members = 2", "members = 0", "fine.members is 0"),
+        ("self_training = 1", "self_training = -1", "fine.self_training is -1; give 0 or more"),
+        ("self_training = 1", "selftraining = 1", "did you mean 'fine.self_training'"),
+        ("learning_rate = 1e-3", "learning_rate = 0", "learning_rate is 0; give more than 0"),
+        ("learning_rate = 1e-3", "batch = 0", "training.batch is 0"),
+        ("learning_rate = 1e-3", "validate_steps = 0", "training.validate_steps is 0"),
+        ("learning_rate = 1e-3", "workers = -1", "training.workers is -1"),
+        ("learning_rate = 1e-3", "patience = -1", "training.patience is -1"),
+        ("learning_rate = 1e-3", "steps = 9", "steps is not used; give coarse.steps"),
+        ("motion = 0", "motion = 1.5", "augmentation.motion is 1.5; give 0 to 1"),
+        ("motion = 0", "motion = 'x'", "'augmentation.motion' is 'x', which is no float"),
+        ("denoise = false", "denoize = false", "did you mean 'prepare.denoise'"),
+        ('"vesselness"', '"luck"', "run, or cohorts."),
+    ],
+)
+def test_a_bad_recipe_is_refused_in_a_line(tmp_path, old, new, words):
+    assert RECIPE.count(old) == 1
+    with pytest.raises(UsageError) as refused:
+        read(tmp_path, RECIPE.replace(old, new))
+    said = str(refused.value)
+    assert words in said
+    assert said.startswith(str(tmp_path / "recipe.toml"))
+    assert "\n" not in said
+
+
+def test_files_that_are_no_recipes(tmp_path):
+    with pytest.raises(UsageError, match=r"missing\.toml"):
+        read_recipe(tmp_path / "missing.toml")
+    with pytest.raises(UsageError, match=r"recipe\.toml"):
+        read(tmp_path, "name = [")
+    with pytest.raises(UsageError, match="There are no cohorts"):
+        read(tmp_path, 'name = "a"\nstrategy = "anatomy"\n[cohorts]\n')
+
+
+def test_a_recipe_can_be_kept_with_its_model(tmp_path):
+    recipe = read(tmp_path)
+    values = to_mapping(recipe)
+    assert json.loads(json.dumps(values)) == values
+    assert tomli_w.dumps(values)
+    assert values["cohorts"]["ours"]["infants"] == "scans of bids"
+    assert values["cohorts"]["known"]["labels"] == "given"
+    assert values["fine"]["patch"] == [16, 24, 32]
+    assert values["training"] == dataclasses.asdict(recipe.training)
+    assert str(tmp_path) not in json.dumps(values)
+
+
+def test_infants_are_described_without_paths():
+    drawn = SyntheticInfants(preset="/home/me/mine.toml", subjects=2, ages=("40w",), seed=3)
+    hybrid = HybridInfants(onto=Path("/data/cohort"), derivatives={}, cases=2, seed=1)
+    own = OwnInfants(bids_dir=Path("/data/bids"))
+    assert describe_infants(drawn) == "2 synthetic infants, protocol mine, ages 40w, seed 3"
+    assert "real scans of cohort, 2 cases a scan, seed 1" in describe_infants(hybrid)
+    assert describe_infants(own) == "scans of bids"

@@ -1,0 +1,208 @@
+"""The graph of a training: which networks, from what, after what."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import networkx as nx
+import pytest
+from toy_networks import random_model, random_network
+
+from bgpvs_wf.errors import ModelError, UsageError
+from bgpvs_wf.learning.recipe import read_recipe
+from bgpvs_wf.workflows.train import init_train_wf
+
+RECIPE = """
+name = "ours"
+strategy = "STRATEGY"
+seed = 3
+[cohorts.ours]
+bids_dir = "bids"
+truth = "truth"
+[coarse]
+filters = [4, 8, 8]
+steps = 5
+[fine]
+filters = [4, 8, 8]
+patch = [16, 16, 16]
+steps = 120
+"""
+JOINT = ["train_anatomy_pvs"]
+SEPARATE = ["train_anatomy", "train_pvs"]
+
+
+@pytest.fixture
+def build(tmp_path):
+    """Return a function that builds the workflow of a recipe of a strategy."""
+
+    def build(strategy="anatomy", *, coarse_model="", **fine):
+        path = tmp_path / "recipe.toml"
+        path.write_text(RECIPE.replace("STRATEGY", strategy))
+        recipe = read_recipe(path)
+        changed = dataclasses.replace(recipe.coarse, model=str(coarse_model))
+        recipe = dataclasses.replace(
+            recipe, coarse=changed, fine=dataclasses.replace(recipe.fine, **fine)
+        )
+        return init_train_wf(
+            recipe,
+            [tmp_path / "a" / "case.json", tmp_path / "b" / "case.json"],
+            [tmp_path / "c" / "case.json"],
+            folder=tmp_path / "out",
+            work_dir=tmp_path / "work",
+            threads=2,
+        )
+
+    for name in "abc":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "case.json").write_text("{}")
+    return build
+
+
+def names(workflow) -> list[str]:
+    return sorted(workflow.list_node_names())
+
+
+def edges(workflow) -> set[tuple[str, str]]:
+    return {(a.name, b.name) for a, b in workflow._graph.edges}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "trained"),
+    [("manual", JOINT), ("anatomy", JOINT), ("filter", JOINT), ("separate", SEPARATE)],
+)
+def test_the_networks_of_a_strategy(build, tmp_path, strategy, trained):
+    workflow = build(strategy)
+    assert names(workflow) == sorted(
+        [*trained, "all_progress", "all_weights", "assemble", "train_coarse"]
+    )
+    for name in trained:
+        inputs = workflow.get_node(name).inputs
+        assert inputs.settings["steps"] == 120 // len(trained)
+        assert inputs.settings["batch"] == 2
+        assert "_".join(inputs.heads) == name.removeprefix("train_")
+        assert (name, "all_weights") in edges(workflow)
+        assert inputs.folder == str(tmp_path / "out" / "training" / name.removeprefix("train_"))
+    coarse = workflow.get_node("train_coarse")
+    assert coarse.inputs.settings["steps"] == 5
+    assert coarse.inputs.settings["batch"] == 1
+    assert coarse.inputs.heads == ("coarse",)
+    assemble = workflow.get_node("assemble").inputs
+    assert [tuple(one["heads"]) for one in assemble.networks] == [
+        tuple(name.removeprefix("train_").split("_")) for name in trained
+    ]
+    assert assemble.names == ["coarse", *(name.removeprefix("train_") for name in trained)]
+    assert assemble.n_cases == 2
+    assert assemble.usual_threshold == 0.5
+    for node in map(workflow.get_node, ["train_coarse", *trained]):
+        assert [Path(case).parent.name for case in node.inputs.cases] == ["a", "b"]
+        assert [Path(case).parent.name for case in node.inputs.held_out] == ["c"]
+        assert (node.n_procs, node.inputs.threads) == (2, 2)
+
+
+@pytest.mark.parametrize(("strategy", "count"), [("anatomy", 1), ("separate", 2)])
+def test_rounds_of_self_training_share_the_steps(build, strategy, count):
+    workflow = build(strategy, self_training=2)
+    networks = SEPARATE if count == 2 else JOINT
+    labels = [[f"{n}{r}" for n in networks] for r in ("", "_round2", "_round3")]
+    assert {n for n in names(workflow) if n.startswith("train_")} == {
+        "train_coarse",
+        *(n for turn in labels for n in turn),
+    }
+    seeds = set()
+    for turn, nodes in enumerate(labels):
+        for place, name in enumerate(nodes):
+            node = workflow.get_node(name)
+            assert node.inputs.settings["steps"] == 120 // (3 * count)
+            if turn:
+                # Learns from the new labels, and goes on from its own weights.
+                assert (f"relabel_1_{turn}", name) in edges(workflow)
+                assert (labels[turn - 1][place], name) in edges(workflow)
+            seeds.add(node.inputs.seed)
+    assert len(seeds) == 3
+    for turn in (1, 2):
+        relabel = workflow.get_node(f"relabel_1_{turn}")
+        assert len(relabel.inputs.cases) == 2  # those held out keep their labels
+        for name in labels[turn - 1]:
+            assert (name, f"weights_1_{turn}") in edges(workflow)
+        assert (f"weights_1_{turn}", f"relabel_1_{turn}") in edges(workflow)
+    # The last round makes the model, all rounds its curves.
+    into = {a for a, b in edges(workflow) if b == "all_weights"}
+    assert into == set(labels[-1])
+    told = {a for a, b in edges(workflow) if b == "all_progress"}
+    assert told == {"train_coarse", *(n for turn in labels for n in turn)}
+    assert nx.is_directed_acyclic_graph(workflow._graph)
+
+
+def test_members_are_trained_side_by_side_from_other_seeds(build):
+    workflow = build("separate", members=3)
+    nodes = [f"{n}{m}" for m in ("", "_member2", "_member3") for n in SEPARATE]
+    merge = workflow.get_node("all_weights")
+    order = {}
+    for a, b, data in workflow._graph.edges(data=True):
+        if b.name == "all_weights":
+            order[data["connect"][0][1]] = a.name
+    assert [order[f"in{i}"] for i in range(1, 7)] == nodes
+    assert merge.inputs.in1 is not None
+    seeds = [workflow.get_node(name).inputs.seed for name in nodes]
+    assert seeds == [3, 3, 1003, 1003, 2003, 2003]
+    assert all(workflow.get_node(name).inputs.settings["steps"] == 60 for name in nodes)
+
+
+def test_the_coarse_network_of_a_model(build, tmp_path):
+    model = random_model(tmp_path / "model")
+    workflow = build(coarse_model=model.folder)
+    assert "train_coarse" not in names(workflow)
+    inputs = workflow.get_node("assemble").inputs
+    assert inputs.coarse_model == str(model.folder)
+    assert inputs.names == ["anatomy_pvs"]
+    before = inputs.get_hashval()[1]
+    # Another model at the same place is another input.
+    other = random_model(tmp_path / "model", coarse=random_network("coarse", seed=4))
+    again = build(coarse_model=other.folder).get_node("assemble").inputs
+    assert again.get_hashval()[1] != before
+    with pytest.raises(ModelError, match=r"no model 'nowhere'|no folder"):
+        build(coarse_model="nowhere")
+
+
+def test_weights_to_start_from(build, tmp_path):
+    separate = random_model(
+        tmp_path / "model",
+        strategy="separate",
+        fine=[[random_network(head, seed=i) for head in ("anatomy", "pvs")] for i in (1, 2)],
+        pvs_threshold=0.35,
+    )
+    workflow = build("separate", start=str(separate.folder), members=3)
+    starts = {
+        name: Path(workflow.get_node(name).inputs.start).name
+        for name in names(workflow)
+        if name.startswith("train_") and name != "train_coarse"
+    }
+    assert starts == {
+        "train_anatomy": "model.pt",
+        "train_pvs": "model_pvs.pt",
+        "train_anatomy_member2": "model_2.pt",
+        "train_pvs_member2": "model_2_pvs.pt",
+        "train_anatomy_member3": "model.pt",
+        "train_pvs_member3": "model_pvs.pt",
+    }
+    assert workflow.get_node("assemble").inputs.usual_threshold == 0.35
+    for strategy, filters in (("anatomy", (4, 8, 8)), ("separate", (4, 8, 16))):
+        with pytest.raises(UsageError, match=r"to start from; set fine\.filters and strategy"):
+            build(strategy, start=str(separate.folder), filters=filters)
+
+
+def test_the_same_recipe_is_the_same_hash_wherever_it_stands(build):
+    def hashes(**changes):
+        workflow = build(**changes)
+        return {
+            name: workflow.get_node(name).inputs.get_hashval()[1]
+            for name in names(workflow)
+            if name.startswith("train_")
+        }
+
+    first = hashes()
+    assert hashes() == first
+    changed = hashes(steps=130)
+    assert changed["train_coarse"] == first["train_coarse"]
+    assert changed["train_anatomy_pvs"] != first["train_anatomy_pvs"]
