@@ -23,6 +23,9 @@ _SHARES = ("confidence", "fluid")
 class AugmentationConfig:
     """How much patches are changed; probabilities are of a patch."""
 
+    turned: float = 0.6
+    """Probability that a patch is turned and scaled, which blurs it a little; the others are taken
+    voxel by voxel, as sharp as a network sees a scan when it is used."""
     rotation_deg: float = 15.0
     """Largest turn about each axis."""
     scaling: float = 0.15
@@ -71,17 +74,16 @@ def sample_patch(
     dict of str to Tensor of float32, shape `size`
     """
     import torch
-    from scipy.spatial.transform import Rotation
     from torch.nn import functional
 
-    angles = rng.uniform(-1, 1, 3) * config.rotation_deg
-    scales = np.exp(
-        rng.uniform(-1, 1) * config.scaling + rng.uniform(-0.3, 0.3, 3) * config.scaling
-    )
-    matrix = Rotation.from_euler("xyz", angles, degrees=True).as_matrix() @ np.diag(scales)
+    half = (np.array(size) - 1) / 2
+    if rng.random() < config.turned:
+        matrix = _random_matrix(rng, config)
+    else:
+        matrix = np.eye(3)
+        centre = np.floor(centre - half) + half
     if flip and rng.random() < 0.5:
         matrix[:, 0] *= -1
-    half = (np.array(size) - 1) / 2
     reach = np.abs(matrix) @ half + 1
     shape = np.array(array.shape[1:])
     # A patch wholly outside the array still needs a voxel to be cut from.
@@ -108,6 +110,16 @@ def sample_patch(
             values = functional.grid_sample(chosen, grid, mode, beyond, align_corners=False)[0]
             patch |= dict(zip(names, values, strict=True))
     return patch
+
+
+def _random_matrix(rng: np.random.Generator, config: AugmentationConfig) -> np.ndarray:
+    """Draw a turn and a change of size, a little different along each axis."""
+    from scipy.spatial.transform import Rotation
+
+    angles = rng.uniform(-1, 1, 3) * config.rotation_deg
+    sizes = np.exp(config.scaling * (rng.uniform(-1, 1) + rng.uniform(-0.3, 0.3, 3)))
+    turn = Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
+    return np.asarray(turn @ np.diag(sizes))
 
 
 def intensity_transforms(config: AugmentationConfig) -> Compose:

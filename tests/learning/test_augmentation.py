@@ -45,6 +45,7 @@ def fine_array(shape=(15, 13, 14), seed=0):
 
 def drawn_matrix(rng, config, flip):
     """Return the matrix from offsets in a patch to offsets in the array."""
+    assert rng.random() < config.turned
     angles = rng.uniform(-1, 1, 3) * config.rotation_deg
     whole = rng.uniform(-1, 1) * config.scaling
     scales = np.exp(whole + rng.uniform(-0.3, 0.3, 3) * config.scaling)
@@ -60,7 +61,7 @@ def drawn_matrix(rng, config, flip):
     flip=st.booleans(),
 )
 def test_a_patch_is_what_scipy_cuts(seed, centre, size, flip):
-    array, config = fine_array(), AugmentationConfig(rotation_deg=40, scaling=0.4)
+    array, config = fine_array(), AugmentationConfig(turned=1, rotation_deg=40, scaling=0.4)
     patch = sample_patch(
         array,
         FINE_CHANNELS,
@@ -94,6 +95,17 @@ def test_without_change_a_patch_is_a_crop(size):
     centre = low + (np.array(size) - 1) / 2
     rng = np.random.default_rng(0)
     patch = sample_patch(array, FINE_CHANNELS, centre, size, rng, STILL, flip=False)
+    crop = array[:, *(slice(a, a + n) for a, n in zip(low, size, strict=True))]
+    for name, expected in zip(FINE_CHANNELS, crop.astype(np.float32), strict=True):
+        np.testing.assert_allclose(patch[name], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(5, 5, 5), (4, 6, 8)])
+def test_a_patch_that_is_not_turned_is_as_sharp_as_the_array(size):
+    array, config = fine_array(), AugmentationConfig(turned=0, rotation_deg=40, scaling=0.4)
+    centre, rng = np.array((6.3, 6.8, 7.1)), np.random.default_rng(0)
+    patch = sample_patch(array, FINE_CHANNELS, centre, size, rng, config, flip=False)
+    low = np.floor(centre - (np.array(size) - 1) / 2).astype(int)
     crop = array[:, *(slice(a, a + n) for a, n in zip(low, size, strict=True))]
     for name, expected in zip(FINE_CHANNELS, crop.astype(np.float32), strict=True):
         np.testing.assert_allclose(patch[name], expected, atol=1e-4)
