@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ import numpy as np
 from nipype.interfaces.base import File, TraitedSpec, isdefined, traits
 
 from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array, read_optional
+
+LEARNT_CASES = 8
+"""Cases that the threshold of PVS is chosen on where none is held out."""
 
 
 class CutCaseInputSpec(HomeInputSpec):
@@ -161,17 +165,19 @@ class Relabel(HomeInterface):
     def _run_interface(self, runtime: Any) -> Any:
         import torch
 
+        from bgpvs_wf.learning.assessment import assess, evenly
         from bgpvs_wf.learning.case import read_case
         from bgpvs_wf.learning.selftraining import relabel
 
         torch.set_num_threads(self.inputs.threads)
         member = _member(self.inputs.weights, self.inputs.networks)
+        cases = [read_case(path) for path in self.inputs.cases]
+        threshold = assess([member], evenly(cases, LEARNT_CASES)).pvs_threshold
         made = []
-        for number, path in enumerate(self.inputs.cases):
-            case = read_case(path)
-            if not case.by_hand:
-                case = relabel(case, [member], Path(self.inputs.folder) / f"{number:05d}")
-            made.append(str(case.folder / "case.json"))
+        for number, case in enumerate(cases):
+            folder = Path(self.inputs.folder) / f"{number:05d}"
+            new = case if case.by_hand else relabel(case, [member], folder, threshold)
+            made.append(str(new.folder / "case.json"))
         self._results["cases"] = made
         return runtime
 
@@ -188,7 +194,8 @@ class AssembleInputSpec(HomeInputSpec):
     held_out = traits.List(File())
     recipe = traits.Dict(mandatory=True, hash_files=False)
     n_cases = traits.Int(mandatory=True)
-    usual_threshold = traits.Float(mandatory=True, desc="of PVS, where nothing is held out")
+    learnt = traits.List(File(), desc="cases to choose the threshold on if none is held out")
+    usual_threshold = traits.Float(mandatory=True, desc="of PVS, where no case has any")
     folder = traits.Str(mandatory=True, hash_files=False, desc="where the model goes")
     threads = traits.Int(1, usedefault=True, nohash=True)
 
@@ -219,8 +226,11 @@ class Assemble(HomeInterface):
         count = len(inputs.networks)
         groups = [inputs.fine[i : i + count] for i in range(0, len(inputs.fine), count)]
         members = [_member(group, inputs.networks) for group in groups]
-        held_out = [read_case(path) for path in inputs.held_out or ()]
-        assessment = assess(members, held_out, inputs.usual_threshold)
+        cases = [read_case(path) for path in inputs.held_out or inputs.learnt]
+        assessment = assess(members, cases, inputs.usual_threshold)
+        if not inputs.held_out:
+            # What was learnt is no measure of accuracy.
+            assessment = dataclasses.replace(assessment, cases=assessment.cases.iloc[:0])
         if isdefined(inputs.coarse):
             config = NetworkConfig(**inputs.coarse_network)
             coarse = (config, torch.load(inputs.coarse, map_location="cpu", weights_only=True))

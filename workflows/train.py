@@ -12,8 +12,8 @@ from nipype.interfaces import utility as niu
 
 from bgpvs_wf.engine.preview import HASH_SETTINGS
 from bgpvs_wf.errors import UsageError
-from bgpvs_wf.interfaces.learning import Assemble, Relabel, Train
-from bgpvs_wf.learning.assessment import USUAL_THRESHOLD
+from bgpvs_wf.interfaces.learning import LEARNT_CASES, Assemble, Relabel, Train
+from bgpvs_wf.learning.assessment import USUAL_THRESHOLD, evenly
 from bgpvs_wf.learning.bundle import find_model
 from bgpvs_wf.learning.networks import NetworkConfig
 from bgpvs_wf.learning.recipe import STRATEGIES, Recipe, to_mapping
@@ -58,6 +58,7 @@ def init_train_wf(
         Assemble(
             networks=[dataclasses.asdict(network) for network in networks],
             held_out=build.held_out,
+            learnt=evenly(build.cases, LEARNT_CASES),
             recipe=to_mapping(recipe),
             n_cases=len(cases),
             usual_threshold=_usual_threshold(recipe),

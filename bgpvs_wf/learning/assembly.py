@@ -94,7 +94,7 @@ def model_card(recipe: Mapping[str, Any], assessment: Assessment, n_cases: int) 
     lines += [
         "",
         f"A voxel is PVS from a probability of {assessment.pvs_threshold:g} on"
-        + ("." if cases.empty else ", chosen on the same scans."),
+        + f", chosen on {'some of those learnt from' if cases.empty else 'the same scans'}.",
         "",
         "## Limits",
         "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from bgpvs_wf.learning.views import FINE_MM
 if TYPE_CHECKING:
     import pandas as pd
 
+Case = TypeVar("Case")
 THRESHOLDS = tuple(round(0.1 + 0.05 * i, 2) for i in range(17))
 USUAL_THRESHOLD = 0.5
 _SURE = 0.5  # confidence from which on a label is believed here
@@ -32,6 +33,18 @@ class Assessment:
     """A row a case: `subject`, `bg_dice`, `pvs_dice`, `pvs_voxels_true`, `pvs_voxels`."""
 
 
+def evenly(cases: Sequence[Case], count: int) -> list[Case]:
+    """Return some of many, spread over their order.
+
+    Examples
+    --------
+    >>> evenly("abcdefgh", 3), evenly("ab", 3)
+    (['a', 'd', 'g'], ['a', 'b'])
+    """
+    step = max(-(-len(cases) // count), 1)
+    return list(cases[::step])
+
+
 def assess(
     members: Sequence[Member],
     cases: Sequence[TrainingCase],
@@ -44,9 +57,9 @@ def assess(
     members : sequence of members
         See `bgpvs_wf.learning.members`.
     cases : sequence of TrainingCase
-        Held out.
+        Held out, as a rule.
     usual_threshold : float
-        Taken where no case with PVS is held out.
+        Taken where no case has PVS that are found.
     """
     found = [_apply(members, case) for case in cases]
     total = np.sum([[one.counts(t) for t in THRESHOLDS] for one in found], axis=0)

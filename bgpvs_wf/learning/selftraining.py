@@ -56,9 +56,11 @@ def relabel(
     sure = ordered[-1] - ordered[-2]
     pvs = shares["pvs"][0]
     inside = np.isin(classes, BG_CLASSES)
+    # As if the network were undecided at the threshold.
+    pvs = pvs * (1 - threshold) / (pvs * (1 - threshold) + (1 - pvs) * threshold)
     sure = np.where(inside, np.minimum(sure, np.abs(2 * pvs - 1)), sure)
     fine[at["classes"]] = classes
-    fine[at["pvs"]] = fine[at["fluid"]] = (pvs >= threshold) & inside
+    fine[at["pvs"]] = fine[at["fluid"]] = (pvs >= 0.5) & inside
     fine[at["confidence"]] = np.maximum(sure, _LEAST)
     facts = dataclasses.asdict(case)
     for name in ("folder", "pvs_voxels", "digest"):
