@@ -133,8 +133,9 @@ def test_a_model_gives_new_labels(case, tmp_path, answering):
         np.testing.assert_array_equal(after[name], before[name])
     first, second = np.sort(given["anatomy"], axis=0)[[-1, -2]]
     # The odds are counted from those of the threshold.
-    odds = given["pvs"][0] / (1 - given["pvs"][0]) / (0.6 / 0.4)
-    share = odds / (1 + odds)
+    with np.errstate(divide="ignore"):
+        odds = given["pvs"][0].astype(float) / (1 - given["pvs"][0]) / (0.6 / 0.4)
+    share = 1 - 1 / (1 + odds)
     sure = np.where(inside, np.minimum(first - second, np.abs(2 * share - 1)), first - second)
     np.testing.assert_allclose(after["confidence"], np.maximum(sure, 0.05), atol=1e-3)
     assert after["confidence"].min() >= 0.049
