@@ -74,7 +74,7 @@ class PredictConfig:
     """Name of a model in the box, or the folder of another; empty means the default in the box."""
     device: str = "auto"
     """`cpu`, `cuda`, or `auto` (a GPU where there is one)."""
-    flips: bool = True
+    flips: bool = False
     """Average with what the mirror image gives; it takes twice the time."""
 
 

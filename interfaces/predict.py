@@ -17,7 +17,7 @@ class PredictInputSpec(HomeInputSpec):
     model_checksum = traits.Str(mandatory=True, desc="so that the hash sees what is in it")
     device = traits.Enum("auto", "cpu", "cuda", usedefault=True, nohash=True)
     threads = traits.Int(1, usedefault=True, nohash=True, desc="of torch on a processor")
-    flips = traits.Bool(True, usedefault=True, desc="average with the mirror image")
+    flips = traits.Bool(False, usedefault=True, desc="average with the mirror image")
     bg_region = traits.Enum("nuclei", "closed", usedefault=True)
     include_thalamus = traits.Bool(False, usedefault=True)
 

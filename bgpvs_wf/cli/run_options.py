@@ -89,7 +89,8 @@ def _add_stages(group: argparse._ArgumentGroup) -> None:
         "--test-time-flips",
         dest="predict.flips",
         action=flag,
-        help="average the model's result with that on the mirror image (default: yes)",
+        help="average the model's result with that on the mirror image, in twice the "
+        "time (default: no)",
     )
     group.add_argument(
         "--denoise", dest="prepare.denoise", action=flag, help="denoise (default: no)"

@@ -58,7 +58,7 @@ def predict(
     include_thalamus: bool = False,
     bg_region: str = "nuclei",
     device: str = "auto",
-    flips: bool = True,
+    flips: bool = False,
 ) -> Prediction:
     """Segment the basal ganglia and their perivascular spaces with a trained model.
 
