@@ -26,8 +26,8 @@ MODALITIES = ("T2w", "T1w")
 """Channels of an input, in this order."""
 COARSE_MM, FINE_MM = 2.0, 0.5
 MARGIN_MM = 8.0
-"""How far the fine box reaches beyond the nuclei (chosen: what a voxel at the border needs, and room
-for nuclei that were found too small)."""
+"""How far the fine box reaches beyond the nuclei (chosen: what a voxel at the border needs, and
+room for nuclei that were found too small)."""
 CLIP = 5.0
 """Standardised values are cut here (chosen): fat and vessels beyond tell nothing."""
 _KEPT_MM = (0.4, 0.62)
