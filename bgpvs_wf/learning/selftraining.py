@@ -45,7 +45,7 @@ def relabel(
     fine = np.array(case.fine(), np.float32)
     at = {name: number for number, name in enumerate(FINE_CHANNELS)}
     images = fine[[at["T2w"], at["T1w"]]]
-    shares = apply_ensemble(members, images, np.full(3, FINE_MM), flips=True)
+    shares = apply_ensemble(members, images, np.full(3, FINE_MM), flips=True, fast=True)
     anatomy = shares["anatomy"]
     if not case.ventricles:
         # Where labels do not know ventricles, the class is not learnt; see `without_ventricles`.
