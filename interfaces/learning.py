@@ -79,6 +79,7 @@ class TrainInputSpec(HomeInputSpec):
     filters = traits.Tuple(mandatory=True, desc="of the network")
     patch = traits.Tuple(desc="of a fine network")
     settings = traits.Dict(mandatory=True, desc="fields of TrainingConfig")
+    conduct = traits.Dict({}, usedefault=True, nohash=True, desc="fields that weights do not show")
     augmentation = traits.Dict(mandatory=True, desc="fields of AugmentationConfig")
     seed = traits.Int(mandatory=True)
     start = File(desc="weights to start from")
@@ -128,7 +129,7 @@ class Train(HomeInterface):
         # Another training, by whatever it is made from, has other checkpoints.
         digest = inputs.get_hashval(hash_method="content")[1]
         folder = Path(inputs.folder) / str(digest)[:12]
-        config = TrainingConfig(**inputs.settings)
+        config = TrainingConfig(**{**inputs.settings, **inputs.conduct})
         start = None
         if isdefined(inputs.start):
             start = torch.load(inputs.start, map_location="cpu", weights_only=True)

@@ -157,12 +157,14 @@ class _Build:
     ) -> Node:
         settings = dataclasses.asdict(self.recipe.training)
         settings |= {"steps": steps} | ({} if batch is None else {"batch": batch})
+        conduct = {name: settings.pop(name) for name in ("workers", "checkpoint_minutes")}
         node = Node(
             Train(
                 heads=network.heads,
                 filters=network.filters,
                 patch=self.recipe.fine.patch,
                 settings=settings,
+                conduct=conduct,
                 augmentation=dataclasses.asdict(self.recipe.augmentation),
                 seed=seed,
                 held_out=self.held_out,

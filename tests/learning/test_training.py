@@ -250,6 +250,7 @@ def test_what_changes_a_training_changes_its_folder(cases, tmp_path):
     kept = next((tmp_path / "training").rglob("checkpoint.pt"))
     stamp = kept.stat().st_mtime_ns
     assert Path(run(threads=2).weights).read_bytes() == before
+    assert Path(run(conduct={"checkpoint_minutes": 9.0}).weights).read_bytes() == before
     assert len(folders()) == 1
     assert kept.stat().st_mtime_ns == stamp
     start = tmp_path / "start.pt"
