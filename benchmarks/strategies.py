@@ -49,7 +49,7 @@ def main() -> None:
     """Train all, then compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
-    parser.add_argument("--steps", type=int, default=600, help="of the fine networks")
+    parser.add_argument("--steps", type=int, default=3000, help="of the fine networks")
     parser.add_argument("--subjects", type=int, default=10, help="test infants a protocol")
     parser.add_argument("--cases", type=int, default=5, help="hybrids of each real infant")
     parser.add_argument("--scans", type=Path, help="folder with infants/ and reference/")
