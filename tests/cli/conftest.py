@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from program import call_program
 
 # The command line around a workflow that takes no time: text files for images.
 _DRIVER = """
@@ -128,15 +128,8 @@ class Site:
 
     def call(self, *words: str | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Call the command line."""
-        return subprocess.run(
-            self.command(*words),
-            capture_output=True,
-            text=True,
-            cwd=self.root,
-            env=os.environ | {"BGPVS_WF_ATLASES": str(self.root / "atlases")},
-            timeout=timeout,
-            check=False,
-        )
+        program, *words = self.command(*words)
+        return call_program(self.root, *words, program=(program,), timeout=timeout)
 
     def run(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
         """Call `run` on the dataset."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from program import call_program
 
 from bgpvs_wf.cli import comparison
 from bgpvs_wf.cli.cohorts import check_cohort, make_cohort
@@ -62,15 +61,7 @@ class Site:
 
     def compare(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = ["compare", "experiment.toml", "out", "-w", "work", *words]
-        return subprocess.run(
-            [sys.executable, "-m", "bgpvs_wf.cli.main", *command, "--nprocs", "2"],
-            capture_output=True,
-            text=True,
-            cwd=self.root,
-            env=os.environ | {"BGPVS_WF_ATLASES": str(self.root / "atlases")},
-            timeout=300,
-            check=False,
-        )
+        return call_program(self.root, *command, "--nprocs", "2")
 
     def times(self) -> dict[Path, int]:
         return {path: path.stat().st_mtime_ns for path in self.cohort.rglob("*")}

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from program import call_program
 
 from bgpvs_wf.cli.training_cases import split
 from bgpvs_wf.learning.bundle import check_weights, read_bundle
@@ -66,15 +65,7 @@ class Site:
         (self.root / "scanner.toml").write_text(PROTOCOL)
         (self.root / "recipe.toml").write_text(recipe)
         command = ["train", "recipe.toml", out, "-w", "work"]
-        return subprocess.run(
-            [sys.executable, "-m", "bgpvs_wf.cli.main", *command, "--nprocs", "2"],
-            capture_output=True,
-            text=True,
-            cwd=self.root,
-            env=os.environ | {"BGPVS_WF_ATLASES": str(self.root / "atlases")},
-            timeout=300,
-            check=False,
-        )
+        return call_program(self.root, *command, "--nprocs", "2")
 
     def times(self) -> dict[Path, int]:
         """When each file was written, but those of logs, of which a run has its own."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from program import call_program
 
 from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.cli.validation import _usable
@@ -44,16 +43,7 @@ class Site:
     def validate(self, *words: str | Path, out: str = "out") -> subprocess.CompletedProcess[str]:
         machine = ["-w", "work", "--nprocs", "2", "--omp-nthreads", "1"]
         machine += ["--segmentation", "pseudolabel"]
-        command = [sys.executable, "-m", "bgpvs_wf.cli.main", "validate", self.bids, out]
-        return subprocess.run(
-            [str(word) for word in (*command, *machine, *words)],
-            capture_output=True,
-            text=True,
-            cwd=self.root,
-            env=os.environ | {"BGPVS_WF_ATLASES": str(self.root / "atlases")},
-            timeout=300,
-            check=False,
-        )
+        return call_program(self.root, "validate", self.bids, out, *machine, *words)
 
     def times(self) -> dict[Path, int]:
         return {path: path.stat().st_mtime_ns for path in self.out.rglob("*")}

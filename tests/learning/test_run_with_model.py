@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
+from program import call_program
 from toy_networks import Toy, random_model, toy_head, toy_model
 
 from bgpvs_wf.bids.derivatives import expected_outputs
@@ -63,15 +62,7 @@ class Site:
         if "--model" not in words:
             given += ["--model", self.model]
         command = ["run", self.bids, self.out, *words, *given]
-        return subprocess.run(
-            [sys.executable, "-m", "bgpvs_wf.cli.main", *map(str, command)],
-            capture_output=True,
-            text=True,
-            cwd=self.root,
-            env=os.environ | {"BGPVS_WF_ATLASES": str(self.root / "atlases")},
-            timeout=300,
-            check=False,
-        )
+        return call_program(self.root, *command)
 
     def load(self, name: str, subject: str = "01") -> np.ndarray:
         path = self.out / f"sub-{subject}" / "anat" / f"sub-{subject}_{name}.nii.gz"
