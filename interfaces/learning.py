@@ -214,7 +214,6 @@ class Assemble(HomeInterface):
     def _run_interface(self, runtime: Any) -> Any:
         import torch
 
-        from bgpvs_wf.imaging.files import write_text
         from bgpvs_wf.learning.assembly import write_model
         from bgpvs_wf.learning.assessment import assess
         from bgpvs_wf.learning.bundle import load_network, read_bundle
@@ -252,9 +251,9 @@ class Assemble(HomeInterface):
             members=members,
             assessment=assessment,
             trainings=trainings,
+            curves=training_curves(trainings),
             n_cases=inputs.n_cases,
         )
-        write_text(training_curves(trainings), folder / "docs" / "curves.svg")
         self._results["model"] = str(folder)
         return runtime
 

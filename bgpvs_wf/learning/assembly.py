@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bgpvs_wf.imaging.files import write_json, write_table
+from bgpvs_wf.imaging.files import write_json, write_table, write_text
 from bgpvs_wf.learning.assessment import Assessment
 from bgpvs_wf.learning.bundle import write_bundle
 from bgpvs_wf.learning.members import Member
@@ -15,7 +15,7 @@ from bgpvs_wf.learning.networks import NetworkConfig
 if TYPE_CHECKING:
     import torch
 
-SCORES, TRAINING = "docs/held_out.tsv", "configs/training.json"
+CURVES, SCORES, TRAINING = "docs/curves.svg", "docs/held_out.tsv", "configs/training.json"
 
 
 def write_model(
@@ -26,6 +26,7 @@ def write_model(
     members: Sequence[Member],
     assessment: Assessment,
     trainings: Mapping[str, Any],
+    curves: str,
     n_cases: int,
 ) -> Path:
     """Write a model with all that is to be known of it.
@@ -41,9 +42,17 @@ def write_model(
     assessment : Assessment
     trainings : mapping of str to mapping
         Name of a training to its losses and scores.
+    curves : str
+        The same as SVG.
     n_cases : int
         Cases it was trained on.
     """
+
+    def fill(work: Path) -> None:
+        write_json({"recipe": dict(recipe), "trainings": dict(trainings)}, work / TRAINING)
+        write_table(assessment.cases.round(4), work / SCORES)
+        write_text(curves, work / CURVES)
+
     model = write_bundle(
         folder,
         name=recipe["name"],
@@ -53,9 +62,8 @@ def write_model(
         pvs_threshold=assessment.pvs_threshold,
         card=model_card(recipe, assessment, n_cases),
         facts={"data_source": ", ".join(recipe["cohorts"])},
+        fill=fill,
     )
-    write_json({"recipe": dict(recipe), "trainings": dict(trainings)}, model.folder / TRAINING)
-    write_table(assessment.cases.round(4), model.folder / SCORES)
     return model.folder
 
 

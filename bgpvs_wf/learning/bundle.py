@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -164,6 +164,7 @@ def write_bundle(
     pvs_threshold: float,
     card: str,
     facts: Mapping[str, Any],
+    fill: Callable[[Path], None] | None = None,
 ) -> Model:
     """Write a model into a folder, whole or not at all; one that is there is replaced.
 
@@ -180,6 +181,8 @@ def write_bundle(
     facts : mapping
         Fields of MONAI's metadata, over those filled in here: version, changelog, description,
         data_source, intended_use, eval_metrics, ...
+    fill : callable, optional
+        Writes what else belongs into the folder that it is given.
 
     Raises
     ------
@@ -224,6 +227,8 @@ def write_bundle(
         write_json(inference_config(parts), work / "configs" / "inference.json")
         write_text(card.rstrip() + "\n", work / "docs" / "README.md")
         write_text(f"{described['copyright']}\n\n{LICENSE}", work / "LICENSE")
+        if fill is not None:
+            fill(work)
     return read_bundle(folder)
 
 
