@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bgpvs_wf.errors import UsageError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,6 +233,27 @@ def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise UsageError(f"Cannot read {path}: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}.") from error
+
+
+def read_file(path: str | os.PathLike[str], build: Callable[[dict[str, Any], Path], T]) -> T:
+    """Read a TOML file and build something from it; what is wrong with it names the file.
+
+    Parameters
+    ----------
+    path : path-like
+    build : callable
+        Takes the content and the folder that its paths are relative to.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read, or `build` refuses its content.
+    """
+    content = read_toml(path)
+    try:
+        return build(content, Path(path).absolute().parent)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
 
 
 def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from bgpvs_wf.workflows.prepare import init_prepare_wf
 from bgpvs_wf.workflows.pseudolabel import init_pseudolabel_wf
 from bgpvs_wf.workflows.quantify import init_quantify_wf
 from bgpvs_wf.workflows.sink import init_sink_wf
+from bgpvs_wf.workflows.stage import connect_fields
 
 
 def init_bgpvs_wf(
@@ -90,7 +91,7 @@ def init_subject_wf(
     sink = init_sink_wf(
         config=_resolved(config, entries), inputs=inputs, model=model, warnings=notes
     )
-    _connect_images(workflow, prepare, images, quantify)
+    connect_fields(workflow, prepare, images, quantify)
     for key in images:
         workflow.connect(prepare, f"outputnode.{key}", sink, f"inputnode.{key}_preproc")
     if len(images) == 2:
@@ -99,17 +100,17 @@ def init_subject_wf(
     if config.needs_anatomy:
         age = require_age(inputs) if entries else None
         anatomy = init_anatomy_wf(config=config, inputs=inputs, entries=entries, age_weeks=age)
-        _connect_images(workflow, prepare, [*images, "home", "images"], anatomy)
+        connect_fields(workflow, prepare, [*images, "home", "images"], anatomy)
         for key in ("atlas", "header_note") if entries else ():
             workflow.connect(anatomy, f"outputnode.{key}", sink, f"inputnode.{key}")
     segment, measured = None, (anatomy, "outputnode.dseg")
     if anatomy is not None and config.has_pseudolabels:
         segment = _add_pseudolabels(workflow, config, anatomy, sink, bool(entries))
-        _connect_images(workflow, prepare, images, segment)
+        connect_fields(workflow, prepare, images, segment)
     if model is not None:
         given = None if config.model_finds_nuclei else anatomy
         segment = _add_prediction(workflow, config, model, given, sink)
-        _connect_images(workflow, prepare, images, segment)
+        connect_fields(workflow, prepare, images, segment)
         measured = (segment, "outputnode.anatomy")
     workflow.connect(
         [
@@ -138,22 +139,13 @@ def init_subject_wf(
     return workflow
 
 
-def _connect_images(
-    workflow: Workflow, prepare: Workflow, fields: Sequence[str], stage: Workflow
-) -> None:
-    for field in fields:
-        workflow.connect(prepare, f"outputnode.{field}", stage, f"inputnode.{field}")
-
-
 def _add_pseudolabels(
     workflow: Workflow, config: RunConfig, anatomy: Workflow, sink: Workflow, registered: bool
 ) -> Workflow:
     """Add pseudo-labels and their writing; return the stage."""
     pseudolabel = init_pseudolabel_wf(config=config)
     workflow.connect(anatomy, "outputnode.dseg", pseudolabel, "inputnode.anatomy")
-    if registered:
-        key = "bg_probability"
-        workflow.connect(anatomy, f"outputnode.{key}", pseudolabel, f"inputnode.{key}")
+    connect_fields(workflow, anatomy, ["bg_probability"] if registered else [], pseudolabel)
     for key, name in (("dseg", "pseudo_dseg"), ("confidence", "pseudo_probseg")):
         workflow.connect(pseudolabel, f"outputnode.{key}", sink, f"inputnode.{name}")
     return pseudolabel

@@ -20,7 +20,7 @@ from bgpvs_wf.workflows.base import choose_anatomy
 from bgpvs_wf.workflows.predict import init_predict_wf
 from bgpvs_wf.workflows.prepare import init_prepare_wf
 from bgpvs_wf.workflows.pseudolabel import init_pseudolabel_wf
-from bgpvs_wf.workflows.stage import wrap_node
+from bgpvs_wf.workflows.stage import connect_fields, wrap_node
 
 _DSEG = {"anatomy_wf": "outputnode.dseg", "predict_wf": "outputnode.anatomy"}
 """Name of a stage that knows the nuclei, to its output."""
@@ -112,13 +112,10 @@ def init_case_wf(
     sink = wrap_node("sink_wf", cut, fields, ["case"])
     images = [m for m in ("t2w", "t1w") if getattr(inputs, m) is not None]
     wanted = [*images, "home", "images"] if anatomy.name == "anatomy_wf" else images
-    workflow.connect(
-        [
-            (prepare, anatomy, [(f"outputnode.{key}", f"inputnode.{key}") for key in wanted]),
-            (prepare, sink, [(f"outputnode.{key}", f"inputnode.{key}") for key in images]),
-            (anatomy, sink, [(_DSEG[anatomy.name], "inputnode.anatomy")]),
-        ]
-    )
+    dseg = _DSEG[anatomy.name]
+    connect_fields(workflow, prepare, wanted, anatomy)
+    connect_fields(workflow, prepare, images, sink)
+    workflow.connect(anatomy, dseg, sink, "inputnode.anatomy")
     if labels is not None:
         sink.inputs.inputnode.bgpvs = str(labels.bgpvs)
         for key in ("fluid", "ignore"):
@@ -126,28 +123,11 @@ def init_case_wf(
                 setattr(cut.inputs, key, str(getattr(labels, key)))
         return workflow
     pseudolabel = init_pseudolabel_wf(config=config)
-    workflow.connect(
-        [
-            (
-                prepare,
-                pseudolabel,
-                [(f"outputnode.{key}", f"inputnode.{key}") for key in images],
-            ),
-            (anatomy, pseudolabel, [(_DSEG[anatomy.name], "inputnode.anatomy")]),
-            (
-                pseudolabel,
-                sink,
-                [
-                    ("outputnode.dseg", "inputnode.bgpvs"),
-                    ("outputnode.confidence", "inputnode.confidence"),
-                ],
-            ),
-        ]
-    )
-    if registered:
-        workflow.connect(
-            anatomy, "outputnode.bg_probability", pseudolabel, "inputnode.bg_probability"
-        )
+    connect_fields(workflow, prepare, images, pseudolabel)
+    connect_fields(workflow, anatomy, ["bg_probability"] if registered else [], pseudolabel)
+    connect_fields(workflow, pseudolabel, ["confidence"], sink)
+    workflow.connect(anatomy, dseg, pseudolabel, "inputnode.anatomy")
+    workflow.connect(pseudolabel, "outputnode.dseg", sink, "inputnode.bgpvs")
     return workflow
 
 

@@ -1,9 +1,19 @@
-"""A stage of a single node, so that every stage can be exchanged whole."""
+"""Stages: those of a single node, and how they are connected."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from nipype import Node, Workflow
 from nipype.interfaces import utility as niu
+
+
+def connect_fields(
+    workflow: Workflow, source: Workflow, fields: Iterable[str], target: Workflow
+) -> None:
+    """Connect outputs of a stage with the inputs of another that have the same names."""
+    for field in fields:
+        workflow.connect(source, f"outputnode.{field}", target, f"inputnode.{field}")
 
 
 def wrap_node(name: str, node: Node, inputs: list[str], outputs: list[str]) -> Workflow:

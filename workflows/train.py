@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from nipype import Node, Workflow
 from nipype.interfaces import utility as niu
@@ -126,7 +125,7 @@ class _Build:
         rounds = fine.self_training + 1
         steps = max(fine.steps // (len(networks) * rounds), 1)
         made: list[tuple[str, Node]] = []
-        cases: Any = self.cases
+        relabelled: Node | None = None
         for turn in range(rounds):
             before = [node for _, node in made[-len(networks) :]]
             nodes = []
@@ -134,7 +133,7 @@ class _Build:
                 label = "_".join(network.heads) + (f"_member{number + 1}" if number else "")
                 label += f"_round{turn + 1}" if turn else ""
                 seed = self.recipe.seed + 1000 * number + 100000 * turn
-                node = self._train(label, network, steps=steps, seed=seed, cases=cases)
+                node = self._train(label, network, steps=steps, seed=seed, relabelled=relabelled)
                 if turn:
                     self.workflow.connect(before[place], "weights", node, "start")
                 elif fine.start:
@@ -142,7 +141,7 @@ class _Build:
                 nodes.append((label, node))
             made += nodes
             if turn + 1 < rounds:
-                cases = self._relabel(number, turn, networks, [node for _, node in nodes])
+                relabelled = self._relabel(number, turn, networks, [node for _, node in nodes])
         return made
 
     def _train(
@@ -153,7 +152,7 @@ class _Build:
         steps: int,
         seed: int,
         batch: int | None = None,
-        cases: Any = None,
+        relabelled: Node | None = None,
     ) -> Node:
         settings = dataclasses.asdict(self.recipe.training)
         settings |= {"steps": steps} | ({} if batch is None else {"batch": batch})
@@ -176,10 +175,10 @@ class _Build:
             mem_gb=_TRAIN_GB,
         )
         self.workflow.add_nodes([node])
-        if isinstance(cases, Node):
-            self.workflow.connect(cases, "cases", node, "cases")
-        else:
+        if relabelled is None:
             node.inputs.cases = self.cases
+        else:
+            self.workflow.connect(relabelled, "cases", node, "cases")
         return node
 
     def _relabel(

@@ -13,7 +13,7 @@ from bgpvs_wf._version import __version__
 from bgpvs_wf.bids.folders import PIPELINE
 from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.config import RunConfig
-from bgpvs_wf.imaging.files import write_json, write_text
+from bgpvs_wf.imaging.files import read_json, write_json, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -246,11 +246,7 @@ def write_dataset_description(config: RunConfig) -> Path:
         "DatasetLinks": {name: path.as_uri() for name, path in links.items()},
     }
     path = config.output_dir / "dataset_description.json"
-    try:
-        same = json.loads(path.read_text(encoding="utf-8")) == description
-    except (OSError, ValueError):
-        same = False
-    if not same:
+    if read_json(path) != description:
         write_json(description, path)
         write_text(_BIDSIGNORE, config.output_dir / ".bidsignore")
     return path

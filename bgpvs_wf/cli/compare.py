@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bgpvs_wf.cli.machine import add_machine_arguments, machine_for_scoring
+from bgpvs_wf.cli.machine import add_machine_arguments
 
 _DESCRIPTION = """\
 Run labelling strategies on cohorts whose truth is known (synthetic infants, known tubes in real
@@ -35,11 +35,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _compare(args: argparse.Namespace) -> int:
-    from bgpvs_wf.cli.levels import set_up_process
+    from bgpvs_wf.cli.levels import set_up_verb
 
-    out = args.out.expanduser().absolute()
-    machine, threads = machine_for_scoring(vars(args), out)
-    set_up_process(threads, args.verbose)
+    out, machine = set_up_verb(args)
     from bgpvs_wf.cli.comparison import compare
 
     return compare(args.experiment, out, machine, args.verbose)

@@ -7,7 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bgpvs_wf.cli.machine import add_machine_arguments, machine_for_scoring
+from bgpvs_wf.cli.machine import add_machine_arguments
 from bgpvs_wf.errors import UsageError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _finetune(args: argparse.Namespace) -> int:
-    from bgpvs_wf.cli.levels import set_up_process
+    from bgpvs_wf.cli.levels import set_up_verb
     from bgpvs_wf.cli.training import train
     from bgpvs_wf.learning.bundle import find_model
 
@@ -78,8 +78,7 @@ def _finetune(args: argparse.Namespace) -> int:
     if (out / "model").resolve() == model.folder.resolve():
         raise UsageError(f"{out} holds the model to start from; choose another folder.")
     recipe = finetuning_recipe(model, args)
-    machine, threads = machine_for_scoring(vars(args), out)
-    set_up_process(threads, args.verbose)
+    _, machine = set_up_verb(args)
     return train(recipe, out, machine, args.verbose)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bgpvs_wf.cli.run_options import BOTH_LEVELS, settings_text
@@ -22,6 +24,28 @@ if TYPE_CHECKING:
 
 _LOW_DISK_GB = 1.0
 """A subject's intermediate results take some hundred megabytes."""
+
+
+def set_up_verb(args: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
+    """Make this process one that runs workflows for a verb that goes on with what they made.
+
+    Returns
+    -------
+    out : Path
+        The verb's folder of results.
+    machine : dict
+        Settings of all its runs; see `bgpvs_wf.cli.machine.machine_for_scoring`.
+
+    Raises
+    ------
+    UsageError
+    """
+    from bgpvs_wf.cli.machine import machine_for_scoring
+
+    out = args.out.expanduser().absolute()
+    machine, threads = machine_for_scoring(vars(args), out)
+    set_up_process(threads, args.verbose)
+    return out, machine
 
 
 def set_up_process(threads: int, verbose: int) -> None:

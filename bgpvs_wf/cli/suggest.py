@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from bgpvs_wf._version import __version__
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.errors import BadImageError, BadLabelsError, BGPVSError, UsageError
+from bgpvs_wf.imaging.files import read_json
 
 if TYPE_CHECKING:
     from bgpvs_wf.learning.selection import Suggestion
@@ -127,13 +127,13 @@ def _check_folders(out: Path, export: Path) -> None:
     ours, theirs = export.resolve(), out.resolve()
     if ours.is_relative_to(theirs) or theirs.is_relative_to(ours):
         raise UsageError(f"{export} and the results {out} overlap; choose another folder.")
-    links = _read_json(out / "dataset_description.json").get("DatasetLinks", {})
+    links = read_json(out / "dataset_description.json").get("DatasetLinks", {})
     for uri in map(urlsplit, links.values()):
         if uri.scheme == "file":
             check_outside_raw("export", export, Path(unquote(uri.path)))
     description = export / "dataset_description.json"
     known = description.exists() or any(export.glob("sub-*"))
-    if known and _read_json(description).get("Name") != _NAME:
+    if known and read_json(description).get("Name") != _NAME:
         raise UsageError(f"{export} holds another dataset; choose a new or empty folder.")
 
 
@@ -288,12 +288,4 @@ def _write_sidecar(source: Path, copy: Path, out: Path, export: Path) -> None:
     from bgpvs_wf.imaging.files import write_json
 
     sources = {"Sources": [bids_uri(source, export, {"results": out})]}
-    write_json(_read_json(sidecar_path(source)) | sources, sidecar_path(copy))
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    write_json(read_json(sidecar_path(source)) | sources, sidecar_path(copy))

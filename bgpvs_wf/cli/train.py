@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bgpvs_wf.cli.machine import add_machine_arguments, machine_for_scoring
+from bgpvs_wf.cli.machine import add_machine_arguments
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -25,12 +25,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _train(args: argparse.Namespace) -> int:
-    from bgpvs_wf.cli.levels import set_up_process
+    from bgpvs_wf.cli.levels import set_up_verb
     from bgpvs_wf.cli.training import train
     from bgpvs_wf.learning.recipe import read_recipe
 
     recipe = read_recipe(args.recipe)
-    out = args.out.expanduser().absolute()
-    machine, threads = machine_for_scoring(vars(args), out)
-    set_up_process(threads, args.verbose)
+    out, machine = set_up_verb(args)
     return train(recipe, out, machine, args.verbose)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,7 @@ def train(recipe: Recipe, out: Path, machine: Mapping[str, Any], verbose: int = 
     """
     from bgpvs_wf.bids.derivatives import logs_path
     from bgpvs_wf.engine.logs import RunLogs, logged_to
+    from bgpvs_wf.engine.plugins import runs_here
     from bgpvs_wf.engine.resources import require_writable
 
     _check(recipe, out, machine)
@@ -51,7 +54,10 @@ def train(recipe: Recipe, out: Path, machine: Mapping[str, Any], verbose: int = 
         "",
         f"Learning from {len(cases.training)} cases; {len(cases.held_out)} held out.",
     )
-    config = RunConfig(bids_dir=out, output_dir=out, **machine)
+    config = RunConfig(bids_dir=out, output_dir=out, stop_on_first_crash=True, **machine)
+    if runs_here(config.plugin):
+        # One network learns after the other, with all processors, in this process.
+        config = dataclasses.replace(config, plugin="Linear")
     logs = RunLogs.create(logs_path(out), _settings(recipe))
     with logged_to(logs.log_file, verbose=verbose > 1), _watched(out / "training"):
         model = _run(recipe, cases.training, cases.held_out, out, config, logs)
@@ -88,17 +94,10 @@ def _run(
 ) -> Path:
     """Run the workflow of the training; return the folder of the model."""
     from bgpvs_wf.engine.crashes import read_crashes
-    from bgpvs_wf.engine.plugins import (
-        complete_arguments,
-        load_plugin,
-        request_resources,
-        runs_here,
-    )
-    from bgpvs_wf.engine.resources import memory_gb
+    from bgpvs_wf.engine.plugins import arguments_for, load_plugin, request_resources
+    from bgpvs_wf.engine.runner import execution_settings
     from bgpvs_wf.workflows.train import init_train_wf
 
-    # On this machine one network learns after the other, with all processors, in this process.
-    plugin = "Linear" if runs_here(config.plugin) else config.plugin
     workflow = init_train_wf(
         recipe,
         cases,
@@ -108,25 +107,16 @@ def _run(
         threads=config.threads,
     )
     workflow.config["execution"] |= {
-        "crashdump_dir": str(logs.folder),
-        "create_report": "false",
-        "check_version": "false",
+        **execution_settings(config, logs.folder),
         "remove_unnecessary_outputs": "false",
-        "stop_on_first_crash": "true",
     }
     metadata = out / "model" / "configs" / "metadata.json"
     # Nipype looks at its work folder and not at results.
     workflow.get_node("assemble").overwrite = None if metadata.is_file() else True
-    request_resources(workflow, plugin, config.plugin_args)
-    arguments = complete_arguments(
-        plugin,
-        config.plugin_args,
-        nprocs=config.nprocs,
-        memory_gb=config.memory_gb or 0.9 * memory_gb(),
-        log_file=logs.log_file,
-    )
+    request_resources(workflow, config.plugin, config.plugin_args)
+    arguments = arguments_for(config, logs.log_file)
     try:
-        workflow.run(plugin=load_plugin(plugin, arguments))
+        workflow.run(plugin=load_plugin(config.plugin, arguments))
     except Exception as error:
         crashes = read_crashes(logs.folder)
         said = str(error) or type(error).__name__
@@ -174,8 +164,6 @@ def _running(folder: Path, since: float) -> Iterator[tuple[str, Mapping[str, Any
 
 
 def _show_bar(folder: Path, end: threading.Event) -> None:
-    import time
-
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bars
 
@@ -199,8 +187,6 @@ def _show_bar(folder: Path, end: threading.Event) -> None:
 
 
 def _write_lines(folder: Path, end: threading.Event) -> None:
-    import time
-
     since = time.time()
     told: dict[str, int] = {}
     pause = 2.0  # the first line soon, to show that something happens

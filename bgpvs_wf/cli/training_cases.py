@@ -75,7 +75,7 @@ def split(cases: Sequence[Path], held_out: float) -> tuple[list[Path], list[Path
     >>> split([Path(c) for c in "abcdef"], 0.3)[1]
     [PosixPath('c'), PosixPath('f')]
     """
-    count = math.floor(held_out * len(cases) + 0.5) if held_out * len(cases) >= 0.5 else 0
+    count = math.floor(held_out * len(cases) + 0.5)
     chosen = {math.ceil((i + 1) * len(cases) / count) - 1 for i in range(count)}
     return (
         [case for i, case in enumerate(cases) if i not in chosen],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bgpvs_wf.cli.machine import add_machine_arguments, machine_for_scoring
+from bgpvs_wf.cli.machine import add_machine_arguments
 from bgpvs_wf.cli.run_options import add_segmentation_arguments, named_folder, nested_settings
 from bgpvs_wf.errors import UsageError
 
@@ -76,15 +76,13 @@ def _add_scans(group: argparse._ArgumentGroup) -> None:
 
 
 def _validate(args: argparse.Namespace) -> int:
-    from bgpvs_wf.cli.levels import set_up_process
+    from bgpvs_wf.cli.levels import set_up_verb
 
     if args.cases < 1 or args.seed < 0:
         raise UsageError(
             f"--cases is {args.cases}, --seed {args.seed}; give 1 or more cases, a seed from 0 up."
         )
-    out = args.out.expanduser().absolute()
-    machine, threads = machine_for_scoring(vars(args), out)
-    set_up_process(threads, args.verbose)
+    out, machine = set_up_verb(args)
     from bgpvs_wf.cli.validation import validate
     from bgpvs_wf.cli.validation_plan import Plan
 

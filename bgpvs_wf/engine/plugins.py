@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine.faults import sturdy
+from bgpvs_wf.engine.resources import memory_gb
 from bgpvs_wf.errors import UsageError
 
 PLUGINS = (
@@ -124,6 +126,17 @@ def returns_at_once(plugin: str) -> bool:
 def runs_here(plugin: str) -> bool:
     """Tell whether a plugin runs everything on this machine."""
     return plugin in ("Linear", *_SHARING)
+
+
+def arguments_for(config: RunConfig, log_file: Path) -> dict[str, Any]:
+    """Return the arguments of a run's plugin; see `complete_arguments`."""
+    return complete_arguments(
+        config.plugin,
+        config.plugin_args,
+        nprocs=config.nprocs,
+        memory_gb=config.memory_gb or 0.9 * memory_gb(),
+        log_file=log_file,
+    )
 
 
 def complete_arguments(

@@ -16,14 +16,14 @@ from bgpvs_wf.engine.crashes import Crash, describe, read_crashes, workflow_name
 from bgpvs_wf.engine.ledger import Ledger, Record, describe_subject, missing_outputs
 from bgpvs_wf.engine.logs import RunLogs
 from bgpvs_wf.engine.plugins import (
-    complete_arguments,
+    arguments_for,
     load_plugin,
     request_resources,
     returns_at_once,
+    runs_here,
 )
 from bgpvs_wf.engine.preview import HASH_SETTINGS, execution_nodes
 from bgpvs_wf.engine.progress import DONE, FAILED, REUSED, Display, Event, Tracker
-from bgpvs_wf.engine.resources import memory_gb
 from bgpvs_wf.errors import BGPVSError
 
 _LOG = logging.getLogger(__name__)
@@ -157,7 +157,7 @@ class CohortRunner:
             self.display.show(events)
 
         error = None
-        arguments = self._plugin_arguments() | {"status_callback": take_in}
+        arguments = arguments_for(self.config, self.logs.log_file) | {"status_callback": take_in}
         plugin = load_plugin(self.config.plugin, arguments)
         # Known to the plugin by now. Nipype gives the arguments to MapNodes, which are pickled.
         plugin.plugin_args.pop("status_callback", None)
@@ -173,31 +173,10 @@ class CohortRunner:
 
     def _configure(self, workflow: Any, jobs: Sequence[Job]) -> None:
         """Set what Nipype needs to know for this run, on this workflow only."""
-        local = self.config.plugin in ("Linear", "MultiProc", "LegacyMultiProc")
-        workflow.config.setdefault("execution", {}).update(
-            {
-                **HASH_SETTINGS,
-                "crashdump_dir": str(self.logs.folder),
-                "crashfile_format": "txt",
-                "create_report": "false",
-                "poll_sleep_duration": _POLL_SECONDS if local else _REMOTE_POLL_SECONDS,
-                "job_finished_timeout": _RESULT_SECONDS,
-                "stop_on_first_crash": str(self.config.stop_on_first_crash).lower(),
-                "check_version": "false",
-                "matplotlib_backend": "Agg",
-            }
-        )
+        execution = execution_settings(self.config, self.logs.folder)
+        workflow.config.setdefault("execution", {}).update(execution)
         write_missing_again(workflow, jobs)
         request_resources(workflow, self.config.plugin, self.config.plugin_args)
-
-    def _plugin_arguments(self) -> dict[str, Any]:
-        return complete_arguments(
-            self.config.plugin,
-            self.config.plugin_args,
-            nprocs=self.config.nprocs,
-            memory_gb=self.config.memory_gb or 0.9 * memory_gb(),
-            log_file=self.logs.log_file,
-        )
 
     def _now(self) -> int:
         """Return the time as the disk of the work folder has it, ns."""
@@ -261,6 +240,30 @@ class CohortRunner:
             return "submitted", ()
         files = ", ".join(path.name for path in missing)
         return FAILED, (Crash(name, f"No step failed, but these results are missing: {files}"),)
+
+
+def execution_settings(config: RunConfig, crashes: Path) -> dict[str, str]:
+    """Return what Nipype needs to know to run a workflow.
+
+    Parameters
+    ----------
+    config : RunConfig
+    crashes : Path
+        Folder of crash files.
+    """
+    return {
+        **HASH_SETTINGS,
+        "crashdump_dir": str(crashes),
+        "crashfile_format": "txt",
+        "create_report": "false",
+        "poll_sleep_duration": (
+            _POLL_SECONDS if runs_here(config.plugin) else _REMOTE_POLL_SECONDS
+        ),
+        "job_finished_timeout": _RESULT_SECONDS,
+        "stop_on_first_crash": str(config.stop_on_first_crash).lower(),
+        "check_version": "false",
+        "matplotlib_backend": "Agg",
+    }
 
 
 def write_missing_again(workflow: Any, jobs: Sequence[Job]) -> None:

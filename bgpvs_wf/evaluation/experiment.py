@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bgpvs_wf.config import RunConfig, build_settings, merge, read_toml
+from bgpvs_wf.config import RunConfig, build_settings, merge, read_file
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.evaluation.infants import (
     Cohort,
@@ -84,11 +84,7 @@ def read_experiment(path: str | os.PathLike[str]) -> Experiment:
     UsageError
         One line: the file, the setting, and what to do.
     """
-    content = read_toml(path)
-    try:
-        return _experiment(content, Path(path).absolute().parent)
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from error
+    return read_file(path, _experiment)
 
 
 def _experiment(content: Mapping[str, Any], folder: Path) -> Experiment:

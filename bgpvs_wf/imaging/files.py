@@ -235,6 +235,15 @@ def write_json(content: Mapping[str, Any], path: str | os.PathLike[str]) -> Path
     return write_text(text + "\n", path)
 
 
+def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the mapping in a JSON file; empty if there is none that can be read."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
 def write_table(table: pd.DataFrame, path: str | os.PathLike[str]) -> Path:
     """Write a BIDS TSV: tabs, no index, ``n/a`` for what is missing."""
     return write_text(table.to_csv(sep="\t", index=False, na_rep="n/a", lineterminator="\n"), path)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bgpvs_wf.imaging.files import write_json
+from bgpvs_wf.imaging.files import read_json, write_json
 from bgpvs_wf.learning.training import Progress
 
 FILE = "monitor.json"
@@ -61,8 +60,4 @@ class Monitor:
 
 def read_monitor(path: Path) -> Mapping[str, Any] | None:
     """Return what a monitor wrote last, or None if there is nothing that can be read."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
+    return read_json(path) or None

@@ -14,7 +14,7 @@ import numpy as np
 from bgpvs_wf.anatomy.labels import BG_LABELS, NUCLEI
 from bgpvs_wf.errors import BadImageError, BadLabelsError
 from bgpvs_wf.imaging.geometry import Grid, resample, voxel_sizes, voxel_volume
-from bgpvs_wf.imaging.morphology import close_mm, nearest_label
+from bgpvs_wf.imaging.morphology import nearest_label
 from bgpvs_wf.learning.back import to_own_grid
 from bgpvs_wf.learning.bundle import Model, load_network
 from bgpvs_wf.learning.classes import BG_CLASSES, THALAMUS_CLASS, anatomy_labels
@@ -22,7 +22,7 @@ from bgpvs_wf.learning.inference import choose_device
 from bgpvs_wf.learning.members import apply_ensemble
 from bgpvs_wf.learning.nuclei import HeadNuclei, find_nuclei, tidy_nuclei
 from bgpvs_wf.learning.views import MODALITIES, Box, Scan, canonical, part_of, to_home
-from bgpvs_wf.pseudolabels.region import GAP_MM, bg_mask, nuclei_mask
+from bgpvs_wf.pseudolabels.region import bg_mask, nuclei_mask, with_gaps
 
 if TYPE_CHECKING:
     import torch
@@ -207,15 +207,13 @@ def _finished(
     """Cut out the perivascular spaces, and bring all back to where the images came from."""
     affine = part_of(scan.grid, box).affine
     bg = bg_mask(part.nuclei, affine, bg_region)
-    searched = bg.copy()
-    for label in np.unique(part.labels[part.nuclei]):
-        # Where a nucleus has a narrow gap, a perivascular space may have been taken for fluid.
-        searched |= close_mm(part.labels == label, affine, GAP_MM)
+    nuclei = np.where(part.nuclei, part.labels, 0)
+    searched = with_gaps(bg, nuclei, affine)
     pvs_share = np.where(searched, part.pvs_share, 0).astype(np.float32)
     pvs = pvs_share >= model.pvs_threshold
     labels = part.labels
     if record["nuclei"] != "given" and bg_region == "nuclei" and (pvs & ~part.nuclei).any():
-        nearest = nearest_label(np.where(part.nuclei, labels, 0), affine)
+        nearest = nearest_label(nuclei, affine)
         labels = np.where(pvs & ~part.nuclei, nearest, labels)
     volume = voxel_volume(affine)
 

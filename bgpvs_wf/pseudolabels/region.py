@@ -143,11 +143,7 @@ def find_region(
     seen = csf_by_intensity(image, nuclei_here, target.affine, bright_csf)
     csf = (known & ~nuclei_here) | seen
     labels = resample(np.where(nuclei, anatomy, 0).astype(np.int16), box.affine, target, order=0)
-    search = mask.copy()
-    for label in np.unique(labels[labels > 0]):
-        # Each nucleus by itself: the gap between two of them is white matter.
-        search |= close_mm(labels == label, target.affine, GAP_MM)
-    search &= ~csf
+    search = with_gaps(mask, labels, target.affine) & ~csf
     depth = distance_mm(search, target.affine) - distance_mm(~search, target.affine)
     return Region(
         grid=target,
@@ -157,6 +153,23 @@ def find_region(
         csf=csf,
         depth=depth.astype(np.float32),
     )
+
+
+def with_gaps(mask: np.ndarray, nuclei: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Return a mask of the basal ganglia with narrow gaps in them: tubes may have been left out.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (x, y, z)
+    nuclei : ndarray of int, shape (x, y, z)
+        Labels of the nuclei, 0 elsewhere.
+    affine : ndarray, shape (4, 4)
+    """
+    filled = mask.copy()
+    for label in np.unique(nuclei[nuclei > 0]):
+        # Each nucleus by itself: the gap between two of them is white matter.
+        filled |= close_mm(nuclei == label, affine, GAP_MM)
+    return filled
 
 
 def csf_by_intensity(
