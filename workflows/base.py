@@ -84,6 +84,8 @@ def init_subject_wf(
     """
     entries, notes = choose_anatomy(config, inputs) if config.needs_anatomy else ((), ())
     model = find_model(config.predict.model) if config.has_model else None
+    if model is not None and model.caution:
+        notes = (*notes, f"Model {model.name}: {model.caution}")
     workflow = Workflow(name=name or workflow_name(inputs.label))
     images = [m for m in ("t2w", "t1w") if getattr(inputs, m) is not None]
     prepare = init_prepare_wf(config=config, inputs=inputs)

@@ -62,6 +62,7 @@ def write_model(
         pvs_threshold=assessment.pvs_threshold,
         card=model_card(recipe, assessment, n_cases),
         facts={"data_source": ", ".join(recipe["cohorts"])},
+        caution=recipe.get("caution", ""),
         fill=fill,
     )
     return model.folder
@@ -106,6 +107,7 @@ def model_card(recipe: Mapping[str, Any], assessment: Assessment, n_cases: int) 
         "",
         "## Limits",
         "",
+        *([recipe.get("caution", ""), ""] if recipe.get("caution", "") else []),
         "It knows what it was trained on. Scanners, ages and diseases beyond that: look at the",
         "pages before believing the numbers (`bgpvs-wf validate` tells what it finds in your",
         "scans).",

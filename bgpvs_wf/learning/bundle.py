@@ -54,6 +54,8 @@ class Model:
     """Members of an ensemble; the heads of a member's networks together are anatomy and pvs."""
     pvs_threshold: float
     """Probability from which on a voxel is PVS."""
+    caution: str = ""
+    """What everybody who uses it must know; it stands on top of each subject's page."""
 
     @property
     def checksum(self) -> str:
@@ -140,6 +142,7 @@ def read_bundle(path: str | Path) -> Model:
             coarse=_network_file(section["coarse"]),
             fine=tuple(tuple(map(_network_file, member)) for member in section["fine"]),
             pvs_threshold=float(section["pvs_threshold"]),
+            caution=str(section.get("caution", "")),
         )
         _check_parts(
             model.coarse.network,
@@ -164,6 +167,7 @@ def write_bundle(
     pvs_threshold: float,
     card: str,
     facts: Mapping[str, Any],
+    caution: str = "",
     fill: Callable[[Path], None] | None = None,
 ) -> Model:
     """Write a model into a folder, whole or not at all; one that is there is replaced.
@@ -181,6 +185,8 @@ def write_bundle(
     facts : mapping
         Fields of MONAI's metadata, over those filled in here: version, changelog, description,
         data_source, intended_use, eval_metrics, ...
+    caution : str
+        See `Model`.
     fill : callable, optional
         Writes what else belongs into the folder that it is given.
 
@@ -214,6 +220,7 @@ def write_bundle(
             "name": name,
             "strategy": strategy,
             "pvs_threshold": float(pvs_threshold),
+            "caution": caution,
             "coarse": save("coarse", coarse),
             "fine": [
                 [save(part, one) for part, one in zip(part_names(i, member), member, strict=True)]

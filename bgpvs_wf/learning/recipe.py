@@ -90,6 +90,8 @@ class Recipe:
     augmentation: AugmentationConfig
     settings: Mapping[str, Any]
     """Of runs that prepare images and make pseudo-labels."""
+    caution: str = ""
+    """See `bgpvs_wf.learning.bundle.Model`."""
 
     def run_settings(self, cohort: TrainingCohort) -> dict[str, Any]:
         """Return the settings of the run that makes a cohort's cases."""
@@ -114,6 +116,7 @@ class _File:
     cohorts: Mapping[str, Any]
     seed: int = 1
     held_out: float = 0.1
+    caution: str = ""
     coarse: Mapping[str, Any] = field(default_factory=dict)
     fine: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -127,10 +130,10 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
     Parameters
     ----------
     path : path-like
-        TOML: `name`, `strategy`, `seed`, `held_out`; `[cohorts.NAME]` as in an experiment (see
-        `bgpvs_wf.evaluation.infants.read_cohort`), each with `labels` if they are not the
-        strategy's; `[coarse]`, `[fine]`, `[training]`, `[augmentation]` with the settings of
-        this module; `[run.STAGE]` with settings of `RunConfig`.
+        TOML: `name`, `strategy`, `seed`, `held_out`, `caution`; `[cohorts.NAME]` as in an
+        experiment (see `bgpvs_wf.evaluation.infants.read_cohort`), each with `labels` if they are
+        not the strategy's; `[coarse]`, `[fine]`, `[training]`, `[augmentation]` with the settings
+        of this module; `[run.STAGE]` with settings of `RunConfig`.
 
     Raises
     ------
@@ -159,6 +162,7 @@ def _recipe(content: Mapping[str, Any], folder: Path) -> Recipe:
         training=_training(file.training),
         augmentation=build_settings(AugmentationConfig, file.augmentation, "augmentation."),
         settings=file.run,
+        caution=file.caution,
     )
     check_recipe(recipe)
     return recipe
@@ -240,6 +244,7 @@ def to_mapping(recipe: Recipe) -> dict[str, Any]:
         "strategy": recipe.strategy,
         "seed": recipe.seed,
         "held_out": recipe.held_out,
+        "caution": recipe.caution,
         "cohorts": {
             one.cohort.name: {
                 "labels": one.labels,

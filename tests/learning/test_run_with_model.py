@@ -121,6 +121,8 @@ def test_sidecars_and_page_say_which_model(site, done):
     assert "the trained model &#39;toy&#39; (SHA-256 " + model.checksum[:12] in page
     assert "thalamus were segmented by the model" in page
     assert "vesselness" not in page
+    assert model.caution == "It knows toys only."
+    assert "Model toy: It knows toys only." in page
 
 
 def test_what_makes_a_subject_run_again(site, done):

@@ -103,6 +103,7 @@ def toy_model(folder: Path, strategy: str = "joint", members: int = 1, **changes
         "pvs_threshold": 0.5,
         "card": "# A toy",
         "facts": {"version": "0.0.1"},
+        "caution": "It knows toys only.",
     }
     return write_bundle(folder, **{**settings, **changes})
 
