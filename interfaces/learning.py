@@ -104,12 +104,14 @@ class Train(HomeInterface):
         from bgpvs_wf.imaging.files import atomic_file, write_json
         from bgpvs_wf.learning.augmentation import AugmentationConfig
         from bgpvs_wf.learning.case import read_case
+        from bgpvs_wf.learning.memory import keep_freed_memory
         from bgpvs_wf.learning.monitor import Monitor
         from bgpvs_wf.learning.tasks import Task, coarse_task, fine_task
         from bgpvs_wf.learning.training import TrainingConfig, train
 
         inputs = self.inputs
         torch.set_num_threads(inputs.threads)
+        keep_freed_memory()
         cases = [read_case(path) for path in inputs.cases]
         held_out = [read_case(path) for path in inputs.held_out or ()]
         augmentation = AugmentationConfig(**inputs.augmentation)

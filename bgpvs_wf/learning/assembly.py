@@ -96,8 +96,8 @@ def model_card(recipe: Mapping[str, Any], assessment: Assessment, n_cases: int) 
         lines += ["None were held out."]
     else:
         lines += [
-            f"{len(cases)} scans of the same cohorts; on the network's grid, labels as learnt:",
-            f"Dice of the basal ganglia {_spread(cases['bg_dice'])}, of PVS "
+            f"{len(cases)} scans of the same cohorts; nuclei placed roughly, on the network's",
+            f"grid, labels as learnt: Dice of the BG {_spread(cases['bg_dice'])}, of PVS",
             f"{_spread(cases['pvs_dice'])} (mean, standard deviation).",
         ]
     lines += [

@@ -72,6 +72,7 @@ def sample_patch(
     Returns
     -------
     dict of str to Tensor of float32, shape `size`
+        Also `place`, shape (*size, 3): the voxel of the array that each one is.
     """
     import torch
     from torch.nn import functional
@@ -94,11 +95,13 @@ def sample_patch(
     axes = [torch.arange(n, dtype=torch.float32) - h for n, h in zip(size, half, strict=True)]
     offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
     places = offsets @ torch.from_numpy(matrix.T.astype(np.float32))
-    places += torch.from_numpy((centre - low).astype(np.float32))
+    places += torch.from_numpy(centre.astype(np.float32))
     count = torch.tensor(part.shape[1:], dtype=torch.float32)
     # The sampler counts axes from the last to the first, from -1 to 1 at the outer faces.
-    grid = ((2 * places + 1) / count - 1).flip(-1)[None]
-    patch: dict[str, torch.Tensor] = {}
+    grid = ((2 * (places - torch.from_numpy(low.astype(np.float32))) + 1) / count - 1).flip(-1)[
+        None
+    ]
+    patch: dict[str, torch.Tensor] = {"place": places}
     for kinds, mode, beyond in (
         (MODALITIES, "bilinear", "border"),
         (_LABELS, "nearest", "zeros"),

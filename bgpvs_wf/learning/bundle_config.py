@@ -10,7 +10,7 @@ from bgpvs_wf._version import __version__
 from bgpvs_wf.learning.classes import COARSE_CLASSES, FINE_CLASSES
 from bgpvs_wf.learning.inference import OVERLAP, WINDOWS
 from bgpvs_wf.learning.networks import NetworkConfig, network_arguments
-from bgpvs_wf.learning.views import CLIP, MODALITIES
+from bgpvs_wf.learning.views import CLIP
 
 _SCHEMA = (
     "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/"
@@ -119,9 +119,9 @@ def _data(network: NetworkConfig) -> dict[str, Any]:
         "type": "image",
         "format": "magnitude",
         "modality": "MR",
-        "num_channels": len(MODALITIES),
+        "num_channels": len(network.inputs),
         "value_range": [-CLIP, CLIP],
-        "channel_def": _numbered(MODALITIES),
+        "channel_def": _numbered(network.inputs),
         **common,
     }
     logits = {

@@ -30,7 +30,18 @@ THALAMUS_CLASS = 5
 VENTRICLE_CLASS = 6
 COARSE_CLASSES = ("background", "brain", "ventricle", "left nuclei", "right nuclei")
 """Classes of the coarse network."""
-LEFT_NUCLEI, RIGHT_NUCLEI = 3, 4
+VENTRICLE, LEFT_NUCLEI, RIGHT_NUCLEI = 2, 3, 4
+CONTEXT = (
+    "nuclei",
+    "ventricle",
+    *(
+        f"{wave} of {way}"
+        for way in ("lateral", "anterior", "superior")
+        for wave in ("sine", "cosine")
+    ),
+)
+"""What the fine network is told of the coarse one's answer, a channel each: where nuclei and
+ventricles are, and how far a voxel is from the middle of the nuclei along each axis, as waves."""
 _VENTRICLE_LABEL = 213  # as a whole, without sides
 
 
@@ -60,10 +71,15 @@ def fine_classes(dseg: np.ndarray) -> np.ndarray:
     return classes
 
 
+def is_nucleus(classes: np.ndarray) -> np.ndarray:
+    """Return which voxels are nuclei, the thalamus among them, by their fine class."""
+    return np.asarray((classes > 0) & (classes <= THALAMUS_CLASS))
+
+
 def coarse_classes(dseg: np.ndarray, brain: np.ndarray) -> np.ndarray:
     """Return the coarse classes, uint8, of harmonised labels and a mask of the brain."""
     classes = brain.astype(np.uint8)
-    classes[np.isin(dseg, VENTRICLE_LABELS)] = 2
+    classes[np.isin(dseg, VENTRICLE_LABELS)] = VENTRICLE
     for side, number in (("left", LEFT_NUCLEI), ("right", RIGHT_NUCLEI)):
         classes[np.isin(dseg, [label for label in SIDES[side] if label in NUCLEI])] = number
     return classes

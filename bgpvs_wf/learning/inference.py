@@ -60,7 +60,8 @@ def apply_network(
     ----------
     network : Module
     config : NetworkConfig
-    images : ndarray of float32, shape (2, x, y, z)
+    images : ndarray of float32, shape (channels, x, y, z)
+        See `NetworkConfig.inputs`.
     window : tuple of 3 int
     flips : bool
         Average with the result on the mirror image (left and right exchanged). Only for heads

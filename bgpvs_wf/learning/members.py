@@ -30,7 +30,8 @@ def apply_member(
     Parameters
     ----------
     member : sequence of (NetworkConfig, Module)
-    images : ndarray of float32, shape (2, x, y, z)
+    images : ndarray of float32, shape (channels, x, y, z)
+        The channels are `NetworkConfig.inputs`.
     voxel_mm : ndarray, shape (3,)
     bg : ndarray of bool, optional, shape (x, y, z)
         The basal ganglia where they are known; a network that only finds them is left out then.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bgpvs_wf.learning.classes import COARSE_CLASSES, FINE_CLASSES
+from bgpvs_wf.learning.classes import COARSE_CLASSES, CONTEXT, FINE_CLASSES
 from bgpvs_wf.learning.views import MODALITIES
 
 if TYPE_CHECKING:
@@ -24,6 +24,11 @@ class NetworkConfig:
     filters: tuple[int, ...] = (16, 32, 64, 128)
     """Channels of each level; the first is at full resolution, each further one at half of it."""
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the channels of the input: a fine network knows what the coarse one found."""
+        return MODALITIES if "coarse" in self.heads else (*MODALITIES, *CONTEXT)
+
     def channels(self, head: str) -> slice:
         """Return where the channels of a head are in the output.
 
@@ -37,7 +42,7 @@ class NetworkConfig:
 
 
 def build_network(config: NetworkConfig) -> nn.Module:
-    """Build a network with random weights: T2w and T1w in, a channel for each class out."""
+    """Build a network with random weights; its output has a channel for each class."""
     from monai.networks.nets import DynUNet
 
     return DynUNet(**network_arguments(config))
@@ -48,7 +53,7 @@ def network_arguments(config: NetworkConfig) -> dict[str, Any]:
     levels = len(config.filters)
     return {
         "spatial_dims": 3,
-        "in_channels": len(MODALITIES),
+        "in_channels": len(config.inputs),
         "out_channels": sum(HEADS[head] for head in config.heads),
         "kernel_size": [3] * levels,
         "strides": [1] + [2] * (levels - 1),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
@@ -13,7 +14,8 @@ from bgpvs_wf.errors import BadImageError
 from bgpvs_wf.imaging.geometry import Grid, resample
 from bgpvs_wf.imaging.morphology import nearest_label
 from bgpvs_wf.learning.bundle import Model, load_network
-from bgpvs_wf.learning.classes import LEFT_NUCLEI, RIGHT_NUCLEI
+from bgpvs_wf.learning.classes import LEFT_NUCLEI, RIGHT_NUCLEI, VENTRICLE
+from bgpvs_wf.learning.context import frame_of, whole_context
 from bgpvs_wf.learning.inference import WINDOWS, apply_network
 from bgpvs_wf.learning.views import Scan
 
@@ -36,9 +38,22 @@ class HeadNuclei:
 
     mask: np.ndarray
     """bool, both sides."""
+    nuclei: np.ndarray
+    """float32: probability of either side."""
     sidedness: np.ndarray
     """float32: probability of the right minus that of the left; continued beyond the nuclei."""
+    ventricle: np.ndarray
+    """float32: probability."""
     grid: Grid
+
+    def context(self, grid: Grid) -> np.ndarray:
+        """Return what a fine network on another grid is told; see `CONTEXT`."""
+        shares = [
+            resample(share, self.grid.affine, grid) for share in (self.nuclei, self.ventricle)
+        ]
+        to_own = np.linalg.inv(self.grid.affine) @ grid.affine
+        places = nib.affines.apply_affine(to_own, np.moveaxis(np.indices(grid.shape), 0, -1))
+        return whole_context(np.stack(shares), places, frame_of(self.mask))
 
     def right(self, grid: Grid) -> np.ndarray:
         """Return which voxels of another grid are on the right."""
@@ -75,7 +90,7 @@ def find_nuclei(scan: Scan, model: Model, device: torch.device) -> HeadNuclei:
     left, right = shares[LEFT_NUCLEI], shares[RIGHT_NUCLEI]
     nearest = np.where(nearest_label(sides, grid.affine) == RIGHT_NUCLEI, _SURE, -_SURE)
     sidedness = np.where(left + right > _SURE, right - left, nearest).astype(np.float32)
-    return HeadNuclei(sides > 0, sidedness, grid)
+    return HeadNuclei(sides > 0, left + right, sidedness, shares[VENTRICLE], grid)
 
 
 def large_parts(mask: np.ndarray) -> np.ndarray:

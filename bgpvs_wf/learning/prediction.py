@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bgpvs_wf.anatomy.labels import BG_LABELS, NUCLEI
+from bgpvs_wf.anatomy.labels import BG_LABELS, NUCLEI, VENTRICLE_LABELS
 from bgpvs_wf.errors import BadImageError, BadLabelsError
 from bgpvs_wf.imaging.geometry import Grid, resample, voxel_sizes, voxel_volume
 from bgpvs_wf.imaging.morphology import nearest_label
 from bgpvs_wf.learning.back import to_own_grid
 from bgpvs_wf.learning.bundle import Model, load_network
 from bgpvs_wf.learning.classes import BG_CLASSES, THALAMUS_CLASS, anatomy_labels
+from bgpvs_wf.learning.context import given_context
 from bgpvs_wf.learning.inference import choose_device
 from bgpvs_wf.learning.members import apply_ensemble
 from bgpvs_wf.learning.nuclei import HeadNuclei, find_nuclei, tidy_nuclei
@@ -146,6 +147,7 @@ def _unaided(
     """Let the fine networks tell nuclei and perivascular spaces."""
     own = part_of(scan.grid, box)
     images, grid = scan.fine(box)
+    images = np.concatenate([images, head.context(grid)])
     shares = _fine(model, images, grid, None, device, flips)
     classes = to_own_grid(shares["anatomy"], grid, own)
     labels = anatomy_labels(classes.argmax(axis=0), head.right(own))
@@ -179,8 +181,10 @@ def _guided(
     """Let the fine networks tell perivascular spaces in given nuclei."""
     own = part_of(scan.grid, box)
     images, grid = scan.fine(box)
-    bg = resample(np.isin(labels, BG_LABELS), own.affine, grid, order=0)
-    shares = _fine(model, images, grid, bg, device, flips)
+    known = resample(labels, own.affine, grid, order=0)
+    context = given_context(np.isin(known, list(NUCLEI)), np.isin(known, VENTRICLE_LABELS))
+    images = np.concatenate([images, context])
+    shares = _fine(model, images, grid, np.isin(known, BG_LABELS), device, flips)
     pvs_share = to_own_grid(shares["pvs"], grid, own)[0]
     return _Part(labels, nuclei, nuclei.astype(np.float32), pvs_share), {"nuclei": "given"}
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from bgpvs_wf.learning.case import FINE_CHANNELS, TrainingCase, write_case
 from bgpvs_wf.learning.classes import BG_CLASSES, VENTRICLE_CLASS
+from bgpvs_wf.learning.context import case_context
 from bgpvs_wf.learning.members import Member, apply_ensemble
 from bgpvs_wf.learning.views import FINE_MM
 
@@ -44,7 +45,7 @@ def relabel(
     """
     fine = np.array(case.fine(), np.float32)
     at = {name: number for number, name in enumerate(FINE_CHANNELS)}
-    images = fine[[at["T2w"], at["T1w"]]]
+    images = np.concatenate([fine[[at["T2w"], at["T1w"]]], case_context(fine[at["classes"]])])
     shares = apply_ensemble(members, images, np.full(3, FINE_MM), flips=True, fast=True)
     anatomy = shares["anatomy"]
     if not case.ventricles:
