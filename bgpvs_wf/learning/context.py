@@ -55,8 +55,8 @@ class Frame:
 
 
 def frame_of(nuclei: np.ndarray) -> Frame:
-    """Return the frame of a mask of the nuclei, shape (x, y, z), not empty."""
-    places = np.argwhere(nuclei)
+    """Return the frame of a mask of the nuclei, shape (x, y, z); that of the array if it is empty."""
+    places = np.argwhere(nuclei if nuclei.any() else np.ones_like(nuclei))
     return Frame(places.mean(axis=0), np.maximum(places.std(axis=0), 1.0))
 
 

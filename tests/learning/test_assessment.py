@@ -15,6 +15,7 @@ from bgpvs_wf.learning.assessment import THRESHOLDS, assess, score_cases
 from bgpvs_wf.learning.augmentation import AugmentationConfig
 from bgpvs_wf.learning.case import FINE_CHANNELS, read_case, write_case
 from bgpvs_wf.learning.classes import BG_CLASSES, VENTRICLE_CLASS
+from bgpvs_wf.learning.context import case_context
 from bgpvs_wf.learning.members import apply_ensemble, apply_member
 from bgpvs_wf.learning.networks import NetworkConfig, build_network
 from bgpvs_wf.learning.selftraining import relabel
@@ -48,7 +49,7 @@ def answering(monkeypatch):
     told = {}
 
     def apply(members, images, voxel_mm, **options):
-        return {head: share.copy() for head, share in told[float(images.sum())].items()}
+        return {head: share.copy() for head, share in told[float(images[:2].sum())].items()}
 
     for module in (assessment, selftraining):
         monkeypatch.setattr(module, "apply_ensemble", apply)
@@ -172,7 +173,8 @@ def test_separate_networks_pass_the_basal_ganglia_on(monkeypatch):
         (NetworkConfig(heads=("anatomy",)), "first"),
         (NetworkConfig(heads=("pvs",)), "second"),
     ]
-    images = np.random.default_rng(0).uniform(1, 2, (2, 12, 5, 5)).astype(np.float32)
+    channels = len(member[0][0].inputs)
+    images = np.random.default_rng(0).uniform(1, 2, (channels, 12, 5, 5)).astype(np.float32)
     shares = apply_member(member, images, np.full(3, 0.5))
     assert list(shares) == ["anatomy", "pvs"]
     assert seen["first"] is images
@@ -195,6 +197,7 @@ def network_saying(config, classes, pvs):
     """Return a stand-in for `apply_network`."""
 
     def apply(network, config, images, window, **options):
+        assert len(images) == len(config.inputs)
         out = {}
         if "anatomy" in config.heads:
             out["anatomy"] = np.eye(7, dtype=np.float32)[classes].transpose(3, 0, 1, 2)
@@ -264,7 +267,33 @@ def test_the_coarse_task(tmp_path, monkeypatch):
     given = np.where(truth == 4, 0, truth)
 
     def apply(network, config, images, window, **options):
+        assert len(images) == len(config.inputs) == 2
         return {"coarse": np.eye(5)[given].transpose(3, 0, 1, 2)}
 
     monkeypatch.setattr("bgpvs_wf.learning.tasks.apply_network", apply)
     assert task.scores(None) == {"nuclei_dice": 0.5}
+
+
+def test_models_are_told_what_the_labels_say(case, tmp_path, monkeypatch):
+    seen = []
+
+    def apply(members, images, voxel_mm, **options):
+        seen.append(images)
+        return answers(case, 1)
+
+    def applied(network, config, images, window, **options):
+        return apply([network], images, None)
+
+    for module in (assessment, selftraining):
+        monkeypatch.setattr(module, "apply_ensemble", apply)
+    monkeypatch.setattr("bgpvs_wf.learning.tasks.apply_network", applied)
+    settings = (("anatomy", "pvs"), (2, 2, 2), (8, 8, 8), AugmentationConfig())
+    assess([], [case])
+    relabel(case, [], tmp_path / "new")
+    fine_task([case], [case], 1, *settings).scores(None)
+    array = array_of(case)
+    expected = np.stack([array["T2w"], array["T1w"], *case_context(array["classes"])])
+    assert len(seen) == 3
+    for images in seen:
+        assert images.dtype == np.float32
+        np.testing.assert_array_equal(images, expected)

@@ -76,7 +76,8 @@ def test_a_patch_is_what_scipy_cuts(seed, centre, size, flip):
     where = np.einsum("ij,j...->i...", matrix, index) + np.array(centre).reshape(3, 1, 1, 1)
     # At the same distance from two voxels either is the nearest.
     clear = (np.abs(where % 1 - 0.5) > 1e-4).all(axis=0)
-    assert set(patch) == set(FINE_CHANNELS)
+    assert set(patch) == {"place", *FINE_CHANNELS}
+    np.testing.assert_allclose(np.moveaxis(patch["place"].numpy(), -1, 0), where, atol=1e-4)
     for name, channel in zip(FINE_CHANNELS, array, strict=True):
         order, mode = _MODES[name]
         expected = ndimage.map_coordinates(channel.astype(float), where, order=order, mode=mode)

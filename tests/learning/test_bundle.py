@@ -17,6 +17,7 @@ from toy_networks import random_model, random_network
 from bgpvs_wf.errors import ModelError
 from bgpvs_wf.learning import bundle
 from bgpvs_wf.learning.bundle import Model, find_model, load_network, read_bundle
+from bgpvs_wf.learning.classes import CONTEXT
 from bgpvs_wf.learning.networks import build_network
 
 
@@ -96,6 +97,18 @@ def test_facts_win_over_what_is_filled_in(tmp_path):
         *("intended_use", "network_data_format", "coarse_network_data_format"),
     }
     assert wanted <= set(described)
+
+
+def test_metadata_name_the_channels(separate):
+    described = json.loads((separate.folder / "configs" / "metadata.json").read_text())
+    for part, names in (
+        ("coarse_", ("T2w", "T1w")),
+        ("", ("T2w", "T1w", *CONTEXT)),
+        ("pvs_", ("T2w", "T1w", *CONTEXT)),
+    ):
+        image = described[f"{part}network_data_format"]["inputs"]["image"]
+        assert tuple(image["channel_def"].values()) == names
+        assert image["num_channels"] == len(names)
 
 
 def test_a_model_is_replaced_whole_and_nothing_else_is(model, tmp_path):
@@ -284,7 +297,8 @@ def test_monai_runs_the_bundle(model):
 
     from bgpvs_wf.learning.inference import apply_network
 
-    image = np.random.default_rng(0).normal(size=(2, 30, 20, 25)).astype(np.float32)
+    channels = len(model.fine[0][0].network.inputs)
+    image = np.random.default_rng(0).normal(size=(channels, 30, 20, 25)).astype(np.float32)
     np.save(model.folder / "image.npy", image)
     run(
         config_file=str(model.folder / "configs" / "inference.json"),

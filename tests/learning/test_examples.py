@@ -10,7 +10,7 @@ from toy_cases import toy_case
 from bgpvs_wf.errors import BadLabelsError
 from bgpvs_wf.learning.augmentation import AugmentationConfig
 from bgpvs_wf.learning.case import FINE_CHANNELS
-from bgpvs_wf.learning.classes import BG_CLASSES
+from bgpvs_wf.learning.classes import BG_CLASSES, CONTEXT
 from bgpvs_wf.learning.examples import CoarseExamples, FineExamples
 from bgpvs_wf.learning.training import TrainingConfig, _batches
 
@@ -81,7 +81,7 @@ def test_examples_are_complete(cases):
     for number in range(12):
         example = fine[number]
         assert {key: tuple(value.shape) for key, value in example.items()} == {
-            "image": (2, 8, 8, 8),
+            "image": (2 + len(CONTEXT), 8, 8, 8),
             "classes": (8, 8, 8),
             "pvs": (8, 8, 8),
             "confidence": (8, 8, 8),
@@ -144,16 +144,16 @@ def test_a_pvs_network_of_its_own_sees_the_basal_ganglia_only(tmp_path):
     plain, masked = (
         FineExamples([case], 1, (24, 8, 8), QUIET, masked=flag) for flag in (False, True)
     )
-    hidden = 0
+    hidden = torch.zeros(2 + len(CONTEXT))
     for number in range(10):
         before, after = plain[number], masked[number]
         bg = torch.isin(after["classes"], torch.tensor(BG_CLASSES))
         assert torch.equal(after["image"][:, bg], before["image"][:, bg])
-        hidden += int(((after["image"] == 0) & (before["image"] != 0)).sum())
+        hidden += ((after["image"] == 0) & (before["image"] != 0)).sum((1, 2, 3))
         along = bg.any(2).any(1)
         far = ~torch.nn.functional.max_pool1d(along[None, None].float(), 7, 1, 3)[0, 0].bool()
         assert not after["image"][:, far].any()
-    assert hidden
+    assert hidden.all()
 
 
 def test_the_coarse_network_learns_from_cases_that_know_ventricles(cases):

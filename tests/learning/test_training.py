@@ -35,7 +35,7 @@ class Noise:
 
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
         generator = torch.Generator().manual_seed(number)
-        return {"image": torch.randn((2, 8, 8, 8), generator=generator)}
+        return {"image": torch.randn((len(NETWORK.inputs), 8, 8, 8), generator=generator)}
 
 
 @dataclass
