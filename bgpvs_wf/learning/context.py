@@ -55,7 +55,7 @@ class Frame:
 
 
 def frame_of(nuclei: np.ndarray) -> Frame:
-    """Return the frame of a mask of the nuclei, shape (x, y, z); that of the array if it is empty."""
+    """Return the frame of a mask of nuclei, shape (x, y, z); of the whole array if it is empty."""
     places = np.argwhere(nuclei if nuclei.any() else np.ones_like(nuclei))
     return Frame(places.mean(axis=0), np.maximum(places.std(axis=0), 1.0))
 
