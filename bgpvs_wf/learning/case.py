@@ -16,21 +16,20 @@ from typing import Any
 
 import numpy as np
 
-from bgpvs_wf.anatomy.labels import NUCLEI, REGIONS, VENTRICLE_LABELS
+from bgpvs_wf.anatomy.labels import NUCLEI, VENTRICLE_LABELS
 from bgpvs_wf.errors import BadLabelsError
 from bgpvs_wf.imaging.files import atomic_file, write_json
 from bgpvs_wf.imaging.geometry import crop_affine, resample, voxel_sizes
 from bgpvs_wf.imaging.intensity import foreground
 from bgpvs_wf.learning.classes import coarse_classes, fine_classes
+from bgpvs_wf.learning.tissues import all_named, named_tissues, with_unnamed
 from bgpvs_wf.learning.views import Scan, canonical
 
 FINE_CHANNELS = ("T2w", "T1w", "classes", "pvs", "confidence", "fluid", "tissue")
 """Channels of the fine array: images; class; PVS; how sure the label is; share of a voxel that a
-PVS fills, as far as known; tissue, see `TISSUES`."""
+PVS fills, as far as known; tissue, see `bgpvs_wf.learning.tissues`."""
 _SITES = 4000
 COARSE_CHANNELS = ("T2w", "T1w", "classes")
-TISSUES: dict[int, int] = {label: number for number, label in enumerate(REGIONS, start=1)}
-"""Harmonised label to its number in the channel `tissue`; numbers fit into float16."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +42,6 @@ class TrainingCase:
     """Whether there are a T2w and a T1w."""
     ventricles: bool
     """Whether the labels know ventricles; the class is not learnt from the case if not."""
-    whole: bool
-    """Whether all tissues of the box are labelled, so that other contrasts can be painted."""
     voxel_mm: tuple[float, float, float]
     """Of the scan, before it was brought to the networks' grids."""
     pvs_voxels: int
@@ -123,24 +120,27 @@ def make_case(
         return resample(canonical(array, affine)[0][box], from_affine, grid, order)
 
     pvs = (bgpvs == 2).astype(np.uint8)
-    tissue = _tissues(anatomy)
+    named = named_tissues(anatomy)
+    whole = all_named(named)
+    tissue = fine(named, 0)
+    if not whole:
+        tissue = with_unnamed(tissue, images)
     channels = [
         *images,
         fine(anatomy_classes, 0),
         fine(pvs, 0),
         np.ones(grid.shape) if confidence is None else fine(confidence, 1),
         fine(pvs if fluid is None else fluid, 0 if fluid is None else 1),
-        fine(tissue, 0),
+        tissue,
     ]
     head, head_grid = scan.coarse()
-    brain = dseg > 0 if _is_whole(tissue) else foreground(scan.images[0 if scan.present[0] else 1])
+    brain = dseg > 0 if whole else foreground(scan.images[0 if scan.present[0] else 1])
     classes = resample(coarse_classes(dseg, brain), scan.grid.affine, head_grid, 0)
     x, y, z = (float(v) for v in voxel_sizes(scan.grid.affine))
     facts: dict[str, Any] = {
         "subject": subject,
         "present": scan.present,
         "ventricles": bool(np.isin(anatomy, VENTRICLE_LABELS).any()),
-        "whole": _is_whole(tissue),
         "voxel_mm": (x, y, z),
         "by_hand": by_hand,
     }
@@ -180,19 +180,6 @@ def read_case(path: Path) -> TrainingCase:
     for name in ("present", "voxel_mm"):
         facts[name] = tuple(facts[name])
     return TrainingCase(**{**facts, "folder": Path(path).parent})
-
-
-def _tissues(dseg: np.ndarray) -> np.ndarray:
-    numbers = np.zeros(dseg.shape, np.uint8)
-    for label in np.unique(dseg[dseg > 0]).tolist():
-        numbers[dseg == label] = TISSUES.get(label, 0)
-    return numbers
-
-
-def _is_whole(tissue: np.ndarray) -> bool:
-    """Tell whether more is labelled than nuclei and ventricles."""
-    known = {REGIONS[label].tissue for label, number in TISSUES.items() if (tissue == number).any()}
-    return {"WM", "cortex"} <= known
 
 
 def _save_sites(pvs: np.ndarray, nuclei: np.ndarray, path: Path) -> None:

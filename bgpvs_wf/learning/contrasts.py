@@ -11,7 +11,7 @@ import numpy as np
 from scipy import ndimage
 
 from bgpvs_wf.anatomy.labels import REGIONS
-from bgpvs_wf.learning.case import TISSUES
+from bgpvs_wf.learning.tissues import TISSUES, UNNAMED
 from bgpvs_wf.learning.views import MODALITIES, standardise
 
 _FLUID = {"T2w": 1.0, "T1w": 0.25}
@@ -30,7 +30,7 @@ def random_contrast(tissue: np.ndarray, fluid: np.ndarray, rng: np.random.Genera
     Parameters
     ----------
     tissue : ndarray of int, shape (x, y, z)
-        Numbers of `bgpvs_wf.learning.case.TISSUES`.
+        Numbers of `bgpvs_wf.learning.tissues`.
     fluid : ndarray, shape (x, y, z)
         Share of each voxel that perivascular spaces fill.
     rng : Generator
@@ -59,7 +59,9 @@ def _signals(modality: str, rng: np.random.Generator) -> np.ndarray:
     """Draw the signal of each number of a tissue; both sides have the same."""
     low, high = _TISSUE[modality]
     grey = rng.uniform(low, high)
-    signals = np.zeros(len(TISSUES) + 1, np.float32)
+    signals = np.zeros(UNNAMED[-1] + 1, np.float32)
+    signals[list(UNNAMED)] = rng.uniform(low, high, len(UNNAMED))
+    signals[UNNAMED[-1]] = _FLUID[modality]
     drawn: dict[str, float] = {}
     for label, number in TISSUES.items():
         region = REGIONS[label]

@@ -74,7 +74,7 @@ class FineExamples:
             array, FINE_CHANNELS, middle, self.patch, rng, self.augmentation, flip=True
         )
         image = torch.stack([part["T2w"], part["T1w"]])
-        if case.whole and rng.random() < self.augmentation.contrast:
+        if rng.random() < self.augmentation.contrast:
             tissue = part["tissue"].numpy().astype(np.uint8)
             image = torch.from_numpy(random_contrast(tissue, part["fluid"].numpy(), rng))
         classes = part["classes"].long()

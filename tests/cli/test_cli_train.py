@@ -122,7 +122,6 @@ def test_what_was_made_on_the_way(site):
     for label in ("sub-01", "sub-02"):
         facts = json.loads((where.out / "cases" / "drawn_given" / label / "case.json").read_text())
         assert facts["by_hand"]
-        assert facts["whole"]
         assert facts["ventricles"]
     (settings,) = where.out.glob("logs/*/config.toml")
     assert 'strategy = "manual"' in settings.read_text()

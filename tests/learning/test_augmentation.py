@@ -12,9 +12,10 @@ from scipy.spatial.transform import Rotation
 
 from bgpvs_wf.anatomy.labels import REGIONS
 from bgpvs_wf.learning.augmentation import AugmentationConfig, drop_modality, sample_patch
-from bgpvs_wf.learning.case import FINE_CHANNELS, TISSUES
+from bgpvs_wf.learning.case import FINE_CHANNELS
 from bgpvs_wf.learning.contrasts import random_contrast
 from bgpvs_wf.learning.examples import alter
+from bgpvs_wf.learning.tissues import TISSUES
 
 STILL = AugmentationConfig(rotation_deg=0, scaling=0)
 QUIET = AugmentationConfig(intensity=0, motion=0, contrast=0, t2w_only=0, t1w_only=0)

@@ -26,7 +26,7 @@ def cases(tmp_path_factory):
     return [
         toy_case(folder / "a"),
         toy_case(folder / "b", seed=1, pvs=False, ventricles=False),
-        toy_case(folder / "c", shape=(9, 30, 7), seed=2, present=(True, False), whole=False),
+        toy_case(folder / "c", shape=(9, 30, 7), seed=2, present=(True, False)),
     ]
 
 

@@ -12,7 +12,7 @@ from toy_cases import toy_case, toy_subject
 
 from bgpvs_wf.anatomy.labels import BG_LABELS
 from bgpvs_wf.errors import BadLabelsError
-from bgpvs_wf.learning.case import FINE_CHANNELS, TISSUES, make_case, read_case, write_case
+from bgpvs_wf.learning.case import FINE_CHANNELS, make_case, read_case, write_case
 from bgpvs_wf.learning.classes import (
     BG_CLASSES,
     LEFT_NUCLEI,
@@ -22,6 +22,7 @@ from bgpvs_wf.learning.classes import (
     divide_bg,
     fine_classes,
 )
+from bgpvs_wf.learning.tissues import TISSUES, UNNAMED
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,6 @@ def test_a_case_comes_back_as_it_was(cut):
 def test_a_case_knows_what_it_knows(cut):
     assert cut.present == (True, True)
     assert cut.ventricles
-    assert cut.whole
     assert cut.by_hand
     assert cut.voxel_mm == (1.5, 1.5, 1.5)
     assert cut.pvs_voxels == channel(cut, "pvs").sum() > 0
@@ -107,12 +107,15 @@ def test_one_image_is_enough(tmp_path, missing):
     assert channel(case, {"t2w": "T1w", "t1w": "T2w"}[missing]).any()
 
 
-def test_nuclei_alone_are_not_the_whole(tmp_path):
+def test_what_no_label_names_is_told_apart_by_intensity(tmp_path):
     subject = toy_subject(2.5, whole=False)
     subject["anatomy"][np.isin(subject["anatomy"], (4, 43))] = 0
     case = make_case(tmp_path, "x", **subject)
-    assert not case.whole
     assert not case.ventricles
+    tissue = channel(case, "tissue")
+    named = channel(case, "classes") > 0
+    assert set(np.unique(tissue[named])) <= set(TISSUES.values())
+    assert set(np.unique(tissue[~named])) == {0, *UNNAMED}
     assert not (channel(case, "classes") == VENTRICLE_CLASS).any()
     # The brain is what is bright then.
     assert 0.2 < (case.coarse()[2] > 0).mean() < 0.9
@@ -120,7 +123,7 @@ def test_nuclei_alone_are_not_the_whole(tmp_path):
 
 def test_the_digest_is_that_of_the_arrays(tmp_path):
     first = toy_case(tmp_path / "a")
-    facts = {name: getattr(first, name) for name in ("subject", "present", "ventricles", "whole")}
+    facts = {name: getattr(first, name) for name in ("subject", "present", "ventricles")}
     facts |= {"voxel_mm": first.voxel_mm, "by_hand": True}
     fine, coarse = np.array(first.fine()), np.array(first.coarse())
     same = write_case(tmp_path / "b", fine, coarse, facts)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from bgpvs_wf.learning.case import TISSUES, TrainingCase, write_case
+from bgpvs_wf.learning.case import TrainingCase, write_case
+from bgpvs_wf.learning.tissues import TISSUES
 
 # Label, centre and radii in mm of the right side; later ones over earlier ones.
 _PARTS = (
@@ -94,7 +95,6 @@ def toy_case(
         "subject": folder.name,
         "present": (True, True),
         "ventricles": True,
-        "whole": True,
         "voxel_mm": (0.5, 0.5, 0.5),
         "by_hand": True,
     }
