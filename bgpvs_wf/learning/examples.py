@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bgpvs_wf.errors import BadLabelsError
 from bgpvs_wf.learning.augmentation import (
     AugmentationConfig,
     drop_modality,
@@ -120,7 +119,6 @@ class CoarseExamples:
     Parameters
     ----------
     cases : sequence of TrainingCase
-        Those that do not know ventricles are not used.
     seed : int
     patch : tuple of 3 int
         Voxels of 2 mm; a head fits in.
@@ -132,16 +130,8 @@ class CoarseExamples:
     patch: tuple[int, int, int]
     augmentation: AugmentationConfig
 
-    def __post_init__(self) -> None:
-        self.cases = [case for case in self.cases if case.ventricles]
-        if not self.cases:
-            raise BadLabelsError(
-                "No case's labels know ventricles, which the coarse network learns; take the one "
-                "of a model (coarse.model)."
-            )
-
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
-        """Return `image`, `classes` and `confidence`."""
+        """Return `image`, `classes` and `ventricles` (whether known)."""
         import torch
 
         rng = np.random.default_rng([self.seed, number])
@@ -159,7 +149,7 @@ class CoarseExamples:
         return {
             "image": alter(image, case.present, rng, self.augmentation, COARSE_MM),
             "classes": classes,
-            "confidence": torch.ones(self.patch),
+            "ventricles": torch.tensor(case.ventricles),
         }
 
 

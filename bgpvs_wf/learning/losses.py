@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bgpvs_wf.learning.classes import BG_CLASSES, VENTRICLE_CLASS
+from bgpvs_wf.learning.classes import BG_CLASSES, LEFT_NUCLEI, VENTRICLE_CLASS
 
 if TYPE_CHECKING:
     import torch
@@ -92,3 +92,30 @@ def without_ventricles(logits: Tensor, known: torch.Tensor) -> Tensor:
     masked = logits.clone()
     masked[~known, VENTRICLE_CLASS] = _NEVER
     return masked
+
+
+def head_loss(logits: Tensor, classes: Tensor, known: torch.Tensor) -> Tensor:
+    """Return the loss of the coarse network: cross entropy and Dice of the classes of the head.
+
+    Where a case's labels know no ventricles, the brain is but guessed: all that is no nucleus is
+    one class then.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (batch, classes, x, y, z)
+    classes : Tensor of int64, shape (batch, x, y, z)
+        Numbers of `bgpvs_wf.learning.classes.COARSE_CLASSES`.
+    known : Tensor of bool, shape (batch,)
+    """
+    import torch
+
+    total = logits.new_zeros(())
+    for one, truth, whole in zip(logits, classes, known, strict=True):
+        if not whole:
+            rest = one[:LEFT_NUCLEI].logsumexp(0, keepdim=True)
+            one = torch.cat([rest, one[LEFT_NUCLEI:]])
+            truth = (truth - LEFT_NUCLEI + 1).clamp(min=0)
+        total = total + class_loss(
+            one[None], truth[None], torch.ones_like(truth[None], dtype=one.dtype)
+        )
+    return total / len(logits)

@@ -14,7 +14,7 @@ from bgpvs_wf.learning.classes import BG_CLASSES, LEFT_NUCLEI, RIGHT_NUCLEI
 from bgpvs_wf.learning.context import case_context
 from bgpvs_wf.learning.examples import CoarseExamples, FineExamples
 from bgpvs_wf.learning.inference import WINDOWS, apply_network
-from bgpvs_wf.learning.losses import class_loss, pvs_loss, without_ventricles
+from bgpvs_wf.learning.losses import class_loss, head_loss, pvs_loss, without_ventricles
 from bgpvs_wf.learning.masking import mask_to_bg
 from bgpvs_wf.learning.networks import NetworkConfig
 from bgpvs_wf.learning.views import FINE_MM
@@ -63,7 +63,7 @@ class CoarseTask:
 
     def loss(self, logits: Tensor, batch: Batch) -> Tensor:
         """Return cross entropy and Dice."""
-        return class_loss(logits, batch["classes"], batch["confidence"])
+        return head_loss(logits, batch["classes"], batch["ventricles"])
 
     def scores(self, network: nn.Module) -> dict[str, float]:
         """Return the mean Dice of left and right nuclei."""
@@ -140,7 +140,7 @@ def coarse_task(
     """Return the task of the coarse network."""
     examples = CoarseExamples(cases, seed, WINDOWS["coarse"], augmentation)
     network = NetworkConfig(heads=("coarse",), filters=filters)
-    return CoarseTask(network, examples, [case for case in held_out if case.ventricles])
+    return CoarseTask(network, examples, held_out)
 
 
 def fine_task(

@@ -262,7 +262,7 @@ def test_the_coarse_task(tmp_path, monkeypatch):
     known = toy_case(tmp_path / "a")
     unknown = toy_case(tmp_path / "b", ventricles=False)
     task = coarse_task([known], [known, unknown], 1, (2, 2, 2), AugmentationConfig())
-    assert task.held_out == [known]
+    assert task.held_out == [known, unknown]
     truth = np.asarray(known.coarse()[2], int)
     given = np.where(truth == 4, 0, truth)
 

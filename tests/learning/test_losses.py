@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bgpvs_wf.learning.classes import BG_CLASSES, VENTRICLE_CLASS
-from bgpvs_wf.learning.losses import AROUND, class_loss, pvs_loss, soft_dice, without_ventricles
+from bgpvs_wf.learning.losses import (
+    AROUND,
+    class_loss,
+    head_loss,
+    pvs_loss,
+    soft_dice,
+    without_ventricles,
+)
 
 SHAPE = (2, 3, 4, 2)
 CLASSES = 7
@@ -146,6 +153,25 @@ def test_ventricles_are_not_asked_for_where_they_are_not_known():
     assert not logits.grad[1, VENTRICLE_CLASS].any()
     assert logits.grad[0, VENTRICLE_CLASS].any()
     assert torch.isfinite(logits.grad).all()
+
+
+def test_all_but_nuclei_is_one_class_where_ventricles_are_not_known():
+    generator = torch.Generator().manual_seed(4)
+    logits = torch.randn((2, 5, 4, 5, 6), generator=generator)
+    classes = torch.randint(0, 5, (2, 4, 5, 6), generator=generator)
+    sure = torch.ones((1, 4, 5, 6))
+    known = head_loss(logits, classes, torch.tensor([True, True]))
+    apart = [class_loss(logits[i : i + 1], classes[i : i + 1], sure) for i in (0, 1)]
+    torch.testing.assert_close(known, sum(apart) / 2)
+    mixed = head_loss(logits, classes, torch.tensor([True, False]))
+    shares = logits[1].softmax(0)
+    merged = torch.stack([shares[:3].sum(0), shares[3], shares[4]]).log()[None]
+    other = torch.tensor([0, 0, 0, 1, 2])[classes[1:]]
+    torch.testing.assert_close(mixed, (apart[0] + class_loss(merged, other, sure)) / 2)
+    # What the rest is made of changes nothing.
+    others = classes.clone()
+    others[1][classes[1] < 3] = 0
+    torch.testing.assert_close(head_loss(logits, others, torch.tensor([True, False])), mixed)
 
 
 @pytest.mark.parametrize("confidence", [0.0, 1.0])
