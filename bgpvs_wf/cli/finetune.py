@@ -114,8 +114,7 @@ def finetuning_recipe(model: Model, args: argparse.Namespace) -> Recipe:
         name=args.name or f"{model.name}-finetuned",
         strategy="separate" if len(networks) > 1 else "manual",
         seed=args.seed,
-        held_out=args.held_out,
-        cohorts=(TrainingCohort(Cohort("labelled", infants, {}), GIVEN),),
+        cohorts=(TrainingCohort(Cohort("labelled", infants, {}), GIVEN, args.held_out),),
         coarse=CoarseConfig(model=str(model.folder)),
         fine=dataclasses.replace(
             FineConfig(),

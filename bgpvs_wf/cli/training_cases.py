@@ -58,7 +58,7 @@ def make_cases(recipe: Recipe, folder: Path, machine: Mapping[str, Any], verbose
         say(f"Cohort {name}, labels: {cohort.labels}")
         dataset = make_cohort(cohort.cohort, folder / "cohorts" / name, machine["nprocs"])
         made, missing = _make(recipe, cohort, dataset, folder, machine, verbose)
-        kept, left_out = split(made, recipe.held_out)
+        kept, left_out = split(made, cohort.held_out)
         training += kept
         held_out += left_out
         problems += [f"{name}, {line}" for line in missing]

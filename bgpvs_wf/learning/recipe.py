@@ -72,6 +72,8 @@ class TrainingCohort:
     cohort: Cohort
     labels: str
     """One of `LABELS`."""
+    held_out: float
+    """Share of the cases that is kept for validation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +83,6 @@ class Recipe:
     name: str
     strategy: str
     seed: int
-    held_out: float
-    """Share of the cases that is kept for validation, in each cohort."""
     cohorts: tuple[TrainingCohort, ...]
     coarse: CoarseConfig
     fine: FineConfig
@@ -132,8 +132,9 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
     path : path-like
         TOML: `name`, `strategy`, `seed`, `held_out`, `caution`; `[cohorts.NAME]` as in an
         experiment (see `bgpvs_wf.evaluation.infants.read_cohort`), each with `labels` if they are
-        not the strategy's; `[coarse]`, `[fine]`, `[training]`, `[augmentation]` with the settings
-        of this module; `[run.STAGE]` with settings of `RunConfig`.
+        not the strategy's, and its own `held_out`; `[coarse]`, `[fine]`, `[training]`,
+        `[augmentation]` with the settings of this module; `[run.STAGE]` with settings of
+        `RunConfig`.
 
     Raises
     ------
@@ -152,9 +153,8 @@ def _recipe(content: Mapping[str, Any], folder: Path) -> Recipe:
         name=file.name,
         strategy=file.strategy,
         seed=file.seed,
-        held_out=file.held_out,
         cohorts=tuple(
-            _cohort(name, values, folder, STRATEGIES[file.strategy][0])
+            _cohort(name, values, folder, STRATEGIES[file.strategy][0], file.held_out)
             for name, values in file.cohorts.items()
         ),
         coarse=build_settings(CoarseConfig, file.coarse, "coarse."),
@@ -175,15 +175,20 @@ def _training(values: Mapping[str, Any]) -> TrainingConfig:
     return config
 
 
-def _cohort(name: str, values: Any, folder: Path, default: str) -> TrainingCohort:
+def _cohort(
+    name: str, values: Any, folder: Path, default: str, default_held_out: float
+) -> TrainingCohort:
     values = dict(table(f"cohorts.{name}", values))
     labels = values.pop("labels", default)
+    held_out = values.pop("held_out", default_held_out)
+    if not isinstance(held_out, (int, float)):
+        raise UsageError(f"cohorts.{name}.held_out is {held_out!r}, which is no number.")
     if labels not in LABELS:
         raise UsageError(f"cohorts.{name}.labels is {labels!r}; choose one of {', '.join(LABELS)}.")
     cohort = read_cohort(name, values, folder)
     if labels == GIVEN and getattr(cohort.infants, "truth", cohort) is None:
         raise UsageError(f"cohorts.{name}.truth is missing; say where the given labels are.")
-    return TrainingCohort(cohort, labels)
+    return TrainingCohort(cohort, labels, held_out)
 
 
 def check_recipe(recipe: Recipe) -> None:
@@ -217,8 +222,6 @@ def check_recipe(recipe: Recipe) -> None:
         most = 180 if name == "rotation_deg" else 1
         if not 0 <= value <= most:
             raise UsageError(f"augmentation.{name} is {value:g}; give 0 to {most}.")
-    if not 0 <= recipe.held_out < 1:
-        raise UsageError(f"held_out is {recipe.held_out:g}; give a share from 0 to below 1.")
     for name, filters in (("coarse", recipe.coarse.filters), ("fine", recipe.fine.filters)):
         # The networks' windows can be halved four times.
         if not 3 <= len(filters) <= 5 or min(filters) < 1:
@@ -230,6 +233,11 @@ def check_recipe(recipe: Recipe) -> None:
             f"{2 * depth} up, since a network with {len(recipe.fine.filters)} filters halves it."
         )
     for cohort in recipe.cohorts:
+        if not 0 <= cohort.held_out < 1:
+            raise UsageError(
+                f"held_out of {cohort.cohort.name} is {cohort.held_out:g}; "
+                "give a share from 0 to below 1."
+            )
         try:
             settings = recipe.run_settings(cohort)
             RunConfig.from_mapping({**settings, "bids_dir": "bids", "output_dir": "out"})
@@ -243,11 +251,11 @@ def to_mapping(recipe: Recipe) -> dict[str, Any]:
         "name": recipe.name,
         "strategy": recipe.strategy,
         "seed": recipe.seed,
-        "held_out": recipe.held_out,
         "caution": recipe.caution,
         "cohorts": {
             one.cohort.name: {
                 "labels": one.labels,
+                "held_out": one.held_out,
                 "infants": describe_infants(one.cohort.infants),
                 "settings": dict(one.cohort.settings),
             }

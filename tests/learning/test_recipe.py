@@ -36,6 +36,7 @@ ages = ["36w", "1m"]
 seed = 1
 anatomy_from = "truth"
 labels = "given"
+held_out = 0.5
 [cohorts.known.run.pseudolabel]
 strategy = "vesselness"
 [coarse]
@@ -62,15 +63,11 @@ def read(tmp_path: Path, text: str = RECIPE):
 
 def test_a_recipe_is_read_whole(tmp_path):
     recipe = read(tmp_path)
-    assert (recipe.name, recipe.strategy, recipe.seed, recipe.held_out) == (
-        "ours",
-        "anatomy",
-        7,
-        0.2,
-    )
+    assert (recipe.name, recipe.strategy, recipe.seed) == ("ours", "anatomy", 7)
     ours, known = recipe.cohorts
     assert ours.cohort.infants == OwnInfants(bids_dir=tmp_path / "bids")
     assert (ours.labels, known.labels) == ("anatomy", "given")
+    assert (ours.held_out, known.held_out) == (0.2, 0.5)
     assert known.cohort.infants.subjects == 4
     assert recipe.coarse == CoarseConfig(steps=5)
     assert recipe.fine == FineConfig(
@@ -105,8 +102,9 @@ def test_a_cohort_has_the_labels_of_the_strategy(tmp_path, strategy):
     [
         ('strategy = "anatomy"', 'strategy = "magic"', "strategy is 'magic'; choose one of manual"),
         ("seed = 7", "seed = -1", "seed is -1; give 0 or more"),
-        ("held_out = 0.2", "held_out = 1", "held_out is 1; give a share"),
-        ("held_out = 0.2", "held_out = -0.1", "held_out is -0.1"),
+        ("held_out = 0.2", "held_out = 1", "held_out of ours is 1; give a share"),
+        ("held_out = 0.2", "held_out = -0.1", "held_out of ours is -0.1"),
+        ("held_out = 0.5", 'held_out = "half"', r"cohorts.known.held_out is 'half', which is no"),
         ("held_out = 0.2", "heldout = 0.2", "did you mean 'held_out'"),
         ('name = "ours"', "", "Missing setting: name"),
         ('name = "ours"', "name = 3", "'name' is 3, which is no str"),
