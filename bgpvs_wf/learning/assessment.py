@@ -10,7 +10,7 @@ import numpy as np
 
 from bgpvs_wf.learning.case import FINE_CHANNELS, TrainingCase
 from bgpvs_wf.learning.classes import BG_CLASSES
-from bgpvs_wf.learning.context import case_context
+from bgpvs_wf.learning.context import case_input
 from bgpvs_wf.learning.members import Member, apply_ensemble
 from bgpvs_wf.learning.tasks import dice
 from bgpvs_wf.learning.views import FINE_MM
@@ -94,9 +94,9 @@ class _Found:
 
 
 def _apply(members: Sequence[Member], case: TrainingCase) -> _Found:
-    array = dict(zip(FINE_CHANNELS, np.asarray(case.fine(), np.float32), strict=True))
-    images = np.stack([array["T2w"], array["T1w"], *case_context(array["classes"])])
-    shares = apply_ensemble(members, images, np.full(3, FINE_MM), fast=True)
+    fine = np.asarray(case.fine(), np.float32)
+    array = dict(zip(FINE_CHANNELS, fine, strict=True))
+    shares = apply_ensemble(members, case_input(fine), np.full(3, FINE_MM), fast=True)
     true_bg = np.isin(array["classes"], BG_CLASSES) | (array["pvs"] > 0)
     bg = np.isin(shares["anatomy"].argmax(axis=0), BG_CLASSES)
     known = (bg | true_bg) & (array["confidence"] > _SURE)

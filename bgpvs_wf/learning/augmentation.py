@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bgpvs_wf.learning.sampling import sampler_grid, voxel_indices
 from bgpvs_wf.learning.views import MODALITIES
 from bgpvs_wf.phantom.acquisition import move
 
@@ -92,15 +93,10 @@ def sample_patch(
     high = np.clip(np.ceil(centre + reach).astype(int) + 1, low + 1, shape)
     part = array[:, low[0] : high[0], low[1] : high[1], low[2] : high[2]]
     source = torch.from_numpy(np.ascontiguousarray(part, np.float32))[None]
-    axes = [torch.arange(n, dtype=torch.float32) - h for n, h in zip(size, half, strict=True)]
-    offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
+    offsets = voxel_indices(size) - torch.from_numpy(half.astype(np.float32))
     places = offsets @ torch.from_numpy(matrix.T.astype(np.float32))
     places += torch.from_numpy(centre.astype(np.float32))
-    count = torch.tensor(part.shape[1:], dtype=torch.float32)
-    # The sampler counts axes from the last to the first, from -1 to 1 at the outer faces.
-    grid = ((2 * (places - torch.from_numpy(low.astype(np.float32))) + 1) / count - 1).flip(-1)[
-        None
-    ]
+    grid = sampler_grid(places - torch.from_numpy(low.astype(np.float32)), part.shape[1:])
     patch: dict[str, torch.Tensor] = {"place": places}
     for kinds, mode, beyond in (
         (MODALITIES, "bilinear", "border"),

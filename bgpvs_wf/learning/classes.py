@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, TypeVar
+
 import numpy as np
 
 from bgpvs_wf.anatomy.labels import (
@@ -14,6 +16,10 @@ from bgpvs_wf.anatomy.labels import (
 )
 from bgpvs_wf.errors import BadLabelsError
 
+if TYPE_CHECKING:
+    import torch
+
+Array = TypeVar("Array", np.ndarray, "torch.Tensor")
 _OF_NAME = {
     "caudate": (11, 50),
     "putamen": (12, 51),
@@ -71,9 +77,9 @@ def fine_classes(dseg: np.ndarray) -> np.ndarray:
     return classes
 
 
-def is_nucleus(classes: np.ndarray) -> np.ndarray:
+def is_nucleus(classes: Array) -> Array:
     """Return which voxels are nuclei, the thalamus among them, by their fine class."""
-    return np.asarray((classes > 0) & (classes <= THALAMUS_CLASS))
+    return (classes > 0) & (classes <= THALAMUS_CLASS)
 
 
 def coarse_classes(dseg: np.ndarray, brain: np.ndarray) -> np.ndarray:

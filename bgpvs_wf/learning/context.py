@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bgpvs_wf.learning.case import FINE_CHANNELS
 from bgpvs_wf.learning.classes import VENTRICLE_CLASS, is_nucleus
-from bgpvs_wf.learning.views import COARSE_MM, FINE_MM
+from bgpvs_wf.learning.sampling import sampler_grid, voxel_indices
+from bgpvs_wf.learning.views import COARSE_MM, FINE_MM, MODALITIES
 
 if TYPE_CHECKING:
     import torch
@@ -76,7 +78,7 @@ def given_context(nuclei: np.ndarray, ventricle: np.ndarray) -> np.ndarray:
 
     masks = torch.from_numpy(np.stack([nuclei, ventricle]).astype(np.float32))
     shares = _sampled(_shares(masks, (0, 0, 0)), _places(nuclei.shape, (0, 0, 0)))
-    return whole_context(shares.numpy(), np.asarray(_indices(nuclei.shape)), frame_of(nuclei))
+    return whole_context(shares.numpy(), np.asarray(voxel_indices(nuclei.shape)), frame_of(nuclei))
 
 
 def whole_context(shares: np.ndarray, places: np.ndarray, frame: Frame) -> np.ndarray:
@@ -100,6 +102,18 @@ def whole_context(shares: np.ndarray, places: np.ndarray, frame: Frame) -> np.nd
 def case_context(classes: np.ndarray) -> np.ndarray:
     """Return the context of the classes (see `FINE_CLASSES`) of a training case."""
     return given_context(is_nucleus(classes), classes == VENTRICLE_CLASS)
+
+
+def case_input(fine: np.ndarray) -> np.ndarray:
+    """Return what a fine network sees of a training case: its images and its context.
+
+    Parameters
+    ----------
+    fine : ndarray of float32, shape (channels, x, y, z)
+        The channels are `bgpvs_wf.learning.case.FINE_CHANNELS`.
+    """
+    classes = fine[FINE_CHANNELS.index("classes")]
+    return np.concatenate([fine[: len(MODALITIES)], case_context(classes)])
 
 
 def rough_context(
@@ -127,8 +141,7 @@ def rough_context(
     import torch
 
     x, y, z = (int(n) for n in rng.integers(0, _STEP, 3))
-    nuclei = (classes > 0) & (classes < VENTRICLE_CLASS)
-    masks = torch.stack([nuclei, classes == VENTRICLE_CLASS]).float()
+    masks = torch.stack([is_nucleus(classes), classes == VENTRICLE_CLASS]).float()
     shares = _shares(masks, (x, y, z))
     sharpness = float(np.exp(rng.uniform(*_SHARPNESS)))
     shares = shares**sharpness / (shares**sharpness + (1 - shares) ** sharpness)
@@ -156,25 +169,14 @@ def _shares(masks: torch.Tensor, phase: tuple[int, int, int]) -> torch.Tensor:
 
 def _places(shape: tuple[int, ...], phase: tuple[int, int, int]) -> torch.Tensor:
     """Return where each voxel of 0.5 mm is among those of 2 mm, shape (x, y, z, 3)."""
-    return (_indices(shape) + _tensor(np.array(phase)) + 0.5) / _STEP - 0.5
-
-
-def _indices(shape: tuple[int, ...]) -> torch.Tensor:
-    """Return the index of each voxel, shape (*shape, 3)."""
-    import torch
-
-    axes = [torch.arange(n, dtype=torch.float32) for n in shape]
-    return torch.stack(torch.meshgrid(*axes, indexing="ij"), -1)
+    return (voxel_indices(shape) + _tensor(np.array(phase)) + 0.5) / _STEP - 0.5
 
 
 def _sampled(shares: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     """Return shares between their voxels, shape (channels, x, y, z)."""
-    import torch
     from torch.nn import functional
 
-    count = torch.tensor(shares.shape[1:], dtype=torch.float32)
-    # The sampler counts axes from the last to the first, from -1 to 1 at the outer faces.
-    grid = ((2 * places + 1) / count - 1).flip(-1)[None]
+    grid = sampler_grid(places, shares.shape[1:])
     return functional.grid_sample(shares[None], grid, "bilinear", "border", align_corners=False)[0]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from bgpvs_wf.learning.case import FINE_CHANNELS, TrainingCase, write_case
 from bgpvs_wf.learning.classes import BG_CLASSES, VENTRICLE_CLASS
-from bgpvs_wf.learning.context import case_context
+from bgpvs_wf.learning.context import case_input
 from bgpvs_wf.learning.members import Member, apply_ensemble
 from bgpvs_wf.learning.views import FINE_MM
 
@@ -45,8 +45,7 @@ def relabel(
     """
     fine = np.array(case.fine(), np.float32)
     at = {name: number for number, name in enumerate(FINE_CHANNELS)}
-    images = np.concatenate([fine[[at["T2w"], at["T1w"]]], case_context(fine[at["classes"]])])
-    shares = apply_ensemble(members, images, np.full(3, FINE_MM), flips=True, fast=True)
+    shares = apply_ensemble(members, case_input(fine), np.full(3, FINE_MM), flips=True, fast=True)
     anatomy = shares["anatomy"]
     if not case.ventricles:
         # Where labels do not know ventricles, the class is not learnt; see `without_ventricles`.

@@ -11,7 +11,7 @@ import numpy as np
 from bgpvs_wf.learning.augmentation import AugmentationConfig
 from bgpvs_wf.learning.case import TrainingCase
 from bgpvs_wf.learning.classes import BG_CLASSES, LEFT_NUCLEI, RIGHT_NUCLEI
-from bgpvs_wf.learning.context import case_context
+from bgpvs_wf.learning.context import case_input
 from bgpvs_wf.learning.examples import CoarseExamples, FineExamples
 from bgpvs_wf.learning.inference import WINDOWS, apply_network
 from bgpvs_wf.learning.losses import class_loss, head_loss, pvs_loss, without_ventricles
@@ -104,7 +104,7 @@ class FineTask:
         for case in self.held_out:
             array = np.asarray(case.fine(), np.float32)
             classes, pvs, sure = array[2], array[3] > 0, array[4] > 0.5
-            images = np.concatenate([array[:2], case_context(classes)])
+            images = case_input(array)
             if self.examples.masked:
                 images = mask_to_bg(images, classes, (FINE_MM,) * 3)
             given = apply_network(network, self.network, images, WINDOWS["fine"], fast=True)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from bgpvs_wf.learning.inference import WINDOWS
 
@@ -12,3 +13,12 @@ def toy_windows():
     WINDOWS.update(coarse=(24, 24, 24), fine=(80, 64, 56))
     yield
     WINDOWS.update(before)
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Let torch have one thread, as workers do: with more, the last bit of a blur is another."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

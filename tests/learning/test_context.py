@@ -29,6 +29,7 @@ from bgpvs_wf.learning.nuclei import HeadNuclei
 from bgpvs_wf.learning.prediction import predict
 from bgpvs_wf.learning.tasks import dice
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 FINE = NetworkConfig(heads=("anatomy", "pvs"), filters=(2, 2, 2))
 NUCLEI, VENTRICLE, WAVES = CONTEXT.index("nuclei"), CONTEXT.index("ventricle"), slice(2, None)
 SEEDS = range(60)
@@ -93,14 +94,6 @@ def reference(nuclei, ventricle, phase=(0, 0, 0)):
 
 def mean_place(share):
     return np.array(ndimage.center_of_mass(share))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

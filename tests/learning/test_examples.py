@@ -13,6 +13,7 @@ from bgpvs_wf.learning.classes import BG_CLASSES, CONTEXT
 from bgpvs_wf.learning.examples import CoarseExamples, FineExamples
 from bgpvs_wf.learning.training import TrainingConfig, _batches
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 LOUD = AugmentationConfig(intensity=1, motion=0.5, contrast=0.5)
 QUIET = AugmentationConfig(
     rotation_deg=0, scaling=0, intensity=0, motion=0, contrast=0, t2w_only=0, t1w_only=0
@@ -27,15 +28,6 @@ def cases(tmp_path_factory):
         toy_case(folder / "b", seed=1, pvs=False, ventricles=False),
         toy_case(folder / "c", shape=(9, 30, 7), seed=2, present=(True, False)),
     ]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Workers have one thread, too: with more, the last bit of a blur is another one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def both(cases, seed=1, config=LOUD):

@@ -27,6 +27,7 @@ from bgpvs_wf.learning.monitor import FILE, Monitor, read_monitor
 from bgpvs_wf.learning.networks import NetworkConfig, build_network
 from bgpvs_wf.learning.training import Progress, TrainingConfig, learning_rate, train
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 NETWORK = NetworkConfig(heads=("pvs",), filters=(2, 2, 2))
 
 
@@ -61,15 +62,6 @@ def config(**changes: Any) -> TrainingConfig:
 
 def equal(one, other) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def threads():
-    """Restore the number of threads, which the interface changes."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
