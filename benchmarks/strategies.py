@@ -34,8 +34,6 @@ TRAIN_SEED, TEST_SEED, HYBRID_SEED = 12001, 5301, 6301
 LABELLED = 2
 """Infants of each protocol whose true labels `manual` learns from."""
 PROPOSED = "anatomy"
-FILTERS = [8, 16, 32, 64]
-"""Half of those of the model in the box: small networks for small budgets."""
 STRATEGIES: dict[str, dict[str, Any]] = {
     "anatomy": {"strategy": "anatomy"},
     "self_training": {"strategy": "anatomy", "fine": {"self_training": 1}},
@@ -94,7 +92,7 @@ def make_recipe(
         "held_out": 0.0,
         "cohorts": cohorts,
         "coarse": {"model": options.coarse},
-        "fine": {"steps": options.steps, "filters": FILTERS, **changes.get("fine", {})},
+        "fine": {"steps": options.steps, **changes.get("fine", {})},
     }
 
 

@@ -35,14 +35,16 @@ def class_loss(logits: Tensor, classes: Tensor, confidence: Tensor) -> Tensor:
     entropy = (entropy * confidence).sum() / confidence.sum().clamp(min=1)
     truth = functional.one_hot(classes, logits.shape[1]).movedim(-1, 1)
     dice = soft_dice(logits.softmax(1)[:, 1:], truth[:, 1:], confidence[:, None])
-    return entropy + dice
+    return entropy + 1 - dice
 
 
 def pvs_loss(logits: Tensor, pvs: Tensor, classes: Tensor, confidence: Tensor) -> Tensor:
-    """Return binary cross entropy in and around the basal ganglia, and soft Dice in them.
+    """Return binary cross entropy in and around the basal ganglia, less the log of Dice in them.
 
     PVS are tens of voxels among millions; what is far from the nuclei says little, and outside of
-    them nothing is asked for.
+    them nothing is asked for. The smaller the Dice, the steeper its logarithm: beside the classes a
+    network would find no PVS for hundreds of steps (after Wong et al., MICCAI 2018,
+    doi 10.1007/978-3-030-00931-1_70).
 
     Parameters
     ----------
@@ -60,11 +62,11 @@ def pvs_loss(logits: Tensor, pvs: Tensor, classes: Tensor, confidence: Tensor) -
     entropy = functional.binary_cross_entropy_with_logits(logits, pvs, reduction="none")
     entropy = (entropy * weight).sum() / weight.sum().clamp(min=1)
     within = (confidence * inside)[:, None]
-    return entropy + soft_dice(logits.sigmoid()[:, None], pvs[:, None], within)
+    return entropy - soft_dice(logits.sigmoid()[:, None], pvs[:, None], within).log()
 
 
 def soft_dice(share: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
-    """Return 1 - the weighted soft Dice of a batch, averaged over the classes that are in it.
+    """Return the weighted soft Dice of a batch, above 0, averaged over the classes that are in it.
 
     Parameters
     ----------
@@ -78,7 +80,7 @@ def soft_dice(share: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
     # The weight counts once: squared, doubtful voxels would be pushed out of their class.
     overlap = (2 * (share * truth).sum(axes) + 1) / ((share * weight).sum(axes) + total + 1)
     there = total > 0
-    return 1 - (overlap[there].mean() if there.any() else overlap.mean())
+    return overlap[there].mean() if there.any() else overlap.mean()
 
 
 def without_ventricles(logits: Tensor, known: torch.Tensor) -> Tensor:

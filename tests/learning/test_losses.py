@@ -36,7 +36,7 @@ def voxels():
 
 
 def naive_dice(share, truth, weight):
-    """1 - Dice, voxel by voxel, for one class."""
+    """Dice, voxel by voxel, for one class."""
     both = size = 0.0
     for v in voxels():
         both += weight[v] * share[v] * truth[v]
@@ -76,7 +76,7 @@ def test_the_loss_of_pvs(seed):
         u = w[v] * (1 if inside[v] else AROUND)
         entropy -= u * np.log(share[v] if p[v] else 1 - share[v])
         weight += u
-    expected = entropy / max(weight, 1) + 1 - naive_dice(share, p, w * inside)
+    expected = entropy / max(weight, 1) - np.log(naive_dice(share, p, w * inside))
     got = pvs_loss(logits[:, 0], pvs, classes, confidence).item()
     assert got == pytest.approx(expected, rel=1e-6)
 
@@ -87,13 +87,13 @@ def test_dice_of_what_is_not_there():
     weight = torch.ones((1, 1, 2, 2, 2))
     # Nothing to find: the less is found, the better.
     nothing = soft_dice(share * 0, truth, weight)
-    assert nothing.item() == pytest.approx(0)
-    assert soft_dice(share, truth, weight) > nothing
+    assert nothing.item() == pytest.approx(1)
+    assert soft_dice(share, truth, weight) < nothing
     # Of two classes the one that is there counts.
     truth[:, 0] = 1
     share = truth.clone()
     share[:, 1] = 0.5
-    assert soft_dice(share, truth, weight).item() == pytest.approx(0)
+    assert soft_dice(share, truth, weight).item() == pytest.approx(1)
 
 
 @given(seed=st.integers(0, 1000))
@@ -133,7 +133,7 @@ def test_doubtful_pvs_are_still_drawn_towards_pvs():
     weight[..., 0] = 0.1
     share = torch.full(pvs.shape, 0.95, requires_grad=True)
     soft_dice(share, pvs, weight).backward()
-    assert (share.grad < 0).all()
+    assert (share.grad > 0).all()
 
 
 def test_ventricles_are_not_asked_for_where_they_are_not_known():
