@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -102,7 +104,8 @@ def surface_distances(a: np.ndarray, b: np.ndarray, affine: np.ndarray) -> tuple
     # MONAI takes a batch with channels, and pads by a voxel, so that the edge is surface.
     pair = [torch.from_numpy(np.ascontiguousarray(mask[box]))[None, None] for mask in (a, b)]
     spacing = voxel_sizes(affine).tolist()
-    with warnings.catch_warnings():  # MONAI 1.6 uses what it deprecates itself
+    with _one_torch_thread(), warnings.catch_warnings():
+        # MONAI 1.6 uses what it deprecates itself.
         warnings.simplefilter("ignore", FutureWarning)
         found = [
             compute_hausdorff_distance(
@@ -111,3 +114,16 @@ def surface_distances(a: np.ndarray, b: np.ndarray, affine: np.ndarray) -> tuple
             for q in (None, 95)
         ]
     return float(found[0]), float(found[1])
+
+
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """Keep torch from starting threads: processes forked later would wait for them for ever."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -87,3 +90,28 @@ def test_ignored_voxels_count_for_nobody():
 def test_shapes_have_to_match():
     with pytest.raises(ValueError, match="shapes"):
         overlap(np.ones((2, 2, 2)), np.ones((2, 2, 3)), np.eye(4))
+
+
+_FORKED = """
+import multiprocessing
+import numpy as np
+import torch
+from bgpvs_wf.evaluation.overlap import overlap
+
+torch.set_num_threads(2)
+mask = np.random.default_rng(0).random((96, 96, 96)) < 0.5
+overlap(mask, ~mask, np.eye(4))
+assert torch.get_num_threads() == 2
+
+def add():
+    torch.set_num_threads(2)
+    return float((torch.ones(10**7) + 1).mean())
+
+with multiprocessing.get_context("fork").Pool(1) as pool:
+    assert pool.apply_async(add).get(60) == 2
+"""
+
+
+def test_processes_forked_after_it_can_compute():
+    """`compare` scores a cohort, then forks the workers that run the next one."""
+    subprocess.run([sys.executable, "-c", _FORKED], check=True, timeout=120)
