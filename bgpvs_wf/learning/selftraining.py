@@ -13,11 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
+from bgpvs_wf.imaging.morphology import nearest_label
 from bgpvs_wf.learning.case import FINE_CHANNELS, TrainingCase, write_case
 from bgpvs_wf.learning.classes import BG_CLASSES, VENTRICLE_CLASS
 from bgpvs_wf.learning.context import case_input
 from bgpvs_wf.learning.members import Member, apply_ensemble
 from bgpvs_wf.learning.views import FINE_MM
+from bgpvs_wf.pseudolabels.region import with_gaps
 
 _LEAST = 0.05
 """Confidence of a label that the network is undecided about (chosen)."""
@@ -55,12 +57,21 @@ def relabel(
     ordered = np.sort(anatomy, axis=0)
     sure = ordered[-1] - ordered[-2]
     pvs = shares["pvs"][0]
-    inside = np.isin(classes, BG_CLASSES)
+    nuclei = np.where(np.isin(classes, BG_CLASSES), classes, 0)
+    affine = np.diag([FINE_MM, FINE_MM, FINE_MM, 1.0])
+    # As in a prediction: a tube may have been taken for fluid.
+    inside = with_gaps(nuclei > 0, nuclei, affine)
     # As if the network were undecided at the threshold.
     pvs = pvs * (1 - threshold) / (pvs * (1 - threshold) + (1 - pvs) * threshold)
-    sure = np.where(inside, np.minimum(sure, np.abs(2 * pvs - 1)), sure)
+    sure_of_pvs = np.abs(2 * pvs - 1)
+    sure = np.where(inside, np.minimum(sure, sure_of_pvs), sure)
+    tubes = (pvs >= 0.5) & inside
+    if tubes.any():
+        mistaken = tubes & (nuclei == 0)
+        classes = np.where(mistaken, nearest_label(nuclei, affine), classes)
+        sure = np.where(mistaken, sure_of_pvs, sure)
     fine[at["classes"]] = classes
-    fine[at["pvs"]] = fine[at["fluid"]] = (pvs >= 0.5) & inside
+    fine[at["pvs"]] = fine[at["fluid"]] = tubes
     fine[at["confidence"]] = np.maximum(sure, _LEAST)
     facts = dataclasses.asdict(case)
     for name in ("folder", "pvs_voxels", "digest"):
