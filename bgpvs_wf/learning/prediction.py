@@ -14,7 +14,6 @@ import numpy as np
 from bgpvs_wf.anatomy.labels import BG_LABELS, NUCLEI, VENTRICLE_LABELS
 from bgpvs_wf.errors import BadImageError, BadLabelsError
 from bgpvs_wf.imaging.geometry import Grid, resample, voxel_sizes, voxel_volume
-from bgpvs_wf.imaging.morphology import nearest_label
 from bgpvs_wf.learning.back import to_own_grid
 from bgpvs_wf.learning.bundle import Model, load_network
 from bgpvs_wf.learning.classes import BG_CLASSES, THALAMUS_CLASS, anatomy_labels
@@ -23,7 +22,7 @@ from bgpvs_wf.learning.inference import choose_device
 from bgpvs_wf.learning.members import apply_ensemble
 from bgpvs_wf.learning.nuclei import HeadNuclei, find_nuclei, tidy_nuclei
 from bgpvs_wf.learning.views import MODALITIES, Box, Scan, canonical, part_of, to_home
-from bgpvs_wf.pseudolabels.region import bg_mask, nuclei_mask, with_gaps
+from bgpvs_wf.pseudolabels.region import bg_mask, nuclei_mask, with_gaps, with_tubes
 
 if TYPE_CHECKING:
     import torch
@@ -216,9 +215,8 @@ def _finished(
     pvs_share = np.where(searched, part.pvs_share, 0).astype(np.float32)
     pvs = pvs_share >= model.pvs_threshold
     labels = part.labels
-    if record["nuclei"] != "given" and bg_region == "nuclei" and (pvs & ~part.nuclei).any():
-        nearest = nearest_label(nuclei, affine)
-        labels = np.where(pvs & ~part.nuclei, nearest, labels)
+    if record["nuclei"] != "given" and bg_region == "nuclei":
+        labels = with_tubes(labels, nuclei, pvs, affine)
     volume = voxel_volume(affine)
 
     def home(data: np.ndarray) -> np.ndarray:

@@ -13,13 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from bgpvs_wf.imaging.morphology import nearest_label
 from bgpvs_wf.learning.case import FINE_CHANNELS, TrainingCase, write_case
 from bgpvs_wf.learning.classes import BG_CLASSES, VENTRICLE_CLASS
 from bgpvs_wf.learning.context import case_input
 from bgpvs_wf.learning.members import Member, apply_ensemble
 from bgpvs_wf.learning.views import FINE_MM
-from bgpvs_wf.pseudolabels.region import with_gaps
+from bgpvs_wf.pseudolabels.region import with_gaps, with_tubes
 
 _LEAST = 0.05
 """Confidence of a label that the network is undecided about (chosen)."""
@@ -66,11 +65,8 @@ def relabel(
     sure_of_pvs = np.abs(2 * pvs - 1)
     sure = np.where(inside, np.minimum(sure, sure_of_pvs), sure)
     tubes = (pvs >= 0.5) & inside
-    if tubes.any():
-        mistaken = tubes & (nuclei == 0)
-        classes = np.where(mistaken, nearest_label(nuclei, affine), classes)
-        sure = np.where(mistaken, sure_of_pvs, sure)
-    fine[at["classes"]] = classes
+    sure = np.where(tubes & (nuclei == 0), sure_of_pvs, sure)
+    fine[at["classes"]] = with_tubes(classes, nuclei, tubes, affine)
     fine[at["pvs"]] = fine[at["fluid"]] = tubes
     fine[at["confidence"]] = np.maximum(sure, _LEAST)
     facts = dataclasses.asdict(case)

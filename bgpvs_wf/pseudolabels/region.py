@@ -172,6 +172,26 @@ def with_gaps(mask: np.ndarray, nuclei: np.ndarray, affine: np.ndarray) -> np.nd
     return filled
 
 
+def with_tubes(
+    labels: np.ndarray, nuclei: np.ndarray, tubes: np.ndarray, affine: np.ndarray
+) -> np.ndarray:
+    """Return labels in which tubes in the gaps of nuclei have the label of the nearest nucleus.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (x, y, z)
+    nuclei : ndarray of int
+        The same of the nuclei, 0 elsewhere.
+    tubes : ndarray of bool
+        Those in nuclei keep their labels.
+    affine : ndarray, shape (4, 4)
+    """
+    outside = tubes & (nuclei == 0)
+    if not outside.any():
+        return labels
+    return np.where(outside, nearest_label(nuclei, affine), labels)
+
+
 def csf_by_intensity(
     image: np.ndarray, nuclei: np.ndarray, affine: np.ndarray, bright: bool
 ) -> np.ndarray:

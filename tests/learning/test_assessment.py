@@ -178,6 +178,7 @@ def test_what_a_case_does_not_know_a_model_does_not_add(tmp_path, answering):
     after = array_of(made)
     same = after["pvs"] == 0
     np.testing.assert_array_equal(after["classes"][same], others.argmax(0)[same])
+    assert np.isin(after["classes"][~same], BG_CLASSES).all()
 
 
 def test_separate_networks_pass_the_basal_ganglia_on(monkeypatch):
