@@ -135,7 +135,8 @@ def make_case(
     ]
     head, head_grid = scan.coarse()
     brain = dseg > 0 if whole else foreground(scan.images[0 if scan.present[0] else 1])
-    classes = resample(coarse_classes(dseg, brain), scan.grid.affine, head_grid, 0)
+    known, within = (resample(part, scan.grid.affine, head_grid, 0) for part in (dseg, brain))
+    classes = coarse_classes(known, within > 0)
     x, y, z = (float(v) for v in voxel_sizes(scan.grid.affine))
     facts: dict[str, Any] = {
         "subject": subject,

@@ -4,6 +4,8 @@ A patch of 32 mm shows a border well, but not always of what; the answer for the
 says that (after the cascade of nnU-Net, Isensee et al., Nat Methods 2021,
 doi 10.1038/s41592-020-01008-z). In training the answer is imitated from the labels, with mistakes
 of all kinds, so that the two networks are trained apart and the fine one does not believe blindly.
+What is told are the convex hulls of the nuclei (see `bgpvs_wf.learning.classes.hull`): told where
+the nuclei themselves are, the fine network would learn the capsule from that, not from the image.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bgpvs_wf.learning.case import FINE_CHANNELS
-from bgpvs_wf.learning.classes import VENTRICLE_CLASS, is_nucleus
+from bgpvs_wf.learning.classes import VENTRICLE_CLASS, hull, is_nucleus
 from bgpvs_wf.learning.sampling import sampler_grid, voxel_indices
 from bgpvs_wf.learning.views import COARSE_MM, FINE_MM, MODALITIES
 
@@ -26,10 +28,12 @@ _STEP = round(COARSE_MM / FINE_MM)
 _PERIOD = 4.0
 """Of the waves, in sizes of the frame: about as long as the nuclei."""
 # How wrong an imitated answer is (chosen): displacements in voxels of 2 mm, shares, factors.
-_SHIFT, _BENT = 0.4, 0.5
+_SHIFT, _BENT = 0.4, 0.7
 _ABSENT, _PATCHY = 0.08, 0.25
 _SHARPNESS = (-0.4, 1.4)
 _FRAME_SHIFT, _FRAME_SIZE = 0.12, 0.1
+_INSIDE = 0.5
+"""Share of a voxel of 2 mm from which on it counts as nucleus."""
 
 
 @dataclass(frozen=True)
@@ -62,23 +66,54 @@ def frame_of(nuclei: np.ndarray) -> Frame:
     return Frame(places.mean(axis=0), np.maximum(places.std(axis=0), 1.0))
 
 
-def given_context(nuclei: np.ndarray, ventricle: np.ndarray) -> np.ndarray:
-    """Return the context of known anatomy: what a coarse network without fault would tell.
+@dataclass(frozen=True)
+class Surroundings:
+    """What a coarse network without fault would tell of a box."""
+
+    shares: torch.Tensor
+    """Of the hulls of the nuclei, and of ventricles, in voxels of 2 mm, shape (2, x, y, z)."""
+    frame: Frame
+    """Of the hulls, in voxels of 0.5 mm."""
+
+
+def surroundings(nuclei: np.ndarray, ventricle: np.ndarray) -> Surroundings:
+    """Return what there is to tell of known anatomy.
 
     Parameters
     ----------
     nuclei, ventricle : ndarray of bool, shape (x, y, z)
-        On a grid of 0.5 mm.
+        On a grid of 0.5 mm whose first axis goes from left to right.
+    """
+    import torch
+
+    shares = _coarse_shares(np.stack([nuclei, ventricle]))
+    middle = round(frame_of(shares[0] >= _INSIDE).middle[0])
+    for side in (shares[:, :middle], shares[:, middle:]):
+        filled = np.where(hull(side[0] >= _INSIDE), 1, side[0])
+        side[0] = np.maximum(side[0], filled - side[1])
+    frame = frame_of(shares[0] >= _INSIDE)
+    fine = Frame(frame.middle * _STEP + (_STEP - 1) / 2, frame.size * _STEP)
+    return Surroundings(torch.from_numpy(shares), fine)
+
+
+def case_surroundings(classes: np.ndarray) -> Surroundings:
+    """Return those of the classes (see `FINE_CLASSES`) of a training case."""
+    return surroundings(is_nucleus(classes), classes == VENTRICLE_CLASS)
+
+
+def given_context(nuclei: np.ndarray, ventricle: np.ndarray) -> np.ndarray:
+    """Return the context of known anatomy.
+
+    Parameters
+    ----------
+    nuclei, ventricle : ndarray of bool, shape (x, y, z)
+        See `surroundings`.
 
     Returns
     -------
     ndarray of float32, shape (len(CONTEXT), x, y, z)
     """
-    import torch
-
-    masks = torch.from_numpy(np.stack([nuclei, ventricle]).astype(np.float32))
-    shares = _sampled(_shares(masks, (0, 0, 0)), _places(nuclei.shape, (0, 0, 0)))
-    return whole_context(shares.numpy(), np.asarray(voxel_indices(nuclei.shape)), frame_of(nuclei))
+    return _whole(surroundings(nuclei, ventricle), nuclei.shape)
 
 
 def whole_context(shares: np.ndarray, places: np.ndarray, frame: Frame) -> np.ndarray:
@@ -99,11 +134,6 @@ def whole_context(shares: np.ndarray, places: np.ndarray, frame: Frame) -> np.nd
     return np.stack([*shares, *waves]).astype(np.float32)
 
 
-def case_context(classes: np.ndarray) -> np.ndarray:
-    """Return the context of the classes (see `FINE_CLASSES`) of a training case."""
-    return given_context(is_nucleus(classes), classes == VENTRICLE_CLASS)
-
-
 def case_input(fine: np.ndarray) -> np.ndarray:
     """Return what a fine network sees of a training case: its images and its context.
 
@@ -112,12 +142,12 @@ def case_input(fine: np.ndarray) -> np.ndarray:
     fine : ndarray of float32, shape (channels, x, y, z)
         The channels are `bgpvs_wf.learning.case.FINE_CHANNELS`.
     """
-    classes = fine[FINE_CHANNELS.index("classes")]
-    return np.concatenate([fine[: len(MODALITIES)], case_context(classes)])
+    told = case_surroundings(fine[FINE_CHANNELS.index("classes")])
+    return np.concatenate([fine[: len(MODALITIES)], _whole(told, fine.shape[1:])])
 
 
 def rough_context(
-    classes: torch.Tensor, places: torch.Tensor, frame: Frame, rng: np.random.Generator
+    told: Surroundings, places: torch.Tensor, rng: np.random.Generator
 ) -> torch.Tensor:
     """Return a context as a coarse network might give it, with random mistakes.
 
@@ -126,12 +156,10 @@ def rough_context(
 
     Parameters
     ----------
-    classes : Tensor of int, shape (x, y, z)
-        Of a patch: numbers of `bgpvs_wf.learning.classes.FINE_CLASSES` on a grid of 0.5 mm.
+    told : Surroundings
+        What would be right.
     places : Tensor, shape (x, y, z, 3)
-        Where the voxels of the patch are in the box.
-    frame : Frame
-        Of the nuclei in the box.
+        Where the voxels of a patch are in the box, in voxels of 0.5 mm.
     rng : Generator
 
     Returns
@@ -140,16 +168,16 @@ def rough_context(
     """
     import torch
 
-    x, y, z = (int(n) for n in rng.integers(0, _STEP, 3))
-    masks = torch.stack([is_nucleus(classes), classes == VENTRICLE_CLASS]).float()
-    shares = _shares(masks, (x, y, z))
     sharpness = float(np.exp(rng.uniform(*_SHARPNESS)))
-    shares = shares**sharpness / (shares**sharpness + (1 - shares) ** sharpness)
+    shares = told.shares**sharpness
+    shares = shares / (shares + (1 - told.shares) ** sharpness)
+    shares = shares * _tensor(rng.random(2) >= _ABSENT)[:, None, None, None]
+    bent = _BENT * _smooth(rng, 3, places.shape[:3]).movedim(0, -1)
+    bent += _tensor(rng.normal(0, _SHIFT, 3))
+    shares = _sampled(shares, places, bent)
     if rng.random() < _PATCHY:
-        shares *= (_smooth(rng, 1, shares.shape[1:])[0] + 1.2).clamp(0, 1)
-    shares *= _tensor(rng.random(2) >= _ABSENT)[:, None, None, None]
-    bent = _BENT * _smooth(rng, 3, classes.shape).movedim(0, -1) + _tensor(rng.normal(0, _SHIFT, 3))
-    shares = _sampled(shares, _places(classes.shape, (x, y, z)) + bent)
+        shares = shares * (_smooth(rng, 1, shares.shape[1:])[0] + 1.2).clamp(0, 1)
+    frame = told.frame
     wrong = Frame(
         frame.middle + frame.size * rng.normal(0, _FRAME_SHIFT, 3),
         frame.size * np.exp(rng.normal(0, _FRAME_SIZE, 3)),
@@ -157,26 +185,27 @@ def rough_context(
     return torch.stack([*shares, *wrong.waves(places)]).float()
 
 
-def _shares(masks: torch.Tensor, phase: tuple[int, int, int]) -> torch.Tensor:
-    """Return the shares of masks in voxels of 2 mm that begin `phase` voxels before the array."""
+def _whole(told: Surroundings, shape: tuple[int, ...]) -> np.ndarray:
+    places = voxel_indices(shape)
+    shares = _sampled(told.shares, places)
+    return whole_context(shares.numpy(), np.asarray(places), told.frame)
+
+
+def _coarse_shares(masks: np.ndarray) -> np.ndarray:
+    """Return the shares of masks in voxels of 2 mm, the last ones of each axis continued."""
+    padded = np.pad(masks, [(0, 0), *((0, -n % _STEP) for n in masks.shape[1:])], mode="edge")
+    x, y, z = (n // _STEP for n in padded.shape[1:])
+    blocks = padded.reshape(len(masks), x, _STEP, y, _STEP, z, _STEP)
+    return np.asarray(blocks.mean((2, 4, 6), dtype=np.float32))
+
+
+def _sampled(
+    shares: torch.Tensor, places: torch.Tensor, bent: torch.Tensor | float = 0
+) -> torch.Tensor:
+    """Return shares in voxels of 2 mm at places in voxels of 0.5 mm, moved in those of 2 mm."""
     from torch.nn import functional
 
-    pads = [(p, -(n + p) % _STEP) for p, n in zip(phase, masks.shape[1:], strict=True)]
-    flat = [n for pair in reversed(pads) for n in pair]
-    padded = functional.pad(masks[None], flat, mode="replicate")
-    return functional.avg_pool3d(padded, _STEP)[0].clamp(0, 1)
-
-
-def _places(shape: tuple[int, ...], phase: tuple[int, int, int]) -> torch.Tensor:
-    """Return where each voxel of 0.5 mm is among those of 2 mm, shape (x, y, z, 3)."""
-    return (voxel_indices(shape) + _tensor(np.array(phase)) + 0.5) / _STEP - 0.5
-
-
-def _sampled(shares: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """Return shares between their voxels, shape (channels, x, y, z)."""
-    from torch.nn import functional
-
-    grid = sampler_grid(places, shares.shape[1:])
+    grid = sampler_grid((places + 0.5) / _STEP - 0.5 + bent, shares.shape[1:])
     return functional.grid_sample(shares[None], grid, "bilinear", "border", align_corners=False)[0]
 
 

@@ -20,8 +20,8 @@ from bgpvs_wf.learning.augmentation import (
     sample_patch,
 )
 from bgpvs_wf.learning.case import COARSE_CHANNELS, FINE_CHANNELS, TrainingCase
-from bgpvs_wf.learning.classes import LEFT_NUCLEI, is_nucleus
-from bgpvs_wf.learning.context import Frame, frame_of, rough_context
+from bgpvs_wf.learning.classes import LEFT_NUCLEI
+from bgpvs_wf.learning.context import Surroundings, case_surroundings, rough_context
 from bgpvs_wf.learning.contrasts import random_contrast
 from bgpvs_wf.learning.masking import mask_to_bg
 from bgpvs_wf.learning.views import COARSE_MM, FINE_MM
@@ -59,7 +59,7 @@ class FineExamples:
     augmentation: AugmentationConfig
     masked: bool = False
     _sites: dict[str, Mapping[str, np.ndarray]] = field(default_factory=dict, init=False)
-    _frames: dict[str, Frame] = field(default_factory=dict, init=False)
+    _around: dict[str, Surroundings] = field(default_factory=dict, init=False)
 
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
         """Return `image`, `classes`, `pvs`, `confidence` and `ventricles` (whether known)."""
@@ -78,7 +78,7 @@ class FineExamples:
             image = torch.from_numpy(random_contrast(tissue, part["fluid"].numpy(), rng))
         classes = part["classes"].long()
         image = alter(image, case.present, rng, self.augmentation, FINE_MM)
-        context = rough_context(classes, part["place"], self._frame(case, array), rng)
+        context = rough_context(self._surroundings(case, array), part["place"], rng)
         image = torch.cat([image, context])
         if self.masked:
             image = torch.from_numpy(mask_to_bg(image.numpy(), classes.numpy(), (FINE_MM,) * 3))
@@ -90,11 +90,11 @@ class FineExamples:
             "ventricles": torch.tensor(case.ventricles),
         }
 
-    def _frame(self, case: TrainingCase, array: np.ndarray) -> Frame:
+    def _surroundings(self, case: TrainingCase, array: np.ndarray) -> Surroundings:
         key = str(case.folder)
-        if key not in self._frames:
-            self._frames[key] = frame_of(is_nucleus(array[FINE_CHANNELS.index("classes")]))
-        return self._frames[key]
+        if key not in self._around:
+            self._around[key] = case_surroundings(array[FINE_CHANNELS.index("classes")])
+        return self._around[key]
 
     def _middle(
         self, case: TrainingCase, shape: tuple[int, ...], rng: np.random.Generator

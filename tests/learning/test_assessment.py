@@ -15,7 +15,7 @@ from bgpvs_wf.learning.assessment import THRESHOLDS, assess, score_cases
 from bgpvs_wf.learning.augmentation import AugmentationConfig
 from bgpvs_wf.learning.case import FINE_CHANNELS, read_case, write_case
 from bgpvs_wf.learning.classes import BG_CLASSES, VENTRICLE_CLASS
-from bgpvs_wf.learning.context import case_context
+from bgpvs_wf.learning.context import case_input
 from bgpvs_wf.learning.members import apply_ensemble, apply_member
 from bgpvs_wf.learning.networks import NetworkConfig, build_network
 from bgpvs_wf.learning.selftraining import relabel
@@ -317,7 +317,7 @@ def test_models_are_told_what_the_labels_say(case, tmp_path, monkeypatch):
     relabel(case, [], tmp_path / "new")
     fine_task([case], [case], 1, *settings).scores(None)
     array = array_of(case)
-    expected = np.stack([array["T2w"], array["T1w"], *case_context(array["classes"])])
+    expected = case_input(np.stack([array[name] for name in FINE_CHANNELS]))
     assert len(seen) == 3
     for images in seen:
         assert images.dtype == np.float32

@@ -182,9 +182,11 @@ def test_a_lentiform_nucleus_is_refused():
 
 
 def test_coarse_classes_of_each_side():
-    dseg = np.array([0, 2, 4, 213, 12, 10, 51, 49, 26, 58])
-    brain = np.array([0, 1, 1, 1, 1, 1, 1, 1, 1, 0], bool)
-    assert coarse_classes(dseg, brain).tolist() == [0, 1, 2, 2, 3, 3, 4, 4, 3, 4]
+    dseg = np.array([0, 2, 26, 12, 4, 10, 213, 49, 2, 0, 58, 2]).reshape(-1, 1, 1)
+    brain = np.array([0, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1], bool).reshape(-1, 1, 1)
+    # What lies between the nuclei of a side is theirs if it is brain; a nucleus is in any case.
+    assert coarse_classes(dseg, brain).ravel().tolist() == [0, 1, 3, 3, 2, 3, 2, 4, 4, 0, 4, 1]
+    assert coarse_classes(0 * dseg, brain).ravel().tolist() == brain.ravel().astype(int).tolist()
 
 
 def test_basal_ganglia_are_divided_by_the_nearest_nucleus():
