@@ -243,7 +243,14 @@ def test_the_output_is_a_dataset(site):
 def test_ending_a_run_ends_its_workers(site, number, status):
     site.add("01", "slow")
     command = site.command("run", site.bids, site.out, "--plugin", "MultiProc")
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=site.root)
+    # What a shell started in the background ignores SIGINT, and so do its children.
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=site.root,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert process.stdout is not None
     for line in process.stdout:
         if "prepare started" in line:
