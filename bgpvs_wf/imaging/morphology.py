@@ -190,6 +190,31 @@ def nearest_label(labels: np.ndarray, affine: np.ndarray) -> np.ndarray:
     return out
 
 
+def hull(mask: np.ndarray) -> np.ndarray:
+    """Return the convex hull of a mask: the voxels whose centres lie in that of its voxels.
+
+    The voxels are taken as octahedra, so that a flat mask has a hull too. Affine maps leave it as
+    it is.
+
+    Examples
+    --------
+    >>> hull(np.array([0, 1, 0, 0, 1, 0]).reshape(6, 1, 1) > 0).ravel().astype(int)
+    array([0, 1, 1, 1, 1, 0])
+    """
+    from scipy.spatial import ConvexHull
+
+    whole = np.zeros(mask.shape, bool)
+    if not mask.any():
+        return whole
+    box = bounding_box(mask, np.eye(4))
+    faces = 0.5 * np.concatenate([np.eye(3), -np.eye(3)])
+    corners = (np.argwhere(surface(mask[box]))[:, None] + faces).reshape(-1, 3)
+    planes = ConvexHull(corners).equations
+    places = np.moveaxis(np.indices(mask[box].shape), 0, -1)
+    whole[box] = (places @ planes[:, :3].T + planes[:, 3] <= _TOLERANCE_MM).all(axis=-1)
+    return whole
+
+
 def surface(mask: np.ndarray) -> np.ndarray:
     """Return the voxels of a mask that share a face with a voxel outside it.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from scipy import ndimage
 
 from bgpvs_wf.anatomy.labels import (
     BG_LABELS,
@@ -16,6 +15,7 @@ from bgpvs_wf.anatomy.labels import (
     WM_LABELS,
 )
 from bgpvs_wf.errors import BadLabelsError
+from bgpvs_wf.imaging.morphology import hull, nearest_label
 
 if TYPE_CHECKING:
     import torch
@@ -36,7 +36,7 @@ BG_CLASSES = (1, 2, 3, 4)
 THALAMUS_CLASS = 5
 VENTRICLE_CLASS = 6
 COARSE_CLASSES = ("background", "brain", "ventricle", "left nuclei", "right nuclei")
-"""Classes of the coarse network; nuclei of a side are their `hull`."""
+"""Classes of the coarse network; nuclei of a side are their convex hull."""
 BRAIN, VENTRICLE, LEFT_NUCLEI, RIGHT_NUCLEI = 1, 2, 3, 4
 CONTEXT = (
     "nuclei",
@@ -49,7 +49,6 @@ CONTEXT = (
 )
 """What the fine network is told of the coarse one's answer, a channel each: where nuclei and
 ventricles are, and how far a voxel is from the middle of the nuclei along each axis, as waves."""
-_TOLERANCE = 1e-9
 _VENTRICLE_LABEL = 213  # as a whole, without sides
 
 
@@ -87,38 +86,20 @@ def is_nucleus(classes: Array) -> Array:
 def coarse_classes(dseg: np.ndarray, brain: np.ndarray) -> np.ndarray:
     """Return the coarse classes, uint8, of harmonised labels and a mask of the brain.
 
-    The nuclei of a side are their hull without what is ventricle, of the other side, or no brain.
+    The nuclei of a side are their convex hull without what is ventricle, of the other side, or no
+    brain: at 2 mm the capsule between them is seen in some heads only.
     """
     classes = brain.astype(np.uint8)
     classes[np.isin(dseg, VENTRICLE_LABELS)] = VENTRICLE
-    sides = {LEFT_NUCLEI: SIDES["left"], RIGHT_NUCLEI: SIDES["right"]}
-    masks = {n: np.isin(dseg, [i for i in labels if i in NUCLEI]) for n, labels in sides.items()}
+    masks = {
+        number: np.isin(dseg, [label for label in SIDES[side] if label in NUCLEI])
+        for side, number in (("left", LEFT_NUCLEI), ("right", RIGHT_NUCLEI))
+    }
     for number, mask in masks.items():
         classes[mask] = number
     for number, mask in masks.items():
         classes[hull(mask) & (classes == BRAIN)] = number
     return classes
-
-
-def hull(mask: np.ndarray) -> np.ndarray:
-    """Return the convex hull of the voxels of a mask, shape (x, y, z), whatever their size is.
-
-    At 2 mm the capsule between the nuclei is there in some heads only; the hull is in all of them.
-    """
-    from scipy.spatial import ConvexHull
-
-    if not mask.any():
-        return np.zeros(mask.shape, bool)
-    box = ndimage.find_objects(mask.astype(np.uint8))[0]
-    # The middles of a voxel's faces: a flat mask has a hull too.
-    faces = 0.5 * np.concatenate([np.eye(3), -np.eye(3)])
-    corners = (np.argwhere(mask[box])[:, None] + faces).reshape(-1, 3)
-    planes = ConvexHull(corners).equations
-    places = np.argwhere(np.ones_like(mask[box]))
-    within = (places @ planes[:, :3].T + planes[:, 3] <= _TOLERANCE).all(axis=1)
-    whole = np.zeros(mask.shape, bool)
-    whole[box] = within.reshape(mask[box].shape)
-    return whole
 
 
 def anatomy_labels(classes: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -152,8 +133,6 @@ def divide_bg(dseg: np.ndarray, bg: np.ndarray, affine: np.ndarray) -> np.ndarra
     BadLabelsError
         If the anatomy has no basal ganglia.
     """
-    from bgpvs_wf.imaging.morphology import nearest_label
-
     nuclei = np.where(np.isin(dseg, BG_LABELS), dseg, 0)
     if not nuclei.any():
         raise BadLabelsError(

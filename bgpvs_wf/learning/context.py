@@ -4,8 +4,8 @@ A patch of 32 mm shows a border well, but not always of what; the answer for the
 says that (after the cascade of nnU-Net, Isensee et al., Nat Methods 2021,
 doi 10.1038/s41592-020-01008-z). In training the answer is imitated from the labels, with mistakes
 of all kinds, so that the two networks are trained apart and the fine one does not believe blindly.
-What is told are the convex hulls of the nuclei (see `bgpvs_wf.learning.classes.hull`): told where
-the nuclei themselves are, the fine network would learn the capsule from that, not from the image.
+What is told are the convex hulls of the nuclei (see `coarse_classes`): told where the nuclei
+themselves are, the fine network would learn the capsule from that, not from the image.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bgpvs_wf.imaging.morphology import hull
 from bgpvs_wf.learning.case import FINE_CHANNELS
-from bgpvs_wf.learning.classes import VENTRICLE_CLASS, hull, is_nucleus
+from bgpvs_wf.learning.classes import VENTRICLE_CLASS, is_nucleus
 from bgpvs_wf.learning.sampling import sampler_grid, voxel_indices
 from bgpvs_wf.learning.views import COARSE_MM, FINE_MM, MODALITIES
 
@@ -89,8 +90,9 @@ def surroundings(nuclei: np.ndarray, ventricle: np.ndarray) -> Surroundings:
     shares = _coarse_shares(np.stack([nuclei, ventricle]))
     middle = round(frame_of(shares[0] >= _INSIDE).middle[0])
     for side in (shares[:, :middle], shares[:, middle:]):
-        filled = np.where(hull(side[0] >= _INSIDE), 1, side[0])
-        side[0] = np.maximum(side[0], filled - side[1])
+        nuclear, fluid = side
+        whole = hull(nuclear >= _INSIDE)
+        nuclear[whole] = np.maximum(nuclear, 1 - fluid)[whole]
     frame = frame_of(shares[0] >= _INSIDE)
     fine = Frame(frame.middle * _STEP + (_STEP - 1) / 2, frame.size * _STEP)
     return Surroundings(torch.from_numpy(shares), fine)

@@ -34,7 +34,7 @@ _ADVICE = (
 
 @dataclass(frozen=True)
 class HeadNuclei:
-    """Nuclei in the head at 2 mm: their hulls, see `bgpvs_wf.learning.classes.hull`."""
+    """Nuclei in the head at 2 mm: their hulls, see `bgpvs_wf.learning.classes.coarse_classes`."""
 
     mask: np.ndarray
     """bool, both sides."""

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
+from scipy.spatial import Delaunay
 from scipy.spatial.transform import Rotation
 
 from bgpvs_wf.imaging import morphology
@@ -137,3 +138,18 @@ def test_surface_is_the_rim():
     mask[1:6, 1:6, 1:6] = True
     assert morphology.surface(mask).sum() == 5**3 - 3**3
     assert morphology.surface(np.ones((3, 3, 3), bool)).sum() == 26
+
+
+@FAST
+@given(st.tuples(*[st.integers(3, 13)] * 3), st.integers(0, 1000), st.integers(1, 12))
+def test_a_hull_is_that_of_tetrahedra(shape, seed, few):
+    mask = np.zeros(shape, bool)
+    mask.flat[np.random.default_rng(seed).integers(0, mask.size, few)] = True
+    steps = 0.5 * np.concatenate([np.eye(3), -np.eye(3)])
+    points = (np.argwhere(mask)[:, None] + steps).reshape(-1, 3)
+    inside = Delaunay(points).find_simplex(np.argwhere(np.ones(shape))) >= 0
+    np.testing.assert_array_equal(morphology.hull(mask), inside.reshape(shape))
+
+
+def test_the_hull_of_nothing_is_empty():
+    assert not morphology.hull(np.zeros((3, 4, 5), bool)).any()

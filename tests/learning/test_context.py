@@ -13,18 +13,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
-from scipy.spatial import Delaunay
 from scipy.spatial.transform import Rotation
 from toy_cases import toy_case
 from toy_networks import toy_head, toy_model
 
 from bgpvs_wf.imaging.geometry import Grid, resample
+from bgpvs_wf.imaging.morphology import hull
 from bgpvs_wf.learning import context, examples, prediction
 from bgpvs_wf.learning.augmentation import AugmentationConfig
 from bgpvs_wf.learning.case import FINE_CHANNELS
-from bgpvs_wf.learning.classes import CONTEXT, VENTRICLE_CLASS, hull
+from bgpvs_wf.learning.classes import CONTEXT, VENTRICLE_CLASS
 from bgpvs_wf.learning.context import (
     Frame,
+    Surroundings,
     case_input,
     case_surroundings,
     frame_of,
@@ -85,14 +86,6 @@ def waves(places, mask, step=1):
     return np.stack([wave(angle) for angle in angles for wave in (np.sin, np.cos)])
 
 
-def hull_by_tetrahedra(mask):
-    if not mask.any():
-        return mask
-    steps = 0.5 * np.concatenate([np.eye(3), -np.eye(3)])
-    points = (np.argwhere(mask)[:, None] + steps).reshape(-1, 3)
-    return Delaunay(points).find_simplex(np.argwhere(mask | True)).reshape(mask.shape) >= 0
-
-
 def coarse_shares(nuclei, ventricle):
     """Return the shares of 2 mm voxels, the nuclei of each side filled, by NumPy and SciPy."""
     shares = []
@@ -103,7 +96,7 @@ def coarse_shares(nuclei, ventricle):
     found = shares[0] >= 0.5
     where = np.argwhere(found if found.any() else ~found)
     right = np.indices(found.shape)[0] >= round(where[:, 0].mean())
-    whole = hull_by_tetrahedra(found & right) & right | hull_by_tetrahedra(found & ~right) & ~right
+    whole = hull(found & right) & right | hull(found & ~right) & ~right
     shares[0] = np.where(whole, np.maximum(shares[0], 1 - shares[1]), shares[0])
     return shares
 
@@ -157,14 +150,6 @@ def test_the_capsule_is_not_told():
     np.testing.assert_allclose(told, given_context(nuclei, ventricle), atol=1e-5)
     assert told[NUCLEI][nuclei & gap].mean() > 0.8
     assert told[NUCLEI][ventricle].mean() < 0.3
-
-
-@given(shape=SHAPES, seed=st.integers(0, 1000), few=st.integers(1, 12))
-def test_a_hull_is_that_of_tetrahedra(shape, seed, few):
-    mask = np.zeros(shape, bool)
-    mask.flat[np.random.default_rng(seed).integers(0, mask.size, few)] = True
-    np.testing.assert_array_equal(hull(mask), hull_by_tetrahedra(mask))
-    assert not hull(mask & False).any()
 
 
 def test_waves_tell_how_far_it_is_from_the_middle():
@@ -253,6 +238,18 @@ def test_what_is_told_is_roughly_right(guesses, channel):
 def test_some_are_surer_than_others(guesses):
     unsure = [((one > 0.1) & (one < 0.9)).sum() for one in guesses[:, NUCLEI] if one.any()]
     assert max(unsure) > 1.5 * min(unsure)
+
+
+def test_the_same_share_is_told_more_or_less_surely():
+    told = Surroundings(torch.full((2, 4, 4, 4), 0.3), Frame(np.full(3, 8.0), np.full(3, 4.0)))
+    places = torch.full((5, 5, 5, 3), 8.0)
+    shares = [
+        rough_context(told, places, np.random.default_rng(seed))[NUCLEI].max().item()
+        for seed in SEEDS
+    ]
+    said = [share for share in shares if share]
+    assert max(said) > 4 * min(said)
+    assert max(said) < 0.4
 
 
 def test_the_waves_move_a_little(guesses):
