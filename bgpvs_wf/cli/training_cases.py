@@ -117,6 +117,11 @@ def _make(
     labels = None
     if cohort.labels == GIVEN:
         labels = given_labels(dataset.known_truth)
+        if not labels:
+            raise UsageError(
+                f"{dataset.known_truth} holds no labels; put them there as "
+                "sub-X[_ses-Y]_desc-bgpvs_dseg.nii.gz."
+            )
         known = {subject.label for subject in subjects}
         problems += [f"{label}: labels, but no scan" for label in labels if label not in known]
         subjects = [subject for subject in subjects if subject.label in labels]

@@ -40,7 +40,8 @@ def find_cases(folder: str | os.PathLike[str]) -> dict[Key, Files]:
     Parameters
     ----------
     folder : path-like
-        A BIDS derivative, or a folder with the files themselves. Hidden folders are left out.
+        A BIDS derivative, or a folder with the files themselves. Hidden folders are left out,
+        links to folders are followed.
 
     Returns
     -------
@@ -60,7 +61,14 @@ def find_cases(folder: str | os.PathLike[str]) -> dict[Key, Files]:
         ) from error
 
     found: dict[Key, dict[str, list[tuple[bool, Path]]]] = {}
-    for at, folders, names in os.walk(folder, onerror=fail):
+    seen: set[str] = set()
+    for at, folders, names in os.walk(folder, onerror=fail, followlinks=True):
+        # A link may lead to where the walk has been.
+        real = os.path.realpath(at)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             match = _NAME.match(name)
