@@ -216,6 +216,20 @@ def test_nothing_is_written_into_raw_data(tmp_path):
     assert [path.name for path in raw.iterdir()] == ["dataset_description.json"]
 
 
+def test_labels_that_are_not_there_are_named(tmp_path):
+    raw = tmp_path / "raw"
+    (raw / "sub-01" / "anat").mkdir(parents=True)
+    (raw / "dataset_description.json").write_text('{"Name": "raw", "BIDSVersion": "1.9.0"}')
+    (raw / "sub-01" / "anat" / "sub-01_T2w.nii.gz").write_bytes(b"not read before")
+    (tmp_path / "drawn").mkdir()
+    recipe = RECIPE[: RECIPE.index("[cohorts")] + (
+        '[cohorts.mine]\nbids_dir = "raw"\ntruth = "drawn"\n'
+    )
+    done = Site(tmp_path).train(recipe)
+    assert done.returncode == 2
+    assert f"{tmp_path}/drawn holds no labels; put them there as" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("count", "share", "expected"), [(10, 0.1, 1), (3, 0.1, 0), (4, 0.5, 2), (5, 0, 0), (1, 0.9, 1)]
 )

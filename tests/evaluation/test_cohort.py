@@ -179,6 +179,16 @@ def test_plain_names_come_first_and_hidden_folders_not_at_all(cohort):
     }
 
 
+def test_links_to_folders_are_followed_once(cohort):
+    cohort.save("m", "sub-01", cohort.labels())
+    start = cohort.root / "start"
+    start.mkdir()
+    (start / "link").symlink_to(cohort.root / "m")
+    (cohort.root / "m" / "back").symlink_to(start)
+    files = find_cases(start)["01", None]["desc-bgpvs_dseg"]
+    assert [path.name for path in files] == ["sub-01_desc-bgpvs_dseg.nii.gz"]
+
+
 def test_several_files_are_not_chosen_from(cohort):
     cohort.save("truth", "sub-01", cohort.labels())
     cohort.save("m", "sub-01_run-1", cohort.labels())
