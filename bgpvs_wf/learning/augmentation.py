@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bgpvs_wf.learning.sampling import sampler_grid, voxel_indices
+from bgpvs_wf.learning.sampling import sampler_grid, smooth_noise, voxel_indices
 from bgpvs_wf.learning.views import MODALITIES
 from bgpvs_wf.phantom.acquisition import move
 
@@ -25,12 +25,15 @@ class AugmentationConfig:
     """How much patches are changed; probabilities are of a patch."""
 
     turned: float = 0.6
-    """Probability that a patch is turned and scaled, which blurs it a little; the others are taken
-    voxel by voxel, as sharp as a network sees a scan when it is used."""
+    """Probability that a patch is turned, scaled and bent, which blurs it a little; the others are
+    taken voxel by voxel, as sharp as a network sees a scan when it is used."""
     rotation_deg: float = 15.0
     """Largest turn about each axis."""
     scaling: float = 0.15
     """Largest change of size, as a share."""
+    bending: float = 0.08
+    """Largest standard deviation of a smooth displacement along each axis, as a share of how far
+    it is from one bend to the next, a third of the patch."""
     contrast: float = 0.25
     """Probability of a painted random contrast, where all tissues are labelled."""
     intensity: float = 0.3
@@ -53,7 +56,7 @@ def sample_patch(
     *,
     flip: bool,
 ) -> dict[str, torch.Tensor]:
-    """Cut a turned and scaled patch in one interpolation.
+    """Cut a turned, scaled and bent patch in one interpolation.
 
     Parameters
     ----------
@@ -79,23 +82,25 @@ def sample_patch(
     from torch.nn import functional
 
     half = (np.array(size) - 1) / 2
+    matrix, bent = np.eye(3), None
     if rng.random() < config.turned:
-        matrix = _random_matrix(rng, config)
+        matrix, bent = _random_matrix(rng, config), _random_bend(rng, size, config)
     else:
-        matrix = np.eye(3)
         centre = np.floor(centre - half) + half
     if flip and rng.random() < 0.5:
         matrix[:, 0] *= -1
-    reach = np.abs(matrix) @ half + 1
-    shape = np.array(array.shape[1:])
-    # A patch wholly outside the array still needs a voxel to be cut from.
-    low = np.clip(np.floor(centre - reach).astype(int), 0, shape - 1)
-    high = np.clip(np.ceil(centre + reach).astype(int) + 1, low + 1, shape)
-    part = array[:, low[0] : high[0], low[1] : high[1], low[2] : high[2]]
-    source = torch.from_numpy(np.ascontiguousarray(part, np.float32))[None]
     offsets = voxel_indices(size) - torch.from_numpy(half.astype(np.float32))
     places = offsets @ torch.from_numpy(matrix.T.astype(np.float32))
     places += torch.from_numpy(centre.astype(np.float32))
+    if bent is not None:
+        places += bent
+    shape = np.array(array.shape[1:])
+    flat = places.reshape(-1, 3)
+    # A patch wholly outside the array still needs a voxel to be cut from.
+    low = np.clip(np.floor(flat.amin(0).numpy()).astype(int) - 1, 0, shape - 1)
+    high = np.clip(np.ceil(flat.amax(0).numpy()).astype(int) + 2, low + 1, shape)
+    part = array[:, low[0] : high[0], low[1] : high[1], low[2] : high[2]]
+    source = torch.from_numpy(np.ascontiguousarray(part, np.float32))[None]
     grid = sampler_grid(places - torch.from_numpy(low.astype(np.float32)), part.shape[1:])
     patch: dict[str, torch.Tensor] = {"place": places}
     for kinds, mode, beyond in (
@@ -119,6 +124,14 @@ def _random_matrix(rng: np.random.Generator, config: AugmentationConfig) -> np.n
     sizes = np.exp(config.scaling * (rng.uniform(-1, 1) + rng.uniform(-0.3, 0.3, 3)))
     turn = Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
     return np.asarray(turn @ np.diag(sizes))
+
+
+def _random_bend(
+    rng: np.random.Generator, size: tuple[int, int, int], config: AugmentationConfig
+) -> torch.Tensor:
+    """Draw a smooth displacement in voxels, shape (*size, 3)."""
+    largest = config.bending * float(np.mean(size)) / 3
+    return rng.uniform() * largest * smooth_noise(rng, 3, size).movedim(0, -1)
 
 
 def intensity_transforms(config: AugmentationConfig) -> Compose:

@@ -19,7 +19,7 @@ import numpy as np
 from bgpvs_wf.imaging.morphology import hull
 from bgpvs_wf.learning.case import FINE_CHANNELS
 from bgpvs_wf.learning.classes import VENTRICLE_CLASS, is_nucleus
-from bgpvs_wf.learning.sampling import sampler_grid, voxel_indices
+from bgpvs_wf.learning.sampling import sampler_grid, smooth_noise, voxel_indices
 from bgpvs_wf.learning.views import COARSE_MM, FINE_MM, MODALITIES
 
 if TYPE_CHECKING:
@@ -174,11 +174,11 @@ def rough_context(
     shares = told.shares**sharpness
     shares = shares / (shares + (1 - told.shares) ** sharpness)
     shares = shares * _tensor(rng.random(2) >= _ABSENT)[:, None, None, None]
-    bent = _BENT * _smooth(rng, 3, places.shape[:3]).movedim(0, -1)
+    bent = _BENT * smooth_noise(rng, 3, places.shape[:3]).movedim(0, -1)
     bent += _tensor(rng.normal(0, _SHIFT, 3))
     shares = _sampled(shares, places, bent)
     if rng.random() < _PATCHY:
-        shares = shares * (_smooth(rng, 1, shares.shape[1:])[0] + 1.2).clamp(0, 1)
+        shares = shares * (smooth_noise(rng, 1, shares.shape[1:])[0] + 1.2).clamp(0, 1)
     frame = told.frame
     wrong = Frame(
         frame.middle + frame.size * rng.normal(0, _FRAME_SHIFT, 3),
@@ -209,14 +209,6 @@ def _sampled(
 
     grid = sampler_grid((places + 0.5) / _STEP - 0.5 + bent, shares.shape[1:])
     return functional.grid_sample(shares[None], grid, "bilinear", "border", align_corners=False)[0]
-
-
-def _smooth(rng: np.random.Generator, channels: int, shape: tuple[int, ...]) -> torch.Tensor:
-    """Return smooth noise of about unit size, shape (channels, *shape)."""
-    from torch.nn import functional
-
-    noise = _tensor(rng.standard_normal((1, channels, 4, 4, 4)))
-    return functional.interpolate(noise, shape, mode="trilinear", align_corners=True)[0]
 
 
 def _tensor(values: np.ndarray) -> torch.Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     import torch
 
@@ -36,3 +38,19 @@ def sampler_grid(places: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
     count = torch.tensor(shape, dtype=torch.float32)
     # The sampler counts axes from the last to the first, from -1 to 1 at the outer faces.
     return ((2 * places + 1) / count - 1).flip(-1)[None]
+
+
+def smooth_noise(
+    rng: np.random.Generator, channels: int, shape: Sequence[int]
+) -> torch.Tensor:
+    """Return noise of about unit size that changes over a third of an array.
+
+    Returns
+    -------
+    Tensor of float32, shape (channels, *shape)
+    """
+    import torch
+    from torch.nn import functional
+
+    knots = torch.from_numpy(rng.standard_normal((1, channels, 4, 4, 4)).astype(np.float32))
+    return functional.interpolate(knots, tuple(shape), mode="trilinear", align_corners=True)[0]

@@ -17,7 +17,7 @@ from bgpvs_wf.learning.contrasts import random_contrast
 from bgpvs_wf.learning.examples import alter
 from bgpvs_wf.learning.tissues import TISSUES
 
-STILL = AugmentationConfig(rotation_deg=0, scaling=0)
+STILL = AugmentationConfig(rotation_deg=0, scaling=0, bending=0)
 QUIET = AugmentationConfig(intensity=0, motion=0, contrast=0, t2w_only=0, t1w_only=0)
 _MODES = {
     "T2w": (1, "nearest"),
@@ -44,15 +44,18 @@ def fine_array(shape=(15, 13, 14), seed=0):
     return array.astype(np.float16)
 
 
-def drawn_matrix(rng, config, flip):
-    """Return the matrix from offsets in a patch to offsets in the array."""
+def drawn_change(rng, config, size, flip):
+    """Return the matrix from offsets in a patch to offsets in the array, and a displacement."""
     assert rng.random() < config.turned
     angles = rng.uniform(-1, 1, 3) * config.rotation_deg
     whole = rng.uniform(-1, 1) * config.scaling
     scales = np.exp(whole + rng.uniform(-0.3, 0.3, 3) * config.scaling)
+    knots = rng.uniform() * config.bending * np.mean(size) / 3 * rng.standard_normal((3, 4, 4, 4))
     mirror = -1 if flip and rng.random() < 0.5 else 1
     turn = Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
-    return turn @ np.diag(scales) @ np.diag([mirror, 1, 1])
+    along = np.meshgrid(*(np.linspace(0, 3, n) for n in size), indexing="ij")
+    bent = np.stack([ndimage.map_coordinates(knot, along, order=1) for knot in knots])
+    return turn @ np.diag(scales) @ np.diag([mirror, 1, 1]), bent
 
 
 @given(
@@ -62,7 +65,7 @@ def drawn_matrix(rng, config, flip):
     flip=st.booleans(),
 )
 def test_a_patch_is_what_scipy_cuts(seed, centre, size, flip):
-    array, config = fine_array(), AugmentationConfig(turned=1, rotation_deg=40, scaling=0.4)
+    array, config = fine_array(), AugmentationConfig(turned=1, rotation_deg=40, scaling=0.4, bending=0.9)
     patch = sample_patch(
         array,
         FINE_CHANNELS,
@@ -72,9 +75,9 @@ def test_a_patch_is_what_scipy_cuts(seed, centre, size, flip):
         config,
         flip=flip,
     )
-    matrix = drawn_matrix(np.random.default_rng(seed), config, flip)
+    matrix, bent = drawn_change(np.random.default_rng(seed), config, size, flip)
     index = np.indices(size) - (np.array(size).reshape(3, 1, 1, 1) - 1) / 2
-    where = np.einsum("ij,j...->i...", matrix, index) + np.array(centre).reshape(3, 1, 1, 1)
+    where = np.einsum("ij,j...->i...", matrix, index) + np.array(centre).reshape(3, 1, 1, 1) + bent
     # At the same distance from two voxels either is the nearest.
     clear = (np.abs(where % 1 - 0.5) > 1e-4).all(axis=0)
     assert set(patch) == {"place", *FINE_CHANNELS}
