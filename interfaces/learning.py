@@ -168,14 +168,16 @@ class Relabel(HomeInterface):
     def _run_interface(self, runtime: Any) -> Any:
         import torch
 
-        from bgpvs_wf.learning.assessment import assess, evenly
+        from bgpvs_wf.learning.assessment import assess, calibrate, evenly
         from bgpvs_wf.learning.case import read_case
         from bgpvs_wf.learning.selftraining import relabel
 
         torch.set_num_threads(self.inputs.threads)
         member = _member(self.inputs.weights, self.inputs.networks)
         cases = [read_case(path) for path in self.inputs.cases]
-        threshold = assess([member], evenly(cases, LEARNT_CASES)).pvs_threshold
+        some = evenly(cases, LEARNT_CASES)
+        calibrate(member, some)
+        threshold = assess([member], some).pvs_threshold
         made = []
         for number, case in enumerate(cases):
             folder = Path(self.inputs.folder) / f"{number:05d}"
@@ -217,7 +219,7 @@ class Assemble(HomeInterface):
         import torch
 
         from bgpvs_wf.learning.assembly import write_model
-        from bgpvs_wf.learning.assessment import assess
+        from bgpvs_wf.learning.assessment import assess, calibrate
         from bgpvs_wf.learning.bundle import load_network, read_bundle
         from bgpvs_wf.learning.case import read_case
         from bgpvs_wf.learning.networks import NetworkConfig
@@ -229,6 +231,8 @@ class Assemble(HomeInterface):
         groups = [inputs.fine[i : i + count] for i in range(0, len(inputs.fine), count)]
         members = [_member(group, inputs.networks) for group in groups]
         cases = [read_case(path) for path in inputs.held_out or inputs.learnt]
+        for member in members:
+            calibrate(member, cases)
         assessment = assess(members, cases, inputs.usual_threshold)
         if not inputs.held_out:
             # What was learnt is no measure of accuracy.

@@ -1,13 +1,15 @@
-"""How good a model is on cases held out, and from which probability on a voxel is PVS."""
+"""How good a model is on cases held out, how sure it may be, and from where on a voxel is PVS."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from bgpvs_wf.learning.calibration import calibration_error, fit_line, follow_line, reliability
 from bgpvs_wf.learning.case import FINE_CHANNELS, TrainingCase
 from bgpvs_wf.learning.classes import BG_CLASSES
 from bgpvs_wf.learning.context import case_input
@@ -32,6 +34,8 @@ class Assessment:
     """The probability that gives the best Dice of all PVS voxels as one."""
     cases: pd.DataFrame
     """A row a case: `subject`, `bg_dice`, `pvs_dice`, `pvs_voxels_true`, `pvs_voxels`."""
+    calibration_error: float
+    """Of the probability of PVS in the basal ganglia, expected; NaN without cases."""
 
 
 def evenly(cases: Sequence[Case], count: int) -> list[Case]:
@@ -44,6 +48,17 @@ def evenly(cases: Sequence[Case], count: int) -> list[Case]:
     """
     step = max(-(-len(cases) // count), 1)
     return list(cases[::step])
+
+
+def calibrate(member: Member, cases: Sequence[TrainingCase]) -> None:
+    """Make a member's probabilities of PVS mean what they say, on labelled cases, in place.
+
+    Nothing is changed where the cases have no PVS.
+    """
+    probability, pvs = _voxels([_apply([member], case) for case in cases])
+    if pvs.any() and not pvs.all():
+        config, network = member[-1]
+        follow_line(network, config, *fit_line(probability, pvs))
 
 
 def assess(
@@ -67,7 +82,9 @@ def assess(
     threshold = usual_threshold
     if found and total[:, 1].any() and total[:, 2].any():
         threshold = THRESHOLDS[int((2 * total[:, 2] / total[:, :2].sum(axis=1)).argmax())]
-    return Assessment(threshold, _table(found, threshold))
+    voxels = _voxels(found)
+    error = calibration_error(reliability(*voxels)) if len(voxels[0]) else math.nan
+    return Assessment(threshold, _table(found, threshold), error)
 
 
 def score_cases(
@@ -102,6 +119,16 @@ def _apply(members: Sequence[Member], case: TrainingCase) -> _Found:
     known = (bg | true_bg) & (array["confidence"] > _SURE)
     return _Found(
         case.subject, bg[known], true_bg[known], shares["pvs"][0][known], array["pvs"][known] > 0
+    )
+
+
+def _voxels(found: Sequence[_Found]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the probabilities of PVS of all cases, and which voxels are PVS."""
+    if not found:
+        return np.zeros(0, np.float32), np.zeros(0, bool)
+    return (
+        np.concatenate([one.probability for one in found]),
+        np.concatenate([one.pvs for one in found]),
     )
 
 

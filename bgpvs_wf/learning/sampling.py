@@ -40,9 +40,7 @@ def sampler_grid(places: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
     return ((2 * places + 1) / count - 1).flip(-1)[None]
 
 
-def smooth_noise(
-    rng: np.random.Generator, channels: int, shape: Sequence[int]
-) -> torch.Tensor:
+def smooth_noise(rng: np.random.Generator, channels: int, shape: Sequence[int]) -> torch.Tensor:
     """Return noise of about unit size that changes over a third of an array.
 
     Returns

@@ -11,8 +11,9 @@ from toy_cases import toy_case
 
 from bgpvs_wf.learning import assessment, members, selftraining
 from bgpvs_wf.learning.assembly import model_card
-from bgpvs_wf.learning.assessment import THRESHOLDS, assess, score_cases
+from bgpvs_wf.learning.assessment import THRESHOLDS, assess, calibrate, score_cases
 from bgpvs_wf.learning.augmentation import AugmentationConfig
+from bgpvs_wf.learning.calibration import fit_line
 from bgpvs_wf.learning.case import FINE_CHANNELS, read_case, write_case
 from bgpvs_wf.learning.classes import BG_CLASSES, VENTRICLE_CLASS
 from bgpvs_wf.learning.context import case_input
@@ -115,6 +116,27 @@ def test_without_pvs_the_threshold_stays(tmp_path, answering):
     recipe = {"name": "n", "strategy": "anatomy", "cohorts": {"c": {"infants": "i", "labels": "l"}}}
     assert "None were held out" in model_card(recipe, nothing, 1)
     assert "| c | i | l |" in model_card(recipe, nothing, 1)
+
+
+@pytest.mark.parametrize("pvs", [True, False])
+def test_a_network_is_calibrated_where_there_are_pvs(tmp_path, answering, pvs):
+    cases = [toy_case(tmp_path / name, seed=i, pvs=pvs) for i, name in enumerate("ab")]
+    for seed, case in enumerate(cases):
+        answering(case, answers(case, seed, blur=0.2))
+    config = NetworkConfig(heads=("pvs",), filters=(2, 2, 2))
+    network = build_network(config)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    calibrate([(config, network)], cases)
+    last = "output_block.conv.conv."
+    changed = {n for n, value in network.state_dict().items() if not torch.equal(value, before[n])}
+    assert changed == ({f"{last}weight", f"{last}bias"} if pvs else set())
+    if pvs:
+        found = [assessment._apply([], case) for case in cases]
+        line = fit_line(
+            np.concatenate([f.probability for f in found]), np.concatenate([f.pvs for f in found])
+        )
+        expected = before[f"{last}weight"] * line[0]
+        torch.testing.assert_close(network.state_dict()[f"{last}weight"], expected)
 
 
 def test_a_model_gives_new_labels(case, tmp_path, answering):

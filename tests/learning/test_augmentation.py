@@ -65,7 +65,10 @@ def drawn_change(rng, config, size, flip):
     flip=st.booleans(),
 )
 def test_a_patch_is_what_scipy_cuts(seed, centre, size, flip):
-    array, config = fine_array(), AugmentationConfig(turned=1, rotation_deg=40, scaling=0.4, bending=0.9)
+    array, config = (
+        fine_array(),
+        AugmentationConfig(turned=1, rotation_deg=40, scaling=0.4, bending=0.9),
+    )
     patch = sample_patch(
         array,
         FINE_CHANNELS,

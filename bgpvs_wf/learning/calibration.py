@@ -1,0 +1,91 @@
+"""Probabilities of PVS that mean what they say.
+
+A network trained for overlap is too sure of itself: of the voxels that it gives a probability of
+0.9, fewer than nine in ten are PVS. A line in the logit mends that (Platt, Advances in Large Margin
+Classifiers, 1999; Guo et al., ICML 2017, doi 10.48550/arXiv.1706.04599). It goes into the weights
+of the last layer, so that whoever uses the network has calibrated probabilities.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import optimize, special
+
+from bgpvs_wf.learning.networks import NetworkConfig
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_EXTREME = 1e-6
+"""Probabilities nearer to 0 or 1 are taken for this."""
+_SLOPES = (0.05, 20.0)
+
+
+def fit_line(probability: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
+    """Return slope and offset of the line in the logit under which labels are the likeliest.
+
+    Parameters
+    ----------
+    probability : ndarray, shape (n,)
+    truth : ndarray of bool, shape (n,)
+        With both kinds in it.
+    """
+    logit = special.logit(np.clip(probability.astype(float), _EXTREME, 1 - _EXTREME))
+    sign = np.where(truth, 1.0, -1.0)
+
+    def loss(line: np.ndarray) -> tuple[float, np.ndarray]:
+        margin = sign * (line[0] * logit + line[1])
+        pull = -sign * special.expit(-margin) / len(logit)
+        return float(-special.log_expit(margin).mean()), np.array([pull @ logit, pull.sum()])
+
+    result = optimize.minimize(
+        loss, [1.0, 0.0], jac=True, method="L-BFGS-B", bounds=[_SLOPES, (None, None)]
+    )
+    return float(result.x[0]), float(result.x[1])
+
+
+def follow_line(network: Any, config: NetworkConfig, slope: float, offset: float) -> None:
+    """Change the last layer of a network so that its logits of PVS follow a line, in place."""
+    import torch
+
+    layer = network.output_block.conv.conv
+    channel = config.channels("pvs")
+    with torch.no_grad():
+        layer.weight[channel] *= slope
+        layer.bias[channel] = layer.bias[channel] * slope + offset
+
+
+def reliability(probability: np.ndarray, truth: np.ndarray, bins: int = 10) -> pd.DataFrame:
+    """Return how often voxels are PVS, by the probability they were given.
+
+    Parameters
+    ----------
+    probability : ndarray, shape (n,)
+    truth : ndarray of bool, shape (n,)
+    bins : int
+        Of equal width from 0 to 1.
+
+    Returns
+    -------
+    DataFrame
+        A row for each bin that is not empty: `voxels`, and the means `probability` and `share`
+        (of true ones).
+    """
+    import pandas as pd
+
+    number = np.minimum((probability * bins).astype(int), bins - 1)
+    voxels = np.bincount(number, minlength=bins)
+    there = voxels > 0
+    means = [
+        np.bincount(number, values, bins)[there] / voxels[there]
+        for values in (probability, truth.astype(float))
+    ]
+    return pd.DataFrame({"voxels": voxels[there], "probability": means[0], "share": means[1]})
+
+
+def calibration_error(table: pd.DataFrame) -> float:
+    """Return the expected calibration error of a table of `reliability` (Guo et al., 2017)."""
+    gap = (table["probability"] - table["share"]).abs()
+    return float((gap * table["voxels"]).sum() / table["voxels"].sum())
