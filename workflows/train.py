@@ -13,7 +13,7 @@ from bgpvs_wf.engine.preview import HASH_SETTINGS
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.interfaces.learning import LEARNT_CASES, Assemble, Relabel, Train
 from bgpvs_wf.learning.assessment import USUAL_THRESHOLD, evenly
-from bgpvs_wf.learning.bundle import find_model
+from bgpvs_wf.learning.bundle import Model, NetworkFile, find_model
 from bgpvs_wf.learning.networks import NetworkConfig
 from bgpvs_wf.learning.recipe import STRATEGIES, Recipe, to_mapping
 
@@ -108,13 +108,14 @@ class _Build:
     def coarse(self) -> Node:
         """Add the training of the coarse network."""
         coarse = self.recipe.coarse
-        return self._train(
-            "coarse",
-            NetworkConfig(heads=("coarse",), filters=coarse.filters),
-            steps=coarse.steps,
-            seed=self.recipe.seed,
-            batch=coarse.batch,
+        network = NetworkConfig(heads=("coarse",), filters=coarse.filters)
+        node = self._train(
+            "coarse", network, steps=coarse.steps, seed=self.recipe.seed, batch=coarse.batch
         )
+        if coarse.start:
+            model = find_model(coarse.start)
+            node.inputs.start = _weights_of(model, [model.coarse], network, "coarse.filters")
+        return node
 
     def member(self, number: int, networks: Sequence[NetworkConfig]) -> list[tuple[str, Node]]:
         """Add the trainings of a member of the ensemble; return them by name, the last round last.
@@ -137,7 +138,10 @@ class _Build:
                 if turn:
                     self.workflow.connect(before[place], "weights", node, "start")
                 elif fine.start:
-                    node.inputs.start = _start(fine.start, number, network)
+                    model = find_model(fine.start)
+                    files = model.fine[number % len(model.fine)]
+                    advice = "fine.filters and strategy"
+                    node.inputs.start = _weights_of(model, files, network, advice)
                 nodes.append((label, node))
             made += nodes
             if turn + 1 < rounds:
@@ -209,13 +213,14 @@ def _usual_threshold(recipe: Recipe) -> float:
     return USUAL_THRESHOLD
 
 
-def _start(name: str, member: int, network: NetworkConfig) -> str:
-    """Return the file of weights that a network of a member starts from."""
-    model = find_model(name)
-    for file in model.fine[member % len(model.fine)]:
+def _weights_of(
+    model: Model, files: Sequence[NetworkFile], network: NetworkConfig, settings: str
+) -> str:
+    """Return the file of weights that a network starts from."""
+    for file in files:
         if file.network == network:
             return str(model.folder / file.file)
     raise UsageError(
         f"The model {model.name} has no network with the heads {', '.join(network.heads)} and the "
-        f"filters {list(network.filters)} to start from; set fine.filters and strategy as it has."
+        f"filters {list(network.filters)} to start from; set {settings} as it has."
     )

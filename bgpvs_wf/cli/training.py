@@ -75,6 +75,7 @@ def _check(recipe: Recipe, out: Path, machine: Mapping[str, Any]) -> None:
         check_cohort(cohort.cohort, {"output": out, "work": machine["work_dir"]})
     for setting, name in (
         ("coarse.model", recipe.coarse.model),
+        ("coarse.start", recipe.coarse.start),
         ("fine.start", recipe.fine.start),
     ):
         try:

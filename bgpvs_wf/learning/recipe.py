@@ -44,6 +44,8 @@ class CoarseConfig:
 
     model: str = ""
     """Take the coarse network of this model, rather than training one."""
+    start: str = ""
+    """Start from the coarse weights of this model."""
     filters: tuple[int, ...] = (8, 16, 32, 64)
     steps: int = 2500
     batch: int = 1

@@ -10,6 +10,7 @@ import pytest
 from toy_networks import random_model, random_network
 
 from bgpvs_wf.errors import ModelError, UsageError
+from bgpvs_wf.learning.networks import NetworkConfig, build_network
 from bgpvs_wf.learning.recipe import read_recipe
 from bgpvs_wf.workflows.train import init_train_wf
 
@@ -36,11 +37,13 @@ SEPARATE = ["train_anatomy", "train_pvs"]
 def build(tmp_path):
     """Return a function that builds the workflow of a recipe of a strategy."""
 
-    def build(strategy="anatomy", *, coarse_model="", **fine):
+    def build(strategy="anatomy", *, coarse_model="", coarse_start="", **fine):
         path = tmp_path / "recipe.toml"
         path.write_text(RECIPE.replace("STRATEGY", strategy))
         recipe = read_recipe(path)
-        changed = dataclasses.replace(recipe.coarse, model=str(coarse_model))
+        changed = dataclasses.replace(
+            recipe.coarse, model=str(coarse_model), start=str(coarse_start)
+        )
         recipe = dataclasses.replace(
             recipe, coarse=changed, fine=dataclasses.replace(recipe.fine, **fine)
         )
@@ -190,6 +193,16 @@ def test_weights_to_start_from(build, tmp_path):
     for strategy, filters in (("anatomy", (4, 8, 8)), ("separate", (4, 8, 16))):
         with pytest.raises(UsageError, match=r"to start from; set fine\.filters and strategy"):
             build(strategy, start=str(separate.folder), filters=filters)
+
+
+def test_coarse_weights_to_start_from(build, tmp_path):
+    model = random_model(tmp_path / "model", coarse=random_network("coarse"))
+    start = build(coarse_start=model.folder).get_node("train_coarse").inputs.start
+    assert Path(start) == model.folder / "models" / "coarse.pt"
+    network = NetworkConfig(heads=("coarse",), filters=(4, 8, 16))
+    other = random_model(tmp_path / "other", coarse=(network, build_network(network).state_dict()))
+    with pytest.raises(UsageError, match=r"to start from; set coarse\.filters as it has"):
+        build(coarse_start=other.folder)
 
 
 def test_the_same_recipe_is_the_same_hash_wherever_it_stands(build):
