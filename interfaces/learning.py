@@ -236,7 +236,8 @@ class Assemble(HomeInterface):
         assessment = assess(members, cases, inputs.usual_threshold)
         if not inputs.held_out:
             # What was learnt is no measure of accuracy.
-            assessment = dataclasses.replace(assessment, cases=assessment.cases.iloc[:0])
+            nothing = assessment.cases.iloc[:0]
+            assessment = dataclasses.replace(assessment, cases=nothing, volume_margin=None)
         if isdefined(inputs.coarse):
             config = NetworkConfig(**inputs.coarse_network)
             coarse = (config, torch.load(inputs.coarse, map_location="cpu", weights_only=True))

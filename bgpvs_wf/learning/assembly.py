@@ -60,6 +60,7 @@ def write_model(
         coarse=coarse,
         fine=[[(config, network.state_dict()) for config, network in m] for m in members],
         pvs_threshold=assessment.pvs_threshold,
+        volume_margin=assessment.volume_margin,
         card=model_card(recipe, assessment, n_cases),
         facts={"data_source": ", ".join(recipe["cohorts"])},
         caution=recipe.get("caution", ""),

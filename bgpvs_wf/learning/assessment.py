@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from bgpvs_wf.learning.calibration import calibration_error, fit_line, follow_line, reliability
+from bgpvs_wf.learning.calibration import (
+    calibration_error,
+    fit_line,
+    follow_line,
+    reliability,
+    volume_margin,
+)
 from bgpvs_wf.learning.case import FINE_CHANNELS, TrainingCase
 from bgpvs_wf.learning.classes import BG_CLASSES
 from bgpvs_wf.learning.context import case_input
@@ -36,6 +42,8 @@ class Assessment:
     """A row a case: `subject`, `bg_dice`, `pvs_dice`, `pvs_voxels_true`, `pvs_voxels`."""
     calibration_error: float
     """Of the probability of PVS in the basal ganglia, expected; NaN without cases."""
+    volume_margin: float | None
+    """See `bgpvs_wf.learning.calibration.volume_margin`."""
 
 
 def evenly(cases: Sequence[Case], count: int) -> list[Case]:
@@ -84,7 +92,8 @@ def assess(
         threshold = THRESHOLDS[int((2 * total[:, 2] / total[:, :2].sum(axis=1)).argmax())]
     voxels = _voxels(found)
     error = calibration_error(reliability(*voxels)) if len(voxels[0]) else math.nan
-    return Assessment(threshold, _table(found, threshold), error)
+    margin = volume_margin([(one.probability, one.pvs) for one in found], threshold)
+    return Assessment(threshold, _table(found, threshold), error, margin)
 
 
 def score_cases(

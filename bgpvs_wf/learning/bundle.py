@@ -54,14 +54,17 @@ class Model:
     """Members of an ensemble; the heads of a member's networks together are anatomy and pvs."""
     pvs_threshold: float
     """Probability from which on a voxel is PVS."""
+    volume_margin: float | None = None
+    """How far, in the logit, it is moved for an interval of volumes of PVS; None is no interval."""
     caution: str = ""
     """What everybody who uses it must know; it stands on top of each subject's page."""
 
     @property
     def checksum(self) -> str:
-        """SHA-256 of all weights and the threshold: the same results come from the same one."""
+        """SHA-256 of all weights and thresholds: the same results come from the same one."""
         weights = [self.coarse.sha256, [[one.sha256 for one in m] for m in self.fine]]
-        return hashlib.sha256(json.dumps([*weights, self.pvs_threshold]).encode()).hexdigest()
+        content = json.dumps([*weights, self.pvs_threshold, self.volume_margin])
+        return hashlib.sha256(content.encode()).hexdigest()
 
     @property
     def label(self) -> str:
@@ -142,6 +145,7 @@ def read_bundle(path: str | Path) -> Model:
             coarse=_network_file(section["coarse"]),
             fine=tuple(tuple(map(_network_file, member)) for member in section["fine"]),
             pvs_threshold=float(section["pvs_threshold"]),
+            volume_margin=_optional_number(section.get("volume_margin")),
             caution=str(section.get("caution", "")),
         )
         _check_parts(
@@ -167,6 +171,7 @@ def write_bundle(
     pvs_threshold: float,
     card: str,
     facts: Mapping[str, Any],
+    volume_margin: float | None = None,
     caution: str = "",
     fill: Callable[[Path], None] | None = None,
 ) -> Model:
@@ -185,6 +190,7 @@ def write_bundle(
     facts : mapping
         Fields of MONAI's metadata, over those filled in here: version, changelog, description,
         data_source, intended_use, eval_metrics, ...
+    volume_margin : float, optional
     caution : str
         See `Model`.
     fill : callable, optional
@@ -220,6 +226,7 @@ def write_bundle(
             "name": name,
             "strategy": strategy,
             "pvs_threshold": float(pvs_threshold),
+            "volume_margin": volume_margin,
             "caution": caution,
             "coarse": save("coarse", coarse),
             "fine": [
@@ -289,6 +296,10 @@ def _checked(model: Model, file: NetworkFile) -> bytes:
 
 def _advice(model: Model) -> str:
     return f"take the model {model.folder} from its source again"
+
+
+def _optional_number(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def _network_file(entry: Mapping[str, Any]) -> NetworkFile:

@@ -16,6 +16,7 @@ from bgpvs_wf.errors import BadImageError, BadLabelsError
 from bgpvs_wf.imaging.geometry import Grid, resample, voxel_sizes, voxel_volume
 from bgpvs_wf.learning.back import to_own_grid
 from bgpvs_wf.learning.bundle import Model, load_network
+from bgpvs_wf.learning.calibration import COVERAGE, moved_thresholds
 from bgpvs_wf.learning.classes import BG_CLASSES, THALAMUS_CLASS, anatomy_labels
 from bgpvs_wf.learning.context import given_context
 from bgpvs_wf.learning.inference import choose_device
@@ -240,8 +241,18 @@ def _finished(
             **record,
             "bg_volume_mm3": round(float((bg | pvs).sum() * volume), 3),
             "pvs_volume_mm3": round(float(pvs.sum() * volume), 3),
+            **_volume_interval(model, pvs_share, volume),
         },
     )
+
+
+def _volume_interval(model: Model, pvs_share: np.ndarray, voxel_mm3: float) -> dict[str, Any]:
+    """Return the interval of the volume of PVS for the record, least and largest, in mm3."""
+    if model.volume_margin is None:
+        return {}
+    lower, higher = moved_thresholds(model.pvs_threshold, model.volume_margin)
+    ends = [round(float((pvs_share >= t).sum() * voxel_mm3), 3) for t in (higher, lower)]
+    return {f"pvs_volume_{round(100 * COVERAGE)}_percent_interval_mm3": ends}
 
 
 def uncertainty(bg: np.ndarray, pvs: np.ndarray) -> np.ndarray:

@@ -75,12 +75,14 @@ def test_the_same_weights_give_the_same_files(model, tmp_path):
 def test_the_checksum_is_that_of_what_changes_results(model, tmp_path):
     others = {
         "threshold": {"pvs_threshold": 0.4},
+        "margin": {"volume_margin": 0.4},
         "coarse": {"coarse": random_network("coarse", seed=1)},
         "fine": {"fine": [[random_network("anatomy", "pvs", seed=1)]]},
         "members": {"fine": [[random_network("anatomy", "pvs")]] * 2},
     }
     sums = [random_model(tmp_path / name, **change).checksum for name, change in others.items()]
-    assert len({model.checksum, *sums}) == 5
+    assert len({model.checksum, *sums}) == 6
+    assert read_bundle(tmp_path / "margin").volume_margin == 0.4
     renamed = random_model(tmp_path / "renamed", name="other", card="x", facts={"version": "2"})
     assert renamed.checksum == model.checksum
 

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy import special
 from toy_networks import Toy, random_model, random_network, toy_head, toy_model
 
 from bgpvs_wf.errors import BadImageError, BadLabelsError, ModelError, UsageError
@@ -109,6 +110,18 @@ def test_maps_agree_with_each_other(found, toy, model):
     assert found.uncertainty[0, 0, 0] < 1e-3
     edge = found.uncertainty > 0.5
     assert edge.sum() < 0.05 * edge.size
+
+
+def test_the_volume_has_an_interval_where_the_model_has_one(model, toy, found):
+    key = "pvs_volume_90_percent_interval_mm3"
+    assert key not in found.record
+    told = _predict(dataclasses.replace(model, volume_margin=2.0), toy)
+    low, high = told.record[key]
+    volume = np.prod(np.linalg.norm(toy.affine[:3, :3], axis=0))
+    lower, higher = special.expit(special.logit(model.pvs_threshold) + np.array([-2.0, 2.0]))
+    share = told.pvs_probability
+    assert (low, high) == pytest.approx([(share >= t).sum() * volume for t in (higher, lower)])
+    assert low <= told.record["pvs_volume_mm3"] <= high
 
 
 @settings(max_examples=5)
