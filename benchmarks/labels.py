@@ -141,6 +141,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
         for column, line in (("bg_dice", "--"), ("pvs_dice", "-")):
             label = f"{'from the box' if start == 'box' else 'from scratch'}, {column[:-5].upper()}"
             axes.plot(part["labelled"], part[column], line, color=colour, marker="o", label=label)
+    axes.set_xticks(sorted(set(table["labelled"])))
     axes.set_xlabel("Labelled subjects")
     axes.set_ylabel("Dice")
     axes.set_ylim(0, 1)

@@ -1,0 +1,89 @@
+"""What the probability of PVS and the interval of their volume are worth, on scans of known truth.
+
+    python benchmarks/calibration.py COMPARISON [--strategy model] [--model infant]
+
+COMPARISON is where `bgpvs-wf compare` (benchmarks/model.toml) put its results. For each cohort:
+the expected calibration error of the probability in the basal ganglia, true or found, and the share
+of scans whose true volume is in the interval. Writes `reliability.svg` there.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+
+from bgpvs_wf.evaluation.cases import BGPVS, IGNORE, OCCUPANCY, find_cases
+from bgpvs_wf.learning.bundle import Model, find_model
+from bgpvs_wf.learning.calibration import calibration_error, moved_thresholds, reliability
+
+
+def main() -> None:
+    """Print a row for each cohort; draw the reliability."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("comparison", type=Path)
+    parser.add_argument("--strategy", default="model")
+    parser.add_argument("--model", default="infant")
+    options = parser.parse_args()
+    model = find_model(options.model)
+    rows, curves = [], {}
+    for folder in sorted(options.comparison.glob(f"*/{options.strategy}")):
+        scans = read_scans(folder.parent / "bids" / "derivatives" / "truth", folder)
+        name = folder.parent.name
+        probability, truth = (np.concatenate(parts) for parts in zip(*scans, strict=True))
+        curves[name] = reliability(probability, truth)
+        rows.append([name, len(scans), calibration_error(curves[name]), *coverage(scans, model)])
+    columns = ["cohort", "scans", "calibration_error", "covered", "relative_width"]
+    print(pd.DataFrame(rows, columns=columns).round(3).to_string(index=False))
+    draw(curves, options.comparison / "reliability.svg")
+
+
+def read_scans(truth: Path, found: Path) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return probability and truth of the voxels in the basal ganglia, for each scan."""
+    known, scans = find_cases(truth), []
+    for key, files in find_cases(found).items():
+        read = {
+            "true": known[key][BGPVS][0],
+            "found": files[BGPVS][0],
+            "share": files[OCCUPANCY][0],
+            **({"ignore": known[key][IGNORE][0]} if IGNORE in known[key] else {}),
+        }
+        arrays = {name: np.asarray(nib.load(path).dataobj) for name, path in read.items()}
+        kept = (arrays["true"] > 0) | (arrays["found"] > 0)
+        if "ignore" in arrays:
+            kept &= arrays["ignore"] == 0
+        scans.append((arrays["share"][kept].astype(float), arrays["true"][kept] == 2))
+    return scans
+
+
+def coverage(scans: list[tuple[np.ndarray, np.ndarray]], model: Model) -> tuple[float, float]:
+    """Return the share of scans in their interval, and its mean width over the true volume."""
+    if model.volume_margin is None:
+        return np.nan, np.nan
+    lower, higher = moved_thresholds(model.pvs_threshold, model.volume_margin)
+    ends = [((share >= higher).sum(), (share >= lower).sum()) for share, _ in scans]
+    true = [truth.sum() for _, truth in scans]
+    held = [low <= number <= high for (low, high), number in zip(ends, true, strict=True)]
+    widths = [(high - low) / number for (low, high), number in zip(ends, true, strict=True)]
+    return float(np.mean(held)), float(np.mean(widths))
+
+
+def draw(curves: dict[str, pd.DataFrame], path: Path) -> None:
+    """Draw how often voxels are PVS by their probability."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+    for name, curve in curves.items():
+        axes.plot(curve["probability"], curve["share"], marker="o", markersize=4, label=name)
+    axes.set(xlabel="Probability of PVS", ylabel="Share of voxels that are PVS", aspect="equal")
+    axes.legend(frameon=False)
+    figure.savefig(path)
+
+
+if __name__ == "__main__":
+    main()
