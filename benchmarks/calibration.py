@@ -3,8 +3,9 @@
     python benchmarks/calibration.py COMPARISON [--strategy model] [--model infant]
 
 COMPARISON is where `bgpvs-wf compare` (benchmarks/model.toml) put its results. For each cohort:
-the expected calibration error of the probability in the basal ganglia, true or found, and the share
-of scans whose true volume is in the interval. Writes `reliability.svg` there.
+the expected calibration error of the probability in the basal ganglia, true or found (where it is
+0.1 or more), and the share of scans whose true volume is in the interval. Writes
+`reliability.svg` there.
 """
 
 from __future__ import annotations
@@ -60,15 +61,14 @@ def read_scans(truth: Path, found: Path) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def coverage(scans: list[tuple[np.ndarray, np.ndarray]], model: Model) -> tuple[float, float]:
-    """Return the share of scans in their interval, and its mean width over the true volume."""
+    """Return the share of scans in their interval, and all widths over all true volumes."""
     if model.volume_margin is None:
         return np.nan, np.nan
     lower, higher = moved_thresholds(model.pvs_threshold, model.volume_margin)
     ends = [((share >= higher).sum(), (share >= lower).sum()) for share, _ in scans]
     true = [truth.sum() for _, truth in scans]
     held = [low <= number <= high for (low, high), number in zip(ends, true, strict=True)]
-    widths = [(high - low) / number for (low, high), number in zip(ends, true, strict=True)]
-    return float(np.mean(held)), float(np.mean(widths))
+    return float(np.mean(held)), float(sum(high - low for low, high in ends) / sum(true))
 
 
 def draw(curves: dict[str, pd.DataFrame], path: Path) -> None:

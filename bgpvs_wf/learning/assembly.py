@@ -100,7 +100,7 @@ def model_card(recipe: Mapping[str, Any], assessment: Assessment, n_cases: int) 
             f"{len(cases)} scans of the same cohorts; nuclei placed roughly, on the network's",
             f"grid, labels as learnt: Dice of the BG {_spread(cases['bg_dice'])}, of PVS",
             f"{_spread(cases['pvs_dice'])} (mean, standard deviation). The probability of PVS was",
-            "calibrated on them; its expected calibration error there is",
+            "calibrated on them; its expected calibration error there, from 0.1 on, is",
             f"{assessment.calibration_error:.3f}.",
         ]
     lines += [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -41,7 +40,7 @@ class Assessment:
     cases: pd.DataFrame
     """A row a case: `subject`, `bg_dice`, `pvs_dice`, `pvs_voxels_true`, `pvs_voxels`."""
     calibration_error: float
-    """Of the probability of PVS in the basal ganglia, expected; NaN without cases."""
+    """Of the probability of PVS, see `bgpvs_wf.learning.calibration.calibration_error`."""
     volume_margin: float | None
     """See `bgpvs_wf.learning.calibration.volume_margin`."""
 
@@ -90,8 +89,7 @@ def assess(
     threshold = usual_threshold
     if found and total[:, 1].any() and total[:, 2].any():
         threshold = THRESHOLDS[int((2 * total[:, 2] / total[:, :2].sum(axis=1)).argmax())]
-    voxels = _voxels(found)
-    error = calibration_error(reliability(*voxels)) if len(voxels[0]) else math.nan
+    error = calibration_error(reliability(*_voxels(found)))
     margin = volume_margin([(one.probability, one.pvs) for one in found], threshold)
     return Assessment(threshold, _table(found, threshold), error, margin)
 

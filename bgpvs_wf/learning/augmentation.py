@@ -82,7 +82,7 @@ def sample_patch(
     from torch.nn import functional
 
     half = (np.array(size) - 1) / 2
-    matrix, bent = np.eye(3), None
+    matrix, bent = np.eye(3), torch.zeros(3)
     if rng.random() < config.turned:
         matrix, bent = _random_matrix(rng, config), _random_bend(rng, size, config)
     else:
@@ -92,8 +92,7 @@ def sample_patch(
     offsets = voxel_indices(size) - torch.from_numpy(half.astype(np.float32))
     places = offsets @ torch.from_numpy(matrix.T.astype(np.float32))
     places += torch.from_numpy(centre.astype(np.float32))
-    if bent is not None:
-        places += bent
+    places += bent
     shape = np.array(array.shape[1:])
     flat = places.reshape(-1, 3)
     # A patch wholly outside the array still needs a voxel to be cut from.

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from bgpvs_wf.learning.networks import NetworkConfig
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _EXTREME = 1e-6
 """Probabilities nearer to 0 or 1 are taken for this."""
 _ROUNDING = 1e-5
+_TOLD = 0.1
 _SLOPES = (0.05, 20.0)
 COVERAGE = 0.9
 """Share of the scans whose true volume of PVS the interval is to hold (chosen)."""
@@ -37,6 +38,8 @@ def fit_line(probability: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     truth : ndarray of bool, shape (n,)
         With both kinds in it.
     """
+    from scipy import optimize
+
     logit = _logit(probability)
     sign = np.where(truth, 1.0, -1.0)
 
@@ -91,9 +94,16 @@ def reliability(probability: np.ndarray, truth: np.ndarray, bins: int = 10) -> p
 
 
 def calibration_error(table: pd.DataFrame) -> float:
-    """Return the expected calibration error of a table of `reliability` (Guo et al., 2017)."""
-    gap = (table["probability"] - table["share"]).abs()
-    return float((gap * table["voxels"]).sum() / table["voxels"].sum())
+    """Return the expected calibration error of a table of `reliability` (Guo et al., 2017).
+
+    It is that of voxels with a probability of 0.1 or more, NaN if there are none: nearly all others
+    are far from any PVS, and beside them no error would be seen.
+    """
+    told = table[table["probability"] >= _TOLD]
+    if told.empty:
+        return math.nan
+    gap = (told["probability"] - told["share"]).abs()
+    return float((gap * told["voxels"]).sum() / told["voxels"].sum())
 
 
 def volume_margin(cases: Sequence[tuple[np.ndarray, np.ndarray]], threshold: float) -> float | None:

@@ -224,6 +224,8 @@ def check_recipe(recipe: Recipe) -> None:
         most = 180 if name == "rotation_deg" else 1
         if not 0 <= value <= most:
             raise UsageError(f"augmentation.{name} is {value:g}; give 0 to {most}.")
+    if recipe.coarse.model and recipe.coarse.start:
+        raise UsageError("coarse.start is not used with coarse.model; give one of the two.")
     for name, filters in (("coarse", recipe.coarse.filters), ("fine", recipe.fine.filters)):
         # The networks' windows can be halved four times.
         if not 3 <= len(filters) <= 5 or min(filters) < 1:

@@ -70,6 +70,17 @@ def test_reliability_is_that_of_scikit_learn():
     assert table["voxels"].sum() == len(truth)
 
 
+def test_voxels_far_from_any_pvs_hide_no_error():
+    probability, truth = overconfident(5, 0.4, -1)
+    nothing = np.zeros(100_000)
+    alone = calibration_error(reliability(probability, truth))
+    among = calibration_error(
+        reliability(np.append(probability, nothing), np.append(truth, nothing > 0))
+    )
+    assert among == pytest.approx(alone)
+    assert np.isnan(calibration_error(reliability(nothing, nothing > 0)))
+
+
 def test_the_error_falls_when_a_network_is_calibrated():
     probability, truth = overconfident(5, 0.4, -1, 30_000)
     slope, offset = fit_line(probability, truth)

@@ -119,6 +119,7 @@ def test_a_cohort_has_the_labels_of_the_strategy(tmp_path, strategy):
         ("[coarse]\nsteps = 5", "[coarse]\nsteps = 0", "coarse.steps is 0; give 1 or more"),
         ("[coarse]", "[coarse]\nbatch = 0", "coarse.batch is 0"),
         ("[coarse]", "[coarse]\nfilters = [4, 8]", "coarse.filters is [4, 8]; give three to five"),
+        ("[coarse]", '[coarse]\nmodel = "a"\nstart = "b"', "start is not used with coarse.model"),
         ("filters = [4, 8, 8]", "filters = [4]", "fine.filters is [4]; give three to five"),
         ("filters = [4, 8, 8]", "filters = [4, 8, 0]", "fine.filters is [4, 8, 0]"),
         ("filters = [4, 8, 8]", "filters = [1, 1, 1, 1, 1, 1]", "give three to five"),
