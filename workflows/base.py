@@ -162,6 +162,8 @@ def _add_prediction(
         workflow.connect(anatomy, "outputnode.dseg", predict, "inputnode.anatomy")
     for key, name in (("pvs_probability", "pvs_probseg"), ("uncertainty", "uncertainty_probseg")):
         workflow.connect(predict, f"outputnode.{key}", sink, f"inputnode.{name}")
+    if not config.needs_anatomy:
+        workflow.connect(predict, "outputnode.header_note", sink, "inputnode.header_note")
     return predict
 
 

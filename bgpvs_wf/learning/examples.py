@@ -20,7 +20,7 @@ from bgpvs_wf.learning.augmentation import (
     sample_patch,
 )
 from bgpvs_wf.learning.case import COARSE_CHANNELS, FINE_CHANNELS, TrainingCase
-from bgpvs_wf.learning.classes import LEFT_NUCLEI
+from bgpvs_wf.learning.classes import BRAIN, LEFT_NUCLEI
 from bgpvs_wf.learning.context import Surroundings, case_surroundings, rough_context
 from bgpvs_wf.learning.contrasts import random_contrast
 from bgpvs_wf.learning.masking import mask_to_bg
@@ -36,6 +36,8 @@ _JITTER = 0.25
 _COARSE_JITTER = 0.12
 _CUT, _MOST_LEFT_VOXELS = 0.4, 12
 """Share of heads cut off beneath the nuclei, and how many slices of 2 mm are left at most."""
+_TURNED = 0.2
+"""Share of heads that lie the wrong way by half a turn: nothing is to be found in them."""
 
 
 @dataclass
@@ -146,6 +148,8 @@ class CoarseExamples:
         classes = patch["classes"].long()
         if rng.random() < _CUT:
             cut_off(image, classes, rng)
+        if rng.random() < _TURNED:
+            image, classes = turn_head(image, classes, rng)
         return {
             "image": alter(image, case.present, rng, self.augmentation, COARSE_MM),
             "classes": classes,
@@ -172,6 +176,28 @@ def cut_off(image: torch.Tensor, classes: torch.Tensor, rng: np.random.Generator
     for channel in image:
         channel[..., :end] = channel.min()
     classes[..., :end] = 0
+
+
+def turn_head(
+    image: torch.Tensor, classes: torch.Tensor, rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Turn a head by half a turn about some axis, and call its nuclei brain.
+
+    Headers exist that are wrong by half a turn. A network that finds nuclei in a head the right way
+    round only tells them; see `bgpvs_wf.learning.nuclei.find_nuclei`.
+
+    Parameters
+    ----------
+    image : Tensor, shape (2, x, y, z)
+    classes : Tensor, shape (x, y, z)
+        Of the coarse network.
+    rng : Generator
+    """
+    kept = int(rng.integers(3))
+    axes = [axis for axis in range(3) if axis != kept]
+    turned = classes.flip(axes)
+    turned[turned >= LEFT_NUCLEI] = BRAIN
+    return image.flip([axis + 1 for axis in axes]), turned
 
 
 def alter(

@@ -10,8 +10,9 @@ import numpy as np
 from scipy import ndimage
 
 from bgpvs_wf.anatomy.labels import NUCLEI
+from bgpvs_wf.anatomy.starts import TURNS
 from bgpvs_wf.errors import BadImageError
-from bgpvs_wf.imaging.geometry import Grid, resample
+from bgpvs_wf.imaging.geometry import Grid, resample, voxel_volume
 from bgpvs_wf.imaging.morphology import nearest_label
 from bgpvs_wf.learning.bundle import Model, load_network
 from bgpvs_wf.learning.classes import LEFT_NUCLEI, RIGHT_NUCLEI, VENTRICLE
@@ -26,6 +27,8 @@ KEPT_SHARE = 0.1
 """Parts of a nucleus that have less than this share of its largest one are dropped (chosen)."""
 _SURE = 0.1
 """Less probability of nuclei on either side than this does not tell the side (chosen)."""
+_BELIEVED_MM3 = 2000.0
+"""Least volume of either side's nuclei that is believed (chosen: at 31 weeks the hull has 7000)."""
 _ADVICE = (
     "check that it shows an infant's head and its header the right sides, or give the nuclei "
     "with --anatomy derivatives or --anatomy atlas."
@@ -60,8 +63,11 @@ class HeadNuclei:
         return resample(self.sidedness, self.grid.affine, grid) > 0
 
 
-def find_nuclei(scan: Scan, model: Model, device: torch.device) -> HeadNuclei:
-    """Find the nuclei in the head.
+def find_head(scan: Scan, model: Model, device: torch.device) -> tuple[Scan, HeadNuclei, str]:
+    """Find the nuclei in the head, whichever way up the header says it is.
+
+    The coarse network learns to find nothing in heads that are wrong by half a turn. Where it
+    finds too little as the header says, the three other ways are tried.
 
     Parameters
     ----------
@@ -69,15 +75,52 @@ def find_nuclei(scan: Scan, model: Model, device: torch.device) -> HeadNuclei:
     model : Model
     device : device
 
+    Returns
+    -------
+    scan : Scan
+        As the anatomy says it lies.
+    nuclei : HeadNuclei
+    note : str
+        Empty, or how the header contradicts the anatomy.
+
     Raises
     ------
     BadImageError
         If there are none, or none on a side.
     """
+    shares, grid = _coarse_shares(scan, model, device)
+    if _least_side(shares, grid) < _BELIEVED_MM3:
+        for axis in range(3):
+            turned = scan.turned(axis)
+            there, turned_grid = _coarse_shares(turned, model, device)
+            if _least_side(there, turned_grid) >= _BELIEVED_MM3:
+                note = (
+                    f"The header contradicts the anatomy: nuclei are found when the head is "
+                    f"{TURNS[axis + 1]} by 180 degrees, and none as it is. Sides follow the "
+                    "anatomy here, not the header; a mirrored image cannot be told from a turned "
+                    "one: correct the file."
+                )
+                return turned, _head_nuclei(there, turned_grid), note
+    return scan, _head_nuclei(shares, grid), ""
+
+
+def _coarse_shares(scan: Scan, model: Model, device: torch.device) -> tuple[np.ndarray, Grid]:
     images, grid = scan.coarse()
     network = load_network(model, model.coarse, device)
     # No mirror images: the classes have sides.
-    shares = apply_network(network, model.coarse.network, images, WINDOWS["coarse"])["coarse"]
+    found = apply_network(network, model.coarse.network, images, WINDOWS["coarse"])
+    return found["coarse"], grid
+
+
+def _least_side(shares: np.ndarray, grid: Grid) -> float:
+    """Return the volume of the nuclei on the side that has less of them, mm3."""
+    classes = shares.argmax(axis=0)
+    return min(int((classes == n).sum()) for n in (LEFT_NUCLEI, RIGHT_NUCLEI)) * voxel_volume(
+        grid.affine
+    )
+
+
+def _head_nuclei(shares: np.ndarray, grid: Grid) -> HeadNuclei:
     classes = shares.argmax(axis=0)
     sides = np.zeros(classes.shape, np.uint8)
     for number in (LEFT_NUCLEI, RIGHT_NUCLEI):

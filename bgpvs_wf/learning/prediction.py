@@ -21,7 +21,7 @@ from bgpvs_wf.learning.classes import BG_CLASSES, THALAMUS_CLASS, anatomy_labels
 from bgpvs_wf.learning.context import given_context
 from bgpvs_wf.learning.inference import choose_device
 from bgpvs_wf.learning.members import apply_ensemble
-from bgpvs_wf.learning.nuclei import HeadNuclei, find_nuclei, tidy_nuclei
+from bgpvs_wf.learning.nuclei import HeadNuclei, find_head, tidy_nuclei
 from bgpvs_wf.learning.views import MODALITIES, Box, Scan, canonical, part_of, to_home
 from bgpvs_wf.pseudolabels.region import bg_mask, nuclei_mask, with_gaps, with_tubes
 
@@ -47,6 +47,8 @@ class Prediction:
     """float32: entropy of rest, basal ganglia and PVS as a share of the largest possible one."""
     record: dict[str, Any]
     """What was done and found; fit for JSON."""
+    header_note: str
+    """Empty, or how the header contradicts the anatomy."""
 
 
 def predict(
@@ -93,9 +95,9 @@ def predict(
     """
     scan = _scan(t2w, t1w, affine, anatomy)
     chosen = choose_device(device)
-    start = time.perf_counter()
+    start, note = time.perf_counter(), ""
     if anatomy is None:
-        head = find_nuclei(scan, model, chosen)
+        scan, head, note = find_head(scan, model, chosen)
         box = scan.box_around(head.mask, head.grid)
         _log.info("Nuclei found in %.1f s", time.perf_counter() - start)
         part, record = _unaided(model, scan, box, head, include_thalamus, chosen, flips)
@@ -105,7 +107,7 @@ def predict(
         box = scan.box_around(np.isin(labels, list(NUCLEI)), scan.grid)
         part, record = _guided(model, scan, box, labels[box], nuclei[box], chosen, flips)
     _log.info("All networks on %s: %.1f s", chosen, time.perf_counter() - start)
-    return _finished(model, scan, box, part, bg_region, record)
+    return _finished(model, scan, box, part, bg_region, record, note)
 
 
 @dataclass(frozen=True)
@@ -206,7 +208,13 @@ def _fine(
 
 
 def _finished(
-    model: Model, scan: Scan, box: Box, part: _Part, bg_region: str, record: dict[str, Any]
+    model: Model,
+    scan: Scan,
+    box: Box,
+    part: _Part,
+    bg_region: str,
+    record: dict[str, Any],
+    header_note: str,
 ) -> Prediction:
     """Cut out the perivascular spaces, and bring all back to where the images came from."""
     affine = part_of(scan.grid, box).affine
@@ -243,6 +251,7 @@ def _finished(
             "pvs_volume_mm3": round(float(pvs.sum() * volume), 3),
             **_volume_interval(model, pvs_share, volume),
         },
+        header_note=header_note,
     )
 
 

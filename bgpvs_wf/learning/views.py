@@ -74,6 +74,17 @@ class Scan:
             Grid(given[0].shape, np.asarray(affine, float)),
         )
 
+    def turned(self, axis: int) -> Scan:
+        """Return the scan as it is if its header is wrong by half a turn about an axis of space."""
+        turn = np.diag([*(1.0 if other == axis else -1.0 for other in range(3)), 1.0])
+        images = [canonical(image, turn @ self.grid.affine) for image in self.images]
+        return Scan(
+            np.stack([image for image, _ in images]),
+            self.present,
+            Grid(self.grid.shape, images[0][1]),
+            Grid(self.home.shape, turn @ self.home.affine),
+        )
+
     def coarse(self) -> tuple[np.ndarray, Grid]:
         """Return the head at 2 mm, standardised, and its grid."""
         leading = self.images[0 if self.present[0] else 1]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from bgpvs_wf.learning import nuclei
 from bgpvs_wf.learning.inference import WINDOWS
 
 
@@ -13,6 +14,15 @@ def toy_windows():
     WINDOWS.update(coarse=(24, 24, 24), fine=(80, 64, 56))
     yield
     WINDOWS.update(before)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def toy_nuclei():
+    """Let nuclei be believed that are as small as those of the toy head, 800 mm3 a side."""
+    before = nuclei._BELIEVED_MM3
+    nuclei._BELIEVED_MM3 = 300.0
+    yield
+    nuclei._BELIEVED_MM3 = before
 
 
 @pytest.fixture(scope="module")

@@ -360,10 +360,11 @@ def test_the_fine_network_is_told_what_is_where(tmp_path, monkeypatch, given):
     class SeenError(Exception):
         pass
 
-    whole, find = prediction._fine, prediction.find_nuclei
+    whole, find = prediction._fine, prediction.find_head
 
     def found(*arguments):
-        return seen.setdefault("head", find(*arguments))
+        scan, head, note = find(*arguments)
+        return scan, seen.setdefault("head", head), note
 
     def fine(model, images, grid, *others):
         seen["grid"] = grid
@@ -373,7 +374,7 @@ def test_the_fine_network_is_told_what_is_where(tmp_path, monkeypatch, given):
         seen["images"] = images
         raise SeenError
 
-    monkeypatch.setattr(prediction, "find_nuclei", found)
+    monkeypatch.setattr(prediction, "find_head", found)
     monkeypatch.setattr(prediction, "_fine", fine)
     monkeypatch.setattr(prediction, "apply_ensemble", apply)
     with pytest.raises(SeenError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -169,3 +171,27 @@ def test_some_heads_end_beneath_the_nuclei(tmp_path):
         assert not empty.any()
         cut += int(nuclei[0] - brain[0]) < 8
     assert 10 < cut < 60
+
+
+def test_heads_that_lie_wrong_have_no_nuclei(tmp_path):
+    """Their images are turned by half a turn, and all else in them with them."""
+    shape = (12, 14, 16)
+    head = np.zeros((3, *shape))
+    head[:, 1:9, 2:12, 3:15] = 1
+    head[:2, 2:6, 3:7, 4:8] = 4
+    head[2, 2:6, 3:7, 4:8] = 3
+    head[2, 6:8, 8:11, 10:14] = 2
+    case = toy_case(tmp_path)
+    np.save(case.folder / "coarse.npy", head.astype(np.float16))
+    examples = CoarseExamples([case], 1, shape, dataclasses.replace(QUIET, turned=0))
+    ways = []
+    for number in range(120):
+        example = examples[number]
+        classes, bright = example["classes"], example["image"][0] > 2.5
+        if (classes >= 3).any():
+            assert torch.equal(classes == 3, bright)
+            continue
+        places = [mask.nonzero().float().mean(0) for mask in (bright, classes == 2)]
+        ways.append(tuple((places[0] > places[1]).tolist()))
+    assert set(ways) == {(True, True, False), (True, False, True), (False, True, True)}
+    assert 10 < len(ways) < 40

@@ -80,6 +80,21 @@ def test_a_scan_turned_is_the_same_scan(affine):
     np.testing.assert_array_equal(to_home(again.images[0], again.home), other.dataobj)
 
 
+@given(affine=affines(), axis=st.sampled_from(range(3)))
+@settings(max_examples=30)
+def test_half_a_turn_is_what_another_header_would_say(affine, axis):
+    t2w, t1w = np.random.default_rng(1).uniform(1, 2, (2, 5, 6, 7)).astype(np.float32)
+    turn = np.eye(4)
+    turn[:3, :3] = Rotation.from_rotvec(np.pi * np.eye(3)[axis]).as_matrix()
+    turned = Scan.from_arrays(t2w, t1w, affine).turned(axis)
+    other = Scan.from_arrays(t2w, t1w, turn @ affine)
+    np.testing.assert_array_equal(turned.images, other.images)
+    for one, its in ((turned.grid, other.grid), (turned.home, other.home)):
+        assert one.shape == its.shape
+        np.testing.assert_allclose(one.affine, its.affine, atol=1e-9)
+    np.testing.assert_array_equal(to_home(turned.images[1], turned.home), t1w)
+
+
 @pytest.mark.parametrize("missing", ["t2w", "t1w"])
 def test_a_missing_image_is_nothing(missing):
     images = {"t2w": np.full((4, 5, 6), 3.0), "t1w": np.full((4, 5, 6), 5.0), missing: None}

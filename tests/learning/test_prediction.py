@@ -12,11 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import special
+from scipy.spatial.transform import Rotation
 from toy_networks import Toy, random_model, random_network, toy_head, toy_model
 
+from bgpvs_wf.anatomy.starts import TURNS
 from bgpvs_wf.errors import BadImageError, BadLabelsError, ModelError, UsageError
 from bgpvs_wf.imaging.geometry import Grid, isotropic_grid, resample
-from bgpvs_wf.learning import inference
+from bgpvs_wf.learning import inference, nuclei
 from bgpvs_wf.learning.back import to_own_grid
 from bgpvs_wf.learning.bundle import Model
 from bgpvs_wf.learning.classes import BG_CLASSES, COARSE_CLASSES
@@ -143,6 +145,36 @@ def test_the_order_of_axes_changes_nothing_in_space(model, toy, found, axes, sig
         back, its_affine = canonical(data, affine)
         np.testing.assert_allclose(its_affine, turn @ toy.affine, atol=1e-9)
         np.testing.assert_allclose(back, getattr(found, name), atol=1e-5)
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1, 2])
+def test_a_header_that_is_wrong_by_half_a_turn_is_noticed(model, toy, monkeypatch, axis):
+    """The coarse network finds nuclei in heads whose front and top are where they belong."""
+    marked = toy.t2w.copy()
+    marked[20:30, 28:34, 22:28] = 200
+    apply = nuclei.apply_network
+
+    def upright_only(network, config, images, window):
+        shares = apply(network, config, images, window)["coarse"]
+        place = np.argwhere(images[0] == images[0].max()).mean(axis=0)[1:]
+        if not (place > np.array(images.shape[2:]) / 2).all():
+            shares[COARSE_CLASSES.index("brain")] = 2
+        return {"coarse": shares}
+
+    monkeypatch.setattr(nuclei, "apply_network", upright_only)
+    turn = np.eye(4)
+    if axis is not None:
+        turn[:3, :3] = Rotation.from_rotvec(np.pi * np.eye(3)[axis]).as_matrix()
+    told = _predict(model, toy, t2w=marked, affine=turn @ toy.affine)
+    upright = _predict(model, toy, t2w=marked)
+    assert upright.anatomy.any()
+    # Sides are those of the anatomy.
+    for name in MAPS:
+        np.testing.assert_allclose(getattr(told, name), getattr(upright, name), atol=1e-5)
+    if axis is None:
+        assert told.header_note == ""
+    else:
+        assert f"when the head is {TURNS[axis + 1]} by 180 degrees" in told.header_note
 
 
 def test_given_nuclei_are_kept_and_need_no_coarse_network(model, toy, tmp_path):
