@@ -2,14 +2,16 @@
 
 One small JSON file a subject and session, in the logs of the output folder. It is read before
 anything heavy is imported, so that a run with nothing to do is over in seconds. Whoever is not
-finished is handed to Nipype, whose own cache reruns only the stages behind a change.
+finished is handed to Nipype, whose own cache reruns only the stages behind a change. Beside it are
+what a subject failed of, and while it runs, who runs it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,8 @@ from typing import Any
 from bgpvs_wf._version import __version__
 from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.config import RunConfig
+from bgpvs_wf.engine.crashes import Crash
+from bgpvs_wf.engine.locks import Lock
 from bgpvs_wf.errors import BGPVSError
 from bgpvs_wf.imaging.files import write_json
 from bgpvs_wf.learning.bundle import find_model
@@ -45,6 +49,17 @@ class Record:
     """Path to size (bytes) and modification time (ns)."""
     outputs: Mapping[str, int]
     """Path relative to the output folder, to size (bytes)."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a subject failed of."""
+
+    when: str
+    """Local time, such as `2026-03-01 14:05`."""
+    crashes: tuple[Crash, ...]
+    config_file: Path
+    """The settings of the run; with them it can be run again."""
 
 
 def describe_subject(
@@ -123,6 +138,43 @@ class Ledger:
             If it cannot be written.
         """
         write_json(dataclasses.asdict(record), self.path(label))
+        self._failure_path(label).unlink(missing_ok=True)
+
+    def lock(self, label: str) -> Lock:
+        """Return the lock of a subject."""
+        return Lock(self.folder / f"{label}.lock")
+
+    def fail(self, label: str, crashes: Sequence[Crash], config_file: Path) -> None:
+        """Write down what a subject failed of.
+
+        Raises
+        ------
+        BGPVSError
+            If it cannot be written.
+        """
+        content = {
+            "when": time.strftime("%Y-%m-%d %H:%M"),
+            "config_file": str(config_file),
+            "crashes": [
+                {"node": c.node, "cause": c.cause, "path": c.path and str(c.path)} for c in crashes
+            ],
+        }
+        write_json(content, self._failure_path(label))
+
+    def failure(self, label: str) -> Failure | None:
+        """Return what a subject failed of in its last run, if it did."""
+        try:
+            content = json.loads(self._failure_path(label).read_text(encoding="utf-8"))
+            crashes = tuple(
+                Crash(c["node"], c["cause"], Path(c["path"]) if c["path"] else None)
+                for c in content["crashes"]
+            )
+            return Failure(content["when"], crashes, Path(content["config_file"]))
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def _failure_path(self, label: str) -> Path:
+        return self.folder / f"{label}.failed.json"
 
     def forget(self, label: str) -> None:
         """Remove a subject's record: it is about to change.
@@ -134,6 +186,7 @@ class Ledger:
         """
         try:
             self.path(label).unlink(missing_ok=True)
+            self._failure_path(label).unlink(missing_ok=True)
         except OSError as error:
             raise BGPVSError(
                 f"Cannot remove {self.path(label)}: {error.strerror}; make the folder writable."

@@ -10,6 +10,7 @@ the commands under them.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import logging
 import multiprocessing
@@ -29,6 +30,8 @@ from bgpvs_wf.errors import BGPVSError
 
 _LOG = logging.getLogger(__name__)
 
+_DEATH_SIGNAL = 1
+"""PR_SET_PDEATHSIG of Linux."""
 LOST_MESSAGE = (
     "The system killed this step twice, the second time while it ran alone; most probably it ran "
     "out of memory. Give the job more memory or fewer threads (--omp-nthreads), and run again."
@@ -153,6 +156,7 @@ class MultiProcPlugin(SturdyReports, multiproc.MultiProcPlugin):
 
 def _start_worker(cwd: str, log_file: str | None) -> None:
     os.setsid()
+    _die_with_parent()
     # The main process decides what an interrupt or a termination means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -162,3 +166,12 @@ def _start_worker(cwd: str, log_file: str | None) -> None:
         os.dup2(log, 2)
         os.close(log)
     multiproc.process_initializer(cwd)
+
+
+def _die_with_parent() -> None:
+    """Let the system kill this process when the one that started it is killed (Linux knows how).
+
+    It would wait for work for ever otherwise, and keep what it has from its parent: its locks.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import traceback
@@ -14,6 +15,7 @@ from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine.crashes import Crash, describe, read_crashes, workflow_name
 from bgpvs_wf.engine.ledger import Ledger, Record, describe_subject, missing_outputs
+from bgpvs_wf.engine.locks import Lock
 from bgpvs_wf.engine.logs import RunLogs
 from bgpvs_wf.engine.plugins import (
     arguments_for,
@@ -31,6 +33,7 @@ _LOG = logging.getLogger(__name__)
 Factory = Callable[[RunConfig, Sequence[SubjectInputs]], Any]
 """Makes a Nipype workflow: `init_bgpvs_wf`, or a toy in tests."""
 
+ELSEWHERE = "elsewhere"
 _SINK = "sink_wf"
 """The stage that copies results to the output folder."""
 _LARGEST_BATCH = 32
@@ -62,12 +65,15 @@ class Outcome:
 
     label: str
     state: str
-    """`done`, `failed`, `submitted` (to a batch system that works on it), or `not run`."""
+    """`done`, `failed`, `submitted` (to a batch system that works on it), `elsewhere` (another
+    program runs it), or `not run`."""
     failures: tuple[Crash, ...] = ()
     ran: tuple[str, ...] = ()
     """Stages that ran, the failed one included."""
     reused: tuple[str, ...] = ()
     """Stages whose results were there from an earlier run."""
+    holder: str = ""
+    """Which other program runs it."""
 
 
 @dataclass
@@ -91,6 +97,8 @@ class CohortRunner:
     logs: RunLogs
     display: Display
     _records: dict[str, Record] = field(default_factory=dict, init=False)
+    _locks: dict[str, Lock] = field(default_factory=dict, init=False)
+    _known_records: dict[str, Record | None] = field(default_factory=dict, init=False)
     _known_crashes: set[Path | None] = field(default_factory=set, init=False)
 
     def run(self, jobs: Sequence[Job]) -> list[Outcome]:
@@ -101,6 +109,7 @@ class CohortRunner:
         list of Outcome
             One a job, in their order.
         """
+        self._known_records = {job.label: self.ledger.read(job.label) for job in jobs}
         outcomes: list[Outcome] = []
         for batch in _batches(jobs, _LARGEST_BATCH):
             if self.config.stop_on_first_crash and any(o.state == FAILED for o in outcomes):
@@ -110,17 +119,49 @@ class CohortRunner:
         return outcomes
 
     def _run_batch(self, batch: Sequence[Job]) -> list[Outcome]:
+        """Run the jobs of a batch that no other program runs."""
+        found: dict[str, Outcome] = {}
+        mine = []
+        with contextlib.ExitStack() as locks:
+            for job in batch:
+                lock = locks.enter_context(self.ledger.lock(job.label))
+                self._locks[job.label] = lock
+                holder = lock.take()
+                if holder is not None:
+                    found[job.label] = Outcome(job.label, ELSEWHERE, holder=str(holder))
+                elif self._finished_meanwhile(job):
+                    found[job.label] = Outcome(job.label, DONE)
+                else:
+                    mine.append(job)
+            found |= self._run_mine(mine)
+        return [found.get(job.label, Outcome(job.label, "not run")) for job in batch]
+
+    def _finished_meanwhile(self, job: Job) -> bool:
+        """Tell whether another program has finished a subject since this run began."""
+        if self.ledger.read(job.label) == self._known_records[job.label]:
+            return False
+        return not self.ledger.reasons(self.config, job.subject, job.outputs)
+
+    def _run_mine(self, batch: Sequence[Job]) -> dict[str, Outcome]:
         unbuilt: dict[str, Crash] = {}
         for job in batch:
             self._records[job.label] = describe_subject(self.config, job.subject)
             self.ledger.forget(job.label)
-        workflow = self._build(batch, unbuilt)
-        failures = [Outcome(label, FAILED, (crash,)) for label, crash in unbuilt.items()]
+        workflow = self._build(batch, unbuilt) if batch else None
+        outcomes = [Outcome(label, FAILED, (crash,)) for label, crash in unbuilt.items()]
         built = [job for job in batch if job.label not in unbuilt]
         if workflow is not None:
-            failures += self._execute(workflow, built)
-        found = {outcome.label: outcome for outcome in failures}
-        return [found.get(job.label, Outcome(job.label, "not run")) for job in batch]
+            outcomes += self._execute(workflow, built)
+        for outcome in outcomes:
+            if outcome.state == FAILED:
+                self._note_failure(outcome)
+        return {outcome.label: outcome for outcome in outcomes}
+
+    def _note_failure(self, outcome: Outcome) -> None:
+        try:
+            self.ledger.fail(outcome.label, outcome.failures, self.logs.config_file)
+        except BGPVSError as error:
+            _LOG.warning("Cannot record that %s failed: %s", outcome.label, error)
 
     def _build(self, batch: Sequence[Job], unbuilt: dict[str, Crash]) -> Any | None:
         """Build a batch's workflow, without the subjects whose own cannot be built."""
@@ -197,6 +238,7 @@ class CohortRunner:
         before = self._records[job.label]
         try:
             self.ledger.write(job.label, dataclasses.replace(before, outputs=after.outputs))
+            self._locks[job.label].free()
         except BGPVSError as error:
             # Its results are there all the same; it is looked at again next time.
             _LOG.warning("Cannot record that %s is finished: %s", job.label, error)

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bgpvs_wf.engine.crashes import Crash
 from bgpvs_wf.engine.progress import DONE, FAILED
-from bgpvs_wf.engine.runner import Outcome
+from bgpvs_wf.engine.runner import ELSEWHERE, Outcome
 
 _SHOWN = 10
 """Pages listed one by one."""
@@ -35,8 +36,8 @@ class Report:
 
     @property
     def complete(self) -> bool:
-        """Whether nobody failed or was left out."""
-        return not self.labels(FAILED) and not self.labels("not run")
+        """Whether nobody failed, was left out, or is still being run by another program."""
+        return not any(map(self.labels, (FAILED, "not run", ELSEWHERE)))
 
     def lines(self) -> list[str]:
         """Return the summary: who is done, who failed and why, where the results are."""
@@ -53,6 +54,12 @@ class Report:
         if done:
             lines.append(f"Done: {_count([outcome.label for outcome in done])}.")
         lines += [_reuse(outcome) for outcome in done if outcome.reused]
+        lines += [
+            f"Running elsewhere: {outcome.label}, by {outcome.holder}; run the same command again "
+            "when that is over."
+            for outcome in self.outcomes
+            if outcome.state == ELSEWHERE
+        ]
         for state, text in (
             ("submitted", "Submitted: {}; run the same command again when their jobs are over."),
             ("not run", "Not run: {}, because of the failure below."),
@@ -68,13 +75,8 @@ class Report:
         for outcome in self.outcomes:
             if outcome.state != FAILED:
                 continue
-            for crash in outcome.failures:
-                stage = f"{crash.stage}: " if crash.stage else ""
-                lines.append(f"  {outcome.label}: {stage}{crash.cause}")
-                if crash.path:
-                    lines.append(f"    details: {crash.path}")
-            if self.config_file:
-                lines.append(f"    run it again: {rerun_command(outcome.label, self.config_file)}")
+            first, *others = failure_lines(outcome.label, outcome.failures, self.config_file)
+            lines += [f"  {outcome.label}: {first}", *others]
         return lines
 
     def _places(self) -> list[str]:
@@ -93,6 +95,19 @@ class Report:
         return lines
 
 
+def failure_lines(label: str, crashes: Sequence[Crash], config_file: Path | None) -> list[str]:
+    """Return what a subject failed of, where the details are, and how to run it again."""
+    lines: list[str] = []
+    for crash in crashes:
+        cause = f"{crash.stage}: {crash.cause}" if crash.stage else crash.cause
+        lines.append(f"    and {cause}" if lines else cause)
+        if crash.path:
+            lines.append(f"    details: {crash.path}")
+    if config_file:
+        lines.append(f"    run it again: {rerun_command(label, config_file)}")
+    return lines
+
+
 def rerun_command(label: str, config_file: Path) -> str:
     """Return the command that runs one subject and session again.
 
@@ -101,12 +116,21 @@ def rerun_command(label: str, config_file: Path) -> str:
     >>> rerun_command("sub-01_ses-3mo", Path("/out/logs/1/config.toml"))
     'bgpvs-wf run --config /out/logs/1/config.toml --participant-label 01 --session-id 3mo'
     """
-    subject, _, session = label.partition("_")
-    words = ["bgpvs-wf", "run", "--config", str(config_file)]
-    words += ["--participant-label", subject.removeprefix("sub-")]
-    if session:
-        words += ["--session-id", session.removeprefix("ses-")]
+    words = ["bgpvs-wf", "run", "--config", str(config_file), *subject_options(label)]
     return shlex.join(words)
+
+
+def subject_options(label: str) -> list[str]:
+    """Return the options that choose one subject and session.
+
+    Examples
+    --------
+    >>> subject_options("sub-01_ses-3mo")
+    ['--participant-label', '01', '--session-id', '3mo']
+    """
+    subject, _, session = label.partition("_")
+    words = ["--participant-label", subject.removeprefix("sub-")]
+    return [*words, "--session-id", session.removeprefix("ses-")] if session else words
 
 
 def _reuse(outcome: Outcome) -> str:
