@@ -78,16 +78,27 @@ def run_participants(config: RunConfig, levels: Sequence[str], verbose: int = 0)
     UsageError
         If a folder cannot be used, or a participant is unknown.
     """
+    cohort, jobs = find_jobs(config)
+    report = run_jobs(config, jobs, _init_bgpvs_wf, verbose, levels)
+    report.pages += [job.outputs["report"] for job in jobs]
+    _add_problems(cohort, report)
+    return report
+
+
+def find_jobs(config: RunConfig) -> tuple[Cohort, list[Job]]:
+    """Return what is in a dataset, and a job for each subject and session that can be run.
+
+    Raises
+    ------
+    UsageError
+        If a folder cannot be used, or a participant is unknown.
+    """
     from bgpvs_wf.bids.derivatives import expected_outputs
     from bgpvs_wf.bids.query import find_subjects
     from bgpvs_wf.engine.runner import Job
 
     cohort = find_subjects(config)
-    jobs = [Job(subject, expected_outputs(config, subject)) for subject in cohort.subjects]
-    report = run_jobs(config, jobs, _init_bgpvs_wf, verbose, levels)
-    report.pages += [job.outputs["report"] for job in jobs]
-    _add_problems(cohort, report)
-    return report
+    return cohort, [Job(one, expected_outputs(config, one)) for one in cohort.subjects]
 
 
 def run_jobs(

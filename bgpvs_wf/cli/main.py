@@ -12,7 +12,7 @@ from bgpvs_wf._version import __version__
 from bgpvs_wf.errors import BGPVSError
 
 VERBS = (
-    *("run", "atlas", "simulate", "evaluate", "compare", "validate"),
+    *("run", "submit", "status", "atlas", "simulate", "evaluate", "compare", "validate"),
     *("train", "suggest", "finetune", "doctor"),
 )
 """Modules of `bgpvs_wf.cli`, each with `add_parser(subparsers)`, which sets `handler`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from bgpvs_wf.cli.levels import run_group, run_participants, set_up_process
+from bgpvs_wf.cli.levels import find_jobs, run_group, run_participants, set_up_process
 from bgpvs_wf.cli.run_options import add_arguments, run_config
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.config import RunConfig
@@ -32,6 +32,8 @@ def run(args: argparse.Namespace) -> int:
         from bgpvs_wf.cli.dry_run import dry_run
 
         return dry_run(config, verbose=bool(args.verbose))
+    if args.why:
+        return _explain(config)
     if "participant" in levels:
         report = run_participants(config, levels, args.verbose)
     else:
@@ -41,6 +43,22 @@ def run(args: argparse.Namespace) -> int:
     if error is not None:
         raise error
     return 0 if report.complete else 1
+
+
+def _explain(config: RunConfig) -> int:
+    """Say why each subject would run; return the exit status."""
+    from bgpvs_wf.bids.derivatives import logs_path
+    from bgpvs_wf.engine.ledger import Ledger
+
+    cohort, jobs = find_jobs(config)
+    ledger, due = Ledger(logs_path(config.output_dir) / "ledger"), 0
+    for job in jobs:
+        reasons = ledger.reasons(config, job.subject, job.outputs)
+        due += bool(reasons)
+        say(f"{job.label}: {'; '.join(reasons) or 'finished, and nothing has changed since'}")
+    say(*(f"{problem.label}: cannot run: {problem.message}" for problem in cohort.problems))
+    say(f"{due} of {len(jobs)} would run; nothing was run.")
+    return 1 if cohort.problems else 0
 
 
 def _make_demo(config: RunConfig) -> None:

@@ -191,6 +191,12 @@ def _add_others(group: argparse._ArgumentGroup) -> None:
         help="show the subjects and what would run, draw the workflow; run nothing",
     )
     group.add_argument(
+        "--why",
+        action="store_true",
+        default=False,
+        help="say for each subject why it would run again; run nothing",
+    )
+    group.add_argument(
         "-v", "--verbose", action="count", default=0, help="say why each subject runs; log more"
     )
 
@@ -244,7 +250,7 @@ def settings_text(config: RunConfig, levels: Iterable[str]) -> str:
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:
     """Pick the settings out of the arguments, and read what is text."""
-    ours = {"verb", "handler", "config", "use_plugin", "demo", "dry_run", "verbose"}
+    ours = {"verb", "handler", "config", "use_plugin", "demo", "dry_run", "why", "verbose"}
     settings = nested_settings({k: v for k, v in values.items() if k not in ours})
     settings |= machine_settings(settings)
     if "derivatives" in settings:

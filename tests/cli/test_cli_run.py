@@ -239,9 +239,27 @@ def test_the_output_is_a_dataset(site):
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)]
+)
 def test_ending_a_run_ends_its_workers(site, number, status):
     site.add("01", "slow")
+    process = start(site)
+    workers = _children(process.pid)
+    assert workers
+    process.send_signal(number)
+    assert process.wait(timeout=20) == status
+    deadline = time.monotonic() + 5
+    while any(map(_alive, workers)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(map(_alive, workers))
+    # The same command goes on at once.
+    site.add("01", "fine")
+    assert site.run().returncode == 0
+
+
+def start(site):
+    """Start a run in the background, and wait until its first step runs."""
     command = site.command("run", site.bids, site.out, "--plugin", "MultiProc")
     # What a shell started in the background ignores SIGINT, and so do its children.
     process = subprocess.Popen(
@@ -256,11 +274,53 @@ def test_ending_a_run_ends_its_workers(site, number, status):
         if "prepare started" in line:
             break
     time.sleep(0.5)
-    workers = _children(process.pid)
-    assert workers
-    process.send_signal(number)
-    assert process.wait(timeout=20) == status
-    deadline = time.monotonic() + 5
-    while any(map(_alive, workers)) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not any(map(_alive, workers))
+    return process
+
+
+def test_two_runs_at_once_share_the_work(site):
+    site.add("01", "slow")
+    site.add("02", "fine")
+    process = start(site)
+    try:
+        deadline = time.monotonic() + 20
+        while "1 done, 1 running" not in (told := site.call("status", site.out)).stdout:
+            assert time.monotonic() < deadline, told.stdout
+        assert f"running: sub-01: process {process.pid} on " in told.stdout
+        site.add("03", "fine")
+        other = site.run("-w", site.root / "other")
+    finally:
+        process.kill()
+        process.wait()
+    assert other.returncode == 1
+    assert f"Running elsewhere: sub-01, by process {process.pid} on " in other.stdout
+    assert "Unchanged: sub-02 finished before." in other.stdout
+    assert "Done: sub-03." in other.stdout
+
+
+def test_status_and_why(site):
+    nothing = site.call("status", site.out)
+    assert nothing.returncode == 2
+    assert "no logs of a run" in nothing.stderr
+    site.add("01", "fine")
+    site.add("02", "truncated")
+    assert site.run().returncode == 1
+    site.add("03", "fine")
+    told = site.call("status", site.out)
+    assert told.returncode == 1
+    assert "3 subjects and sessions: 1 done, 1 failed, 1 waiting." in told.stdout
+    assert (
+        f"failed: sub-02: prepare: {site.image('02')} is truncated; copy it again." in told.stdout
+    )
+    assert "run it again: bgpvs-wf run --config" in told.stdout
+    assert "waiting: sub-03: not finished before" in told.stdout
+    why = site.run("--why", "--min-volume-mm3", "2")
+    assert why.returncode == 0
+    assert "sub-01: quantify.min_volume_mm3 was 0.0, is 2.0" in why.stdout
+    assert "3 of 3 would run; nothing was run." in why.stdout
+    assert "nipype imported: False" in why.stderr
+    site.add("02", "mended")
+    assert site.run().returncode == 0
+    done = site.call("status", site.out)
+    assert done.returncode == 0
+    assert "3 subjects and sessions: 3 done." in done.stdout
+    assert "nipype imported: False" in done.stderr

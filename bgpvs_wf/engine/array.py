@@ -1,0 +1,181 @@
+"""A cohort in SLURM's queue: an array of jobs, a subject and session each, or one job."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bgpvs_wf.config import RunConfig
+from bgpvs_wf.engine import slurm
+from bgpvs_wf.engine.summary import subject_options
+from bgpvs_wf.errors import BGPVSError
+from bgpvs_wf.imaging.files import write_json, write_text
+
+_FILE = "submission.json"
+_JOB_NAME = "bgpvs-wf"
+_TASK = """\
+#!/bin/bash
+# A subject of each task; the {offset} first lines of subjects.txt belong to other arrays.
+{requests}
+line=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1 + {offset}))p" {subjects})
+exec {command} $line
+"""
+_ALONE = """\
+#!/bin/bash
+{requests}
+exec {command}
+"""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What was queued together."""
+
+    folder: Path
+    tasks: Mapping[str, str]
+    """Label of a subject to its task, such as `812_17`; or the one job of all."""
+    last: str
+    """Number of the job after which all is done."""
+
+    @property
+    def jobs(self) -> tuple[str, ...]:
+        """Numbers of the jobs of subjects."""
+        return tuple(dict.fromkeys(task.partition("_")[0] for task in self.tasks.values()))
+
+
+def submit_arrays(
+    config: RunConfig,
+    labels: Sequence[str],
+    folder: Path,
+    *,
+    sbatch_args: str = "",
+    at_once: int = 0,
+) -> Submission:
+    """Write the scripts of a cohort into a folder, and queue them.
+
+    Parameters
+    ----------
+    config : RunConfig
+        `nprocs` and `memory_gb` are those of a task. Its settings are in `config.toml` there.
+    labels : sequence of str
+        Of the subjects, such as ``sub-01_ses-3mo``.
+    folder : Path
+    sbatch_args : str
+        What else to ask SLURM for, such as ``--partition=short --time=60``.
+    at_once : int
+        The most tasks that run at a time; 0 leaves that to the site.
+
+    Raises
+    ------
+    BGPVSError
+        If SLURM refuses. Arrays that were queued before that are cancelled.
+    """
+    subjects = folder / "subjects.txt"
+    lines = [shlex.join(subject_options(label)) for label in labels]
+    write_text("".join(f"{line}\n" for line in lines), subjects)
+    requests = _requests(config, folder, sbatch_args)
+    tasks: dict[str, str] = {}
+    jobs: list[str] = []
+    try:
+        for number, (offset, chunk) in enumerate(_chunks(labels, slurm.largest_array()), start=1):
+            script = folder / f"array-{number}.sh"
+            command = _command(config, folder, "participant", config.nprocs)
+            write_text(
+                _TASK.format(
+                    offset=offset,
+                    requests="\n".join(requests),
+                    subjects=shlex.quote(str(subjects)),
+                    command=command,
+                ),
+                script,
+            )
+            options = [f"--array=0-{len(chunk) - 1}" + (f"%{at_once}" if at_once else "")]
+            if at_once and jobs:
+                # Side by side, the arrays would run several times as many.
+                options.append(f"--dependency=afterany:{jobs[-1]}")
+            jobs.append(slurm.submit(script, *options))
+            tasks |= {label: f"{jobs[-1]}_{i}" for i, label in enumerate(chunk)}
+        script = folder / "group.sh"
+        command = _command(config, folder, "group", 1)
+        alone = "\n".join(requests).replace("%A_%a", "%j")
+        write_text(_ALONE.format(requests=alone, command=command), script)
+        last = slurm.submit(script, f"--dependency=afterany:{':'.join(jobs)}")
+    except BGPVSError:
+        if jobs:
+            slurm.call("scancel", *jobs)
+        raise
+    return _noted(Submission(folder, tasks, last))
+
+
+def submit_one(
+    config: RunConfig, labels: Sequence[str], folder: Path, *, sbatch_args: str = ""
+) -> Submission:
+    """Write the script of one job for a whole cohort into a folder, and queue it.
+
+    Parameters are those of `submit_arrays`.
+    """
+    requests = "\n".join(_requests(config, folder, sbatch_args)).replace("%A_%a", "%j")
+    script = folder / "cohort.sh"
+    command = _command(config, folder, "", config.nprocs)
+    write_text(_ALONE.format(requests=requests, command=command), script)
+    job = slurm.submit(script)
+    return _noted(Submission(folder, dict.fromkeys(labels, job), job))
+
+
+def _noted(submission: Submission) -> Submission:
+    content = {"tasks": submission.tasks, "last": submission.last}
+    write_json(content, submission.folder / _FILE)
+    return submission
+
+
+def submissions(logs: Path) -> list[Submission]:
+    """Return what was submitted for an output folder, the latest last."""
+    found = []
+    for path in sorted(logs.glob(f"*/{_FILE}")):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            found.append(Submission(path.parent, content["tasks"], content["last"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return found
+
+
+def queued(logs: Path) -> dict[str, tuple[str, str]]:
+    """Return the subjects that wait or run in SLURM's queue: label to task and its state."""
+    tasks = {label: task for one in submissions(logs) for label, task in one.tasks.items()}
+    states = slurm.queued_tasks(dict.fromkeys(task.partition("_")[0] for task in tasks.values()))
+    return {label: (task, states[task]) for label, task in tasks.items() if task in states}
+
+
+def _requests(config: RunConfig, folder: Path, sbatch_args: str) -> list[str]:
+    """Return the lines that ask SLURM for what a task needs; what the user asks for wins."""
+    asked = [
+        ("-J|--job-name", f"--job-name={_JOB_NAME}"),
+        ("-c|--cpus-per-task", f"--cpus-per-task={config.nprocs}"),
+        ("--mem", f"--mem={round(config.memory_gb * 1024)}M"),
+        ("-o|--output", f"--output={folder / 'slurm-%A_%a.out'}"),
+    ]
+    if config.has_model and config.predict.device == "cuda":
+        asked.append(("-G|--gpus|--gres", "--gres=gpu:1"))
+    words = [ours for names, ours in asked if not re.search(rf"(^|\s)({names})", sbatch_args)]
+    return [f"#SBATCH {word}" for word in (*words, *shlex.split(sbatch_args))]
+
+
+def _command(config: RunConfig, folder: Path, level: str, nprocs: int) -> str:
+    """Return the command of a job, but for its subject; an empty level means both."""
+    words = [sys.executable, str(Path(sys.argv[0]).absolute()), "run"]
+    words += [str(config.bids_dir), str(config.output_dir), *([level] if level else [])]
+    words += ["--config", str(folder / "config.toml")]
+    words += ["--plugin", "MultiProc", "--nprocs", str(nprocs)]
+    return shlex.join(words)
+
+
+def _chunks(labels: Sequence[str], size: int) -> Iterator[tuple[int, Sequence[str]]]:
+    """Divide labels into arrays that a site takes."""
+    for start in range(0, len(labels), size):
+        yield start, labels[start : start + size]

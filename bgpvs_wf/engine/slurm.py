@@ -1,0 +1,73 @@
+"""What SLURM is asked and told, by its commands."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from bgpvs_wf.errors import BGPVSError, UsageError
+
+_SECONDS = 60
+_LARGEST_ARRAY = 1001
+"""SLURM's own default of `MaxArraySize`."""
+
+
+def call(*words: str) -> str:
+    """Run a command of SLURM; return what it prints.
+
+    Raises
+    ------
+    UsageError
+        If there is no SLURM here.
+    BGPVSError
+        If the command fails, with its last words.
+    """
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=_SECONDS, check=False)
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"There is no command {words[0]} here; log in where jobs are submitted to SLURM."
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise BGPVSError(f"{words[0]} did not answer in {_SECONDS} s; try again later.") from error
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines() or [f"exit {done.returncode}"]
+        raise BGPVSError(f"{words[0]} failed: {said[-1]}")
+    return done.stdout.strip()
+
+
+def largest_array() -> int:
+    """Return the most tasks an array may have at this site."""
+    found = re.search(r"MaxArraySize\s*=\s*(\d+)", call("scontrol", "show", "config"))
+    return int(found[1]) if found else _LARGEST_ARRAY
+
+
+def submit(script: Path, *options: str) -> str:
+    """Submit a script; return the number of the job."""
+    said = call("sbatch", "--parsable", *options, str(script))
+    return said.splitlines()[-1].partition(";")[0]
+
+
+def queued_tasks(jobs: Iterable[str]) -> dict[str, str]:
+    """Return the jobs, tasks of arrays one by one, that wait or run.
+
+    Returns
+    -------
+    dict of str to str
+        `812_17`, or `813` of a job that is no array, to a state such as `PENDING`.
+    """
+    wanted = ",".join(jobs)
+    if not wanted:
+        return {}
+    try:
+        lines = call("squeue", "-h", "-r", "-j", wanted, "-o", "%i %T").splitlines()
+    except UsageError:
+        raise
+    except BGPVSError as error:
+        # Jobs that were over long ago are forgotten.
+        if "Invalid job id" in str(error):
+            return {}
+        raise
+    return dict(line.split(maxsplit=1) for line in lines if line.strip())
