@@ -165,7 +165,7 @@ def complete_arguments(
 
 
 def request_resources(workflow: Any, plugin: str, given: Mapping[str, Any]) -> None:
-    """Ask SLURM for the processors and memory of each node, which Nipype 1.11 does not.
+    """Ask SLURM for the processors, memory and GPU of each node, which Nipype 1.11 does not.
 
     Parameters
     ----------
@@ -184,6 +184,9 @@ def request_resources(workflow: Any, plugin: str, given: Mapping[str, Any]) -> N
             words.append(f"--cpus-per-task={node.n_procs}")
         if not re.search(r"(^|\s)--mem", asked):
             words.append(f"--mem={math.ceil(node.mem_gb * 1024)}M")
+        on_gpu = getattr(node.inputs, "device", "") == "cuda"
+        if on_gpu and not re.search(r"(^|\s)(-G|--gpus|--gres)", asked):
+            words.append("--gres=gpu:1")
         if words and "sbatch_args" not in node.plugin_args:
             node.plugin_args = {**node.plugin_args, "sbatch_args": " ".join(words)}
 
