@@ -102,6 +102,7 @@ _CHOICES = {
     "predict.device": ("auto", "cpu", "cuda"),
     "segmentation": ("model", "pseudolabel", "both"),
     "analysis_level": ("participant", "group"),
+    "clean": ("never", "done"),
 }
 
 
@@ -133,6 +134,8 @@ class RunConfig:
     """Memory all nodes together may use; 0 means nine tenths of the machine's."""
     random_seed: int = 20260101
     stop_on_first_crash: bool = False
+    clean: str = "never"
+    """When a subject's part of the work folder is removed: `never`, or once it is `done`."""
     segmentation: str = "model"
     """`model` (a trained one), `pseudolabel`, or `both`: measured is what the model finds, and
     pseudo-labels are written as well."""

@@ -17,9 +17,10 @@ from bgpvs_wf.errors import BGPVSError
 
 if TYPE_CHECKING:
     from bgpvs_wf.bids.inputs import Cohort, SubjectInputs
+    from bgpvs_wf.engine.jobs import Job
     from bgpvs_wf.engine.ledger import Ledger
     from bgpvs_wf.engine.progress import Display
-    from bgpvs_wf.engine.runner import Factory, Job
+    from bgpvs_wf.engine.runner import Factory
     from bgpvs_wf.engine.summary import Report
 
 _LOW_DISK_GB = 1.0
@@ -95,7 +96,7 @@ def find_jobs(config: RunConfig) -> tuple[Cohort, list[Job]]:
     """
     from bgpvs_wf.bids.derivatives import expected_outputs
     from bgpvs_wf.bids.query import find_subjects
-    from bgpvs_wf.engine.runner import Job
+    from bgpvs_wf.engine.jobs import Job
 
     cohort = find_subjects(config)
     return cohort, [Job(one, expected_outputs(config, one)) for one in cohort.subjects]
@@ -217,7 +218,7 @@ def _run_due(
 def _add_problems(cohort: Cohort, report: Report) -> None:
     """Count the subjects that cannot be processed among the failed."""
     from bgpvs_wf.engine.crashes import Crash
-    from bgpvs_wf.engine.runner import Outcome
+    from bgpvs_wf.engine.jobs import Outcome
 
     for problem in cohort.problems:
         message = problem.message.removeprefix(f"{problem.label} ")

@@ -177,6 +177,12 @@ def _add_resources(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--stop-on-first-crash", action=argparse.BooleanOptionalAction, help="(default: no)"
     )
+    group.add_argument(
+        "--clean",
+        choices=("never", "done"),
+        help="remove a subject's part of the work folder once it is done; after a change it "
+        "starts from its scans then (default: never)",
+    )
     group.add_argument("--random-seed", type=int, metavar="N", help="for all steps that need one")
 
 

@@ -14,8 +14,8 @@ from bgpvs_wf.config import RunConfig, read_toml
 from bgpvs_wf.errors import BGPVSError, UsageError
 
 if TYPE_CHECKING:
+    from bgpvs_wf.engine.jobs import Job
     from bgpvs_wf.engine.ledger import Ledger
-    from bgpvs_wf.engine.runner import Job
 
 _SHOWN = 20
 _STATES = ("done", "running", "failed", "waiting")

@@ -93,7 +93,7 @@ def _make(
 ) -> tuple[list[Path], list[str]]:
     """Make a cohort's cases; return them, and a line for each that could not be made."""
     from bgpvs_wf.bids.query import find_subjects
-    from bgpvs_wf.engine.runner import Job
+    from bgpvs_wf.engine.jobs import Job
     from bgpvs_wf.workflows.cases import init_cases_wf
 
     name = cohort.cohort.name

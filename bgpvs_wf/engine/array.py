@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 import sys
@@ -78,33 +79,26 @@ def submit_arrays(
     subjects = folder / "subjects.txt"
     lines = [shlex.join(subject_options(label)) for label in labels]
     write_text("".join(f"{line}\n" for line in lines), subjects)
-    requests = _requests(config, folder, sbatch_args)
     tasks: dict[str, str] = {}
     jobs: list[str] = []
     try:
-        for number, (offset, chunk) in enumerate(_chunks(labels, slurm.largest_array()), start=1):
-            script = folder / f"array-{number}.sh"
-            command = _command(config, folder, "participant", config.nprocs)
-            write_text(
-                _TASK.format(
-                    offset=offset,
-                    requests="\n".join(requests),
-                    subjects=shlex.quote(str(subjects)),
-                    command=command,
-                ),
-                script,
+        for offset, chunk in _chunks(labels, slurm.largest_array()):
+            script = folder / f"array-{len(jobs) + 1}.sh"
+            text = _TASK.format(
+                offset=offset,
+                requests=_requests(config, sbatch_args, folder / "slurm-%A_%a.out"),
+                subjects=shlex.quote(str(subjects)),
+                command=_command(config, folder, "participant", config.nprocs),
             )
+            write_text(text, script)
             options = [f"--array=0-{len(chunk) - 1}" + (f"%{at_once}" if at_once else "")]
             if at_once and jobs:
                 # Side by side, the arrays would run several times as many.
                 options.append(f"--dependency=afterany:{jobs[-1]}")
             jobs.append(slurm.submit(script, *options))
             tasks |= {label: f"{jobs[-1]}_{i}" for i, label in enumerate(chunk)}
-        script = folder / "group.sh"
-        command = _command(config, folder, "group", 1)
-        alone = "\n".join(requests).replace("%A_%a", "%j")
-        write_text(_ALONE.format(requests=alone, command=command), script)
-        last = slurm.submit(script, f"--dependency=afterany:{':'.join(jobs)}")
+        options = [f"--dependency=afterany:{':'.join(jobs)}"]
+        last = _submit_command(config, folder, "group", 1, sbatch_args, *options)
     except BGPVSError:
         if jobs:
             slurm.call("scancel", *jobs)
@@ -119,12 +113,19 @@ def submit_one(
 
     Parameters are those of `submit_arrays`.
     """
-    requests = "\n".join(_requests(config, folder, sbatch_args)).replace("%A_%a", "%j")
-    script = folder / "cohort.sh"
-    command = _command(config, folder, "", config.nprocs)
-    write_text(_ALONE.format(requests=requests, command=command), script)
-    job = slurm.submit(script)
+    job = _submit_command(config, folder, "", config.nprocs, sbatch_args)
     return _noted(Submission(folder, dict.fromkeys(labels, job), job))
+
+
+def _submit_command(
+    config: RunConfig, folder: Path, level: str, nprocs: int, sbatch_args: str, *options: str
+) -> str:
+    """Queue a job that runs a level, or (empty) both; return its number."""
+    script = folder / f"{level or 'cohort'}.sh"
+    requests = _requests(config, sbatch_args, folder / "slurm-%j.out")
+    command = _command(config, folder, level, nprocs)
+    write_text(_ALONE.format(requests=requests, command=command), script)
+    return slurm.submit(script, *options)
 
 
 def _noted(submission: Submission) -> Submission:
@@ -152,18 +153,19 @@ def queued(logs: Path) -> dict[str, tuple[str, str]]:
     return {label: (task, states[task]) for label, task in tasks.items() if task in states}
 
 
-def _requests(config: RunConfig, folder: Path, sbatch_args: str) -> list[str]:
-    """Return the lines that ask SLURM for what a task needs; what the user asks for wins."""
+def _requests(config: RunConfig, sbatch_args: str, output: Path) -> str:
+    """Return the lines that ask SLURM for what a job needs; what the user asks for wins."""
     asked = [
         ("-J|--job-name", f"--job-name={_JOB_NAME}"),
         ("-c|--cpus-per-task", f"--cpus-per-task={config.nprocs}"),
-        ("--mem", f"--mem={round(config.memory_gb * 1024)}M"),
-        ("-o|--output", f"--output={folder / 'slurm-%A_%a.out'}"),
+        ("--mem", f"--mem={math.ceil(config.memory_gb * 1024)}M"),
+        ("-o|--output", f"--output={output}"),
     ]
     if config.has_model and config.predict.device == "cuda":
         asked.append(("-G|--gpus|--gres", "--gres=gpu:1"))
     words = [ours for names, ours in asked if not re.search(rf"(^|\s)({names})", sbatch_args)]
-    return [f"#SBATCH {word}" for word in (*words, *shlex.split(sbatch_args))]
+    words = [shlex.quote(word) for word in (*words, *shlex.split(sbatch_args))]
+    return "\n".join(f"#SBATCH {word}" for word in words)
 
 
 def _command(config: RunConfig, folder: Path, level: str, nprocs: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import shutil
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Any
 from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine.crashes import Crash, describe, read_crashes, workflow_name
+from bgpvs_wf.engine.jobs import ELSEWHERE, NOT_RUN, SUBMITTED, Job, Outcome
 from bgpvs_wf.engine.ledger import Ledger, Record, describe_subject, missing_outputs
 from bgpvs_wf.engine.locks import Lock
 from bgpvs_wf.engine.logs import RunLogs
@@ -33,7 +35,6 @@ _LOG = logging.getLogger(__name__)
 Factory = Callable[[RunConfig, Sequence[SubjectInputs]], Any]
 """Makes a Nipype workflow: `init_bgpvs_wf`, or a toy in tests."""
 
-ELSEWHERE = "elsewhere"
 _SINK = "sink_wf"
 """The stage that copies results to the output folder."""
 _LARGEST_BATCH = 32
@@ -43,37 +44,6 @@ _REMOTE_POLL_SECONDS = "5"
 """Batch systems are asked about every job at every poll."""
 _RESULT_SECONDS = "60"
 """How long a job's result may take to appear on a shared disk (chosen)."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """A subject that has to run."""
-
-    subject: SubjectInputs
-    outputs: Mapping[str, Path]
-    """The files it should have in the end."""
-
-    @property
-    def label(self) -> str:
-        """Of the subject and session."""
-        return self.subject.label
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a subject."""
-
-    label: str
-    state: str
-    """`done`, `failed`, `submitted` (to a batch system that works on it), `elsewhere` (another
-    program runs it), or `not run`."""
-    failures: tuple[Crash, ...] = ()
-    ran: tuple[str, ...] = ()
-    """Stages that ran, the failed one included."""
-    reused: tuple[str, ...] = ()
-    """Stages whose results were there from an earlier run."""
-    holder: str = ""
-    """Which other program runs it."""
 
 
 @dataclass
@@ -113,7 +83,7 @@ class CohortRunner:
         outcomes: list[Outcome] = []
         for batch in _batches(jobs, _LARGEST_BATCH):
             if self.config.stop_on_first_crash and any(o.state == FAILED for o in outcomes):
-                outcomes += [Outcome(job.label, "not run") for job in batch]
+                outcomes += [Outcome(job.label, NOT_RUN) for job in batch]
             else:
                 outcomes += self._run_batch(batch)
         return outcomes
@@ -134,7 +104,7 @@ class CohortRunner:
                 else:
                     mine.append(job)
             found |= self._run_mine(mine)
-        return [found.get(job.label, Outcome(job.label, "not run")) for job in batch]
+        return [found.get(job.label, Outcome(job.label, NOT_RUN)) for job in batch]
 
     def _finished_meanwhile(self, job: Job) -> bool:
         """Tell whether another program has finished a subject since this run began."""
@@ -255,6 +225,7 @@ class CohortRunner:
             state, mine = self._state(job, mine, tracker, error)
             if state == DONE:
                 self._record(job)
+                self._clean(job)
             outcomes.append(
                 Outcome(
                     label=job.label,
@@ -265,6 +236,12 @@ class CohortRunner:
                 )
             )
         return outcomes
+
+    def _clean(self, job: Job) -> None:
+        """Remove a finished subject's intermediate results, if that is wanted."""
+        if self.config.clean == DONE and not missing_outputs(job.outputs):
+            folder = self.config.work_dir / "bgpvs_wf" / workflow_name(job.label)
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _state(
         self, job: Job, crashes: tuple[Crash, ...], tracker: Tracker, error: Exception | None
@@ -279,7 +256,7 @@ class CohortRunner:
         if not missing:
             return DONE, ()
         if returns_at_once(self.config.plugin):
-            return "submitted", ()
+            return SUBMITTED, ()
         files = ", ".join(path.name for path in missing)
         return FAILED, (Crash(name, f"No step failed, but these results are missing: {files}"),)
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bgpvs_wf.engine.crashes import Crash
+from bgpvs_wf.engine.jobs import ELSEWHERE, NOT_RUN, SUBMITTED, Outcome
 from bgpvs_wf.engine.progress import DONE, FAILED
-from bgpvs_wf.engine.runner import ELSEWHERE, Outcome
 
 _SHOWN = 10
 """Pages listed one by one."""
@@ -37,7 +37,7 @@ class Report:
     @property
     def complete(self) -> bool:
         """Whether nobody failed, was left out, or is still being run by another program."""
-        return not any(map(self.labels, (FAILED, "not run", ELSEWHERE)))
+        return not any(map(self.labels, (FAILED, NOT_RUN, ELSEWHERE)))
 
     def lines(self) -> list[str]:
         """Return the summary: who is done, who failed and why, where the results are."""
@@ -61,8 +61,8 @@ class Report:
             if outcome.state == ELSEWHERE
         ]
         for state, text in (
-            ("submitted", "Submitted: {}; run the same command again when their jobs are over."),
-            ("not run", "Not run: {}, because of the failure below."),
+            (SUBMITTED, "Submitted: {}; run the same command again when their jobs are over."),
+            (NOT_RUN, "Not run: {}, because of the failure below."),
             (FAILED, "Failed: {}:"),
         ):
             labels = self.labels(state)

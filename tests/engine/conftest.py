@@ -6,10 +6,11 @@ import pytest
 
 from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.config import QuantifyConfig, RunConfig
+from bgpvs_wf.engine.jobs import Job
 from bgpvs_wf.engine.ledger import Ledger
 from bgpvs_wf.engine.logs import RunLogs, logged_to
 from bgpvs_wf.engine.progress import Display
-from bgpvs_wf.engine.runner import CohortRunner, Job
+from bgpvs_wf.engine.runner import CohortRunner
 
 
 def _measure(image: str) -> int:

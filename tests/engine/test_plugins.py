@@ -66,3 +66,29 @@ def test_a_plugin_that_lacks_its_package(monkeypatch):
     monkeypatch.setattr(nipype_plugins, "IPythonPlugin", refuse)
     with pytest.raises(UsageError, match="ipyparallel"):
         plugins.load_plugin("IPython", {})
+
+
+def _segment(device: str) -> str:
+    return device
+
+
+@pytest.mark.parametrize(
+    ("device", "given", "asked"),
+    [
+        ("cuda", "", "--cpus-per-task=2 --mem=512M --gres=gpu:1"),
+        ("cuda", "--gpus=2", "--cpus-per-task=2 --mem=512M"),
+        ("cpu", "-c 3", "--mem=512M"),
+        ("auto", "", "--cpus-per-task=2 --mem=512M"),
+    ],
+)
+def test_slurm_is_asked_for_what_a_step_needs(device, given, asked):
+    from nipype import Function, Node, Workflow
+
+    node = Node(Function(function=_segment), "segment", n_procs=2, mem_gb=0.5)
+    node.inputs.device = device
+    workflow = Workflow("bgpvs_wf")
+    workflow.add_nodes([node])
+    plugins.request_resources(workflow, "SLURM", {"sbatch_args": given})
+    assert node.plugin_args == {"sbatch_args": asked}
+    plugins.request_resources(workflow, "MultiProc", {})
+    assert node.plugin_args == {"sbatch_args": asked}

@@ -196,3 +196,17 @@ def test_workflows_may_have_map_nodes(toy, plugin, monkeypatch):
     outcome = toy.run([toy.job("01", "abc")], plugin=plugin)["sub-01"]
     assert outcome.state == "done", outcome.failures
     assert ("sub-01", "prepare", "done") in toy.display.events
+
+
+@PLUGINS
+def test_the_work_folder_is_cleaned_of_what_is_done(toy, plugin):
+    jobs = [toy.job("01", "abc"), toy.job("02", "truncated")]
+    toy.run(jobs, plugin=plugin, clean="done")
+    work = toy.config().work_dir / "bgpvs_wf"
+    assert not (work / "sub_01_wf").exists()
+    assert (work / "sub_02_wf").is_dir()
+    assert toy.ledger.reasons(toy.config(), jobs[0].subject, jobs[0].outputs) == []
+    # After a change all of it runs.
+    outcome = toy.run(jobs[:1], plugin=plugin, factor=3.0)["sub-01"]
+    assert outcome.ran == ("prepare", "quantify", "sink")
+    assert toy.result("01") == 9.0

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bgpvs_wf.engine.crashes import Crash
-from bgpvs_wf.engine.runner import Outcome
+from bgpvs_wf.engine.jobs import Outcome
 from bgpvs_wf.engine.summary import Report
 
 
