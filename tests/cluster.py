@@ -117,6 +117,18 @@ class Cluster:
         daemon.send_signal(signal.SIGKILL)
         daemon.wait()
 
+    def revive(self, node: str) -> None:
+        """Wait until a node that was set down is up again; it may come back by itself."""
+
+        def up() -> bool:
+            if not self.states().get(node, "down").startswith("down"):
+                return True
+            with contextlib.suppress(subprocess.CalledProcessError):
+                self.call("scontrol", "update", f"nodename={node}", "state=resume")
+            return False
+
+        _wait(up, node)
+
     def states(self) -> dict[str, str]:
         """Return the state of each node, such as `idle`."""
         with contextlib.suppress(subprocess.CalledProcessError):

@@ -110,16 +110,32 @@ def test_what_still_waits_is_not_queued_twice(site, cluster):
     assert status(site).returncode == 0
 
 
-def test_a_node_that_goes_down_takes_nobody_with_it(site, cluster):
+def test_a_daemon_that_is_killed_takes_nobody_with_it(site, cluster):
+    """Jobs on its node go on, and it finds them again."""
     for name in ("01", "02"):
         site.add(name, "brief")
     assert submit(site, "--array", "--sbatch-args=--exclusive").returncode == 0
-    wait_for(lambda: "2 running" in status(site).stdout)
-    cluster.call("scontrol", "update", "nodename=n2", "state=down", "reason=test")
-    cluster.call("scontrol", "update", "nodename=n2", "state=resume")
-    wait_for(lambda: cluster.states().get("n2") != "down")
+    wait_for(lambda: sum("RUNNING" in line for line in cluster.queue()) == 2)
+    cluster.kill_node("n2")
+    cluster.start_node("n2")
+    cluster.revive("n2")
     cluster.wait()
-    assert status(site).returncode == 0, status(site).stdout
+    told = status(site)
+    assert told.returncode == 0, told.stdout
+
+
+def test_a_node_that_goes_down_takes_nobody_with_it(site, cluster):
+    for name in ("01", "02"):
+        site.add(name, "brief")
+    queued = submit(site, "--array", "--sbatch-args=--exclusive")
+    job = queued.stdout.partition("Queued 2 as ")[2].partition(";")[0]
+    wait_for(lambda: sum("RUNNING" in line for line in cluster.queue()) == 2)
+    cluster.call("scontrol", "update", "nodename=n2", "state=down", "reason=test")
+    cluster.revive("n2")
+    cluster.wait()
+    assert "Restarts=1" in cluster.call("scontrol", "show", "job", job)
+    told = status(site)
+    assert told.returncode == 0, told.stdout
 
 
 def test_all_in_one_job(site, cluster):
