@@ -1,6 +1,6 @@
 """What it costs to orchestrate a cohort, beside one plain Nipype graph; what caching saves.
 
-    python benchmarks/cohort.py OUT [--subjects 20 80 353] [--plain 20 80]
+    python benchmarks/cohort.py OUT [--subjects 20 80 353] [--plain 20 80 353]
 
 Subjects are tiny heads (20 x 24 x 16 voxels of 2 mm, nuclei given) that go through the whole way
 of pseudo-labels, `prepare` to page. Overhead is the time of the command, times two processes, less
@@ -27,7 +27,6 @@ from bgpvs_wf.imaging.files import save_image, write_text
 PROCESSES = 2
 _PLAIN = """
 import sys
-from nipype import config as nipype_config
 from bgpvs_wf.bids.query import find_subjects
 from bgpvs_wf.config import RunConfig, read_toml
 from bgpvs_wf.workflows.base import init_bgpvs_wf
@@ -37,7 +36,7 @@ workflow.run(plugin="MultiProc", plugin_args={"n_procs": config.nprocs})
 """
 
 
-def make_dataset(folder: Path, count: int) -> Path:
+def make_dataset(folder: Path, count: int) -> None:
     """Write subjects that differ in their noise only, with their nuclei as derivatives."""
     bids = folder / "bids"
     shape, affine = (20, 24, 16), np.diag([2.0, 2.0, 2.0, 1.0])
@@ -63,7 +62,6 @@ def make_dataset(folder: Path, count: int) -> Path:
         save_image(signal, affine, image)
         name = f"sub-{label}_desc-aseg_dseg.nii.gz"
         save_image(dseg, affine, folder / "nuclei" / f"sub-{label}" / "anat" / name, labels=True)
-    return bids
 
 
 def _ball(places: np.ndarray, centre: tuple[float, ...], radii: tuple[float, ...]) -> np.ndarray:

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
+from pseudolabels import DATA, MONTH_WEEKS
 from scipy import ndimage
 
 from bgpvs_wf.anatomy.labels import (
@@ -30,6 +29,7 @@ from bgpvs_wf.anatomy.labels import (
     NUCLEI,
     VENTRICLE_LABELS,
 )
+from bgpvs_wf.anatomy.starts import half_turn
 from bgpvs_wf.errors import BGPVSError
 from bgpvs_wf.imaging.geometry import Grid, bounding_box, crop_affine, resample, voxel_sizes
 from bgpvs_wf.learning.bundle import Model, find_model
@@ -39,8 +39,6 @@ from bgpvs_wf.phantom.acquisition import move
 from bgpvs_wf.phantom.protocol import load_protocol
 from bgpvs_wf.phantom.subject import simulate_subject
 
-DATA = Path(os.environ.get("BGPVS_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
-MONTH_WEEKS = 52.1775 / 12
 AGES_WEEKS = {
     "dhcp": (38.0, 43.0),
     "bcp": (40 + 6 * MONTH_WEEKS, 40 + 18 * MONTH_WEEKS),  # the first in the isointense window
@@ -139,7 +137,7 @@ def noisy(infant: Infant) -> Infant:
 
 def turned(axis: int) -> Callable[[Infant], Infant]:
     """Let the header be wrong by half a turn about an axis."""
-    turn = np.diag([*(1.0 if other == axis else -1.0 for other in range(3)), 1.0])
+    turn = half_turn(axis)
     return lambda infant: dataclasses.replace(infant, affine=turn @ infant.affine)
 
 

@@ -29,8 +29,7 @@ def start_transforms(
     """
     centres = [_centre(fixed, fixed_affine), _centre(moving, moving_affine)]
     starts = []
-    for signs in ((1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1)):
-        transform = np.diag([*map(float, signs), 1.0])
+    for transform in (np.eye(4), *map(half_turn, range(3))):
         transform[:3, 3] = centres[1] - transform[:3, :3] @ centres[0]
         starts.append(transform)
     return starts
@@ -53,11 +52,22 @@ def choose_start(
     best = int(np.argmax(scores))
     if best == 0 or scores[best] < scores[0] + MARGIN:
         return 0, ""
-    return best, (
-        f"The header contradicts the anatomy: the brain fits the atlas when {TURNS[best]} by 180 "
-        f"degrees (correlation {scores[best]:.2f} against {scores[0]:.2f}). Sides follow the "
-        "anatomy here, not the header; a mirrored image cannot be told from a turned one: "
-        "correct the file."
+    return best, header_note(
+        f"the brain fits the atlas when {TURNS[best]} by 180 degrees "
+        f"(correlation {scores[best]:.2f} against {scores[0]:.2f})"
+    )
+
+
+def half_turn(axis: int) -> np.ndarray:
+    """Return the rotation by 180 degrees about an axis of space, shape (4, 4)."""
+    return np.diag([*(1.0 if other == axis else -1.0 for other in range(3)), 1.0])
+
+
+def header_note(evidence: str) -> str:
+    """Return what to tell the user where the anatomy shows that a header is wrong by a turn."""
+    return (
+        f"The header contradicts the anatomy: {evidence}. Sides follow the anatomy here, not the "
+        "header; a mirrored image cannot be told from a turned one: correct the file."
     )
 
 

@@ -50,14 +50,14 @@ def dry_run(config: RunConfig, verbose: bool = False) -> int:
 
 def _plan(config: RunConfig, subjects: tuple[SubjectInputs, ...]) -> tuple[list[_Plan], Any | None]:
     """Plan each subject; return a workflow to draw, too: the first that can be built."""
-    from bgpvs_wf.bids.derivatives import expected_outputs, logs_path
+    from bgpvs_wf.bids.derivatives import expected_outputs
     from bgpvs_wf.engine.jobs import Job
     from bgpvs_wf.engine.ledger import Ledger
     from bgpvs_wf.engine.preview import stages_to_run
     from bgpvs_wf.engine.runner import write_missing_again
     from bgpvs_wf.workflows.base import init_bgpvs_wf
 
-    ledger = Ledger(logs_path(config.output_dir) / "ledger")
+    ledger = Ledger.of(config.output_dir)
     plans, first = [], None
     for subject in subjects:
         outputs = expected_outputs(config, subject)

@@ -30,7 +30,7 @@ def write_group_table(config: RunConfig) -> tuple[Path, tuple[str, ...]]:
     BGPVSError
         If there are no results, or some cannot be read.
     """
-    from bgpvs_wf.bids.derivatives import group_table_path, logs_path
+    from bgpvs_wf.bids.derivatives import group_table_path
     from bgpvs_wf.bids.folders import check_folders
     from bgpvs_wf.engine.ledger import Ledger
     from bgpvs_wf.quantification.group import collect_group_table, write_tsv
@@ -44,7 +44,7 @@ def write_group_table(config: RunConfig) -> tuple[Path, tuple[str, ...]]:
         raise BGPVSError(
             f"There are no results in {config.output_dir}; run the participant level first."
         )
-    ledger = Ledger(logs_path(config.output_dir) / "ledger")
+    ledger = Ledger.of(config.output_dir)
     if ledger.folder.is_dir():
         ages = _recorded_ages(ledger, tables)
         left_out = tuple(label for label in tables if label not in ages)

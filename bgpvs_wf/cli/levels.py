@@ -122,11 +122,11 @@ def run_jobs(
     levels : sequence of str
         For the settings that are written down.
     """
-    from bgpvs_wf.bids.derivatives import logs_path, write_dataset_description
+    from bgpvs_wf.bids.derivatives import write_dataset_description
     from bgpvs_wf.engine.ledger import Ledger
     from bgpvs_wf.engine.summary import Report
 
-    ledger = Ledger(logs_path(config.output_dir) / "ledger")
+    ledger = Ledger.of(config.output_dir)
     report = Report(config.output_dir)
     due = []
     for job in jobs:

@@ -47,11 +47,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _explain(config: RunConfig) -> int:
     """Say why each subject would run; return the exit status."""
-    from bgpvs_wf.bids.derivatives import logs_path
     from bgpvs_wf.engine.ledger import Ledger
 
     cohort, jobs = find_jobs(config)
-    ledger, due = Ledger(logs_path(config.output_dir) / "ledger"), 0
+    ledger, due = Ledger.of(config.output_dir), 0
     for job in jobs:
         reasons = ledger.reasons(config, job.subject, job.outputs)
         due += bool(reasons)

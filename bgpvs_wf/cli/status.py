@@ -54,7 +54,7 @@ def status(args: argparse.Namespace) -> int:
     config = _last_config(out)
     set_up_process(1, args.verbose)
     cohort, jobs = find_jobs(config)
-    ledger, tasks = Ledger(logs_path(out) / "ledger"), _Tasks.of(logs_path(out))
+    ledger, tasks = Ledger.of(out), _Tasks.of(logs_path(out))
     standings = [_standing(config, job, ledger, tasks) for job in jobs]
     standings += [_Standing(p.label, "failed", (p.message,)) for p in cohort.problems]
     _tell(standings, bool(args.verbose))
@@ -73,13 +73,14 @@ class _Tasks:
     def of(cls, logs: Path) -> _Tasks:
         from bgpvs_wf.engine.array import queued, submissions
 
+        known = submissions(logs)
         given = {
             label: (task, one.folder / f"slurm-{task}.out")
-            for one in submissions(logs)
+            for one in known
             for label, task in one.tasks.items()
         }
         try:
-            return cls(given, queued(logs))
+            return cls(given, queued(known))
         except BGPVSError as error:
             say(f"The queue cannot be seen from here: {error}")
             return cls({}, {})
@@ -115,11 +116,8 @@ def _standing(config: RunConfig, job: Job, ledger: Ledger, tasks: _Tasks) -> _St
     if failure is not None:
         from bgpvs_wf.engine.summary import failure_lines
 
-        return _Standing(
-            label,
-            "failed",
-            (*failure_lines(label, failure.crashes, failure.config_file),),
-        )
+        lines = failure_lines(label, failure.crashes, failure.config_file)
+        return _Standing(label, "failed", tuple(lines))
     reasons = ledger.reasons(config, job.subject, job.outputs)
     if not reasons:
         return _Standing(label, "done")

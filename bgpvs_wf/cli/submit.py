@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _NPROCS, _MEMORY_GB = 4, 8.0
 """Of a job (chosen: what a step takes at most, twice)."""
+_OURS = ("array", "max_jobs", "resume", "sbatch_args")
+"""Options that `run` has not."""
 _DESCRIPTION = """\
 Queue all subjects that are not finished: each as a task of a SLURM job array with --array, all in
 one job without it, and the table of all when they are over. Takes the options of `bgpvs-wf run`;
@@ -89,12 +91,10 @@ def _config(args: argparse.Namespace) -> RunConfig:
         raise UsageError(f"--max-jobs is {args.max_jobs}; give 1 or more.")
     if args.max_jobs and not args.array:
         raise UsageError("--max-jobs is for --array; add that.")
-    ours = {name: vars(args).pop(name) for name in ("array", "max_jobs", "resume", "sbatch_args")}
+    of_run = {name: value for name, value in vars(args).items() if name not in _OURS}
     if "config" not in args:
-        vars(args).setdefault("nprocs", _NPROCS)
-        vars(args).setdefault("memory_gb", _MEMORY_GB)
-    config, levels = run_config(args)
-    vars(args).update(ours)
+        of_run = {"nprocs": _NPROCS, "memory_gb": _MEMORY_GB, **of_run}
+    config, levels = run_config(argparse.Namespace(**of_run))
     if levels != BOTH_LEVELS:
         raise UsageError("submit runs both levels; leave participant and group out.")
     return config
@@ -102,16 +102,16 @@ def _config(args: argparse.Namespace) -> RunConfig:
 
 def _labels_to_queue(config: RunConfig, resume: bool, logs: Path) -> list[str]:
     """Return the subjects to queue; say who is not, and why."""
-    from bgpvs_wf.engine.array import queued
+    from bgpvs_wf.engine.array import queued, submissions
     from bgpvs_wf.engine.ledger import Ledger
 
     cohort, jobs = find_jobs(config)
     say(*(f"Left out: {problem.message}" for problem in cohort.problems))
-    ledger = Ledger(logs / "ledger")
+    ledger = Ledger.of(config.output_dir)
     due = [job.label for job in jobs if ledger.reasons(config, job.subject, job.outputs)]
     if len(due) < len(jobs):
         say(f"Unchanged: {len(jobs) - len(due)} finished before.")
-    waiting = queued(logs)
+    waiting = queued(submissions(logs))
     still = [label for label in due if label in waiting]
     if still and not resume:
         task, state = waiting[still[0]]

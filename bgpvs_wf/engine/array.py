@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
-import re
 import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +22,7 @@ _TASK = """\
 # A subject of each task; the {offset} first lines of subjects.txt belong to other arrays.
 {requests}
 line=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1 + {offset}))p" {subjects})
+[ -n "$line" ] || {{ echo "No subject for this task in subjects.txt"; exit 1; }}
 exec {command} $line
 """
 _ALONE = """\
@@ -146,26 +145,25 @@ def submissions(logs: Path) -> list[Submission]:
     return found
 
 
-def queued(logs: Path) -> dict[str, tuple[str, str]]:
+def queued(known: Iterable[Submission]) -> dict[str, tuple[str, str]]:
     """Return the subjects that wait or run in SLURM's queue: label to task and its state."""
-    tasks = {label: task for one in submissions(logs) for label, task in one.tasks.items()}
+    tasks = {label: task for one in known for label, task in one.tasks.items()}
     states = slurm.queued_tasks(dict.fromkeys(task.partition("_")[0] for task in tasks.values()))
     return {label: (task, states[task]) for label, task in tasks.items() if task in states}
 
 
 def _requests(config: RunConfig, sbatch_args: str, output: Path) -> str:
     """Return the lines that ask SLURM for what a job needs; what the user asks for wins."""
-    asked = [
+    gpu = config.has_model and config.predict.device == "cuda"
+    words = slurm.requests(sbatch_args, cpus=config.nprocs, memory_gb=config.memory_gb, gpu=gpu)
+    for names, ours in (
         ("-J|--job-name", f"--job-name={_JOB_NAME}"),
-        ("-c|--cpus-per-task", f"--cpus-per-task={config.nprocs}"),
-        ("--mem", f"--mem={math.ceil(config.memory_gb * 1024)}M"),
         ("-o|--output", f"--output={output}"),
-    ]
-    if config.has_model and config.predict.device == "cuda":
-        asked.append(("-G|--gpus|--gres", "--gres=gpu:1"))
-    words = [ours for names, ours in asked if not re.search(rf"(^|\s)({names})", sbatch_args)]
-    words = [shlex.quote(word) for word in (*words, *shlex.split(sbatch_args))]
-    return "\n".join(f"#SBATCH {word}" for word in words)
+    ):
+        if not slurm.asks_for(sbatch_args, names):
+            words.append(ours)
+    words += shlex.split(sbatch_args)
+    return "\n".join(f"#SBATCH {shlex.quote(word)}" for word in words)
 
 
 def _command(config: RunConfig, folder: Path, level: str, nprocs: int) -> str:

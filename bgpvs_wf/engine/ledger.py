@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bgpvs_wf._version import __version__
+from bgpvs_wf.bids.derivatives import logs_path
 from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine.crashes import Crash
@@ -55,8 +55,6 @@ class Record:
 class Failure:
     """What a subject failed of."""
 
-    when: str
-    """Local time, such as `2026-03-01 14:05`."""
     crashes: tuple[Crash, ...]
     config_file: Path
     """The settings of the run; with them it can be run again."""
@@ -116,6 +114,11 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @classmethod
+    def of(cls, output_dir: Path) -> Ledger:
+        """Return the ledger of an output folder."""
+        return cls(logs_path(output_dir) / "ledger")
+
     def path(self, label: str) -> Path:
         """Return the file of a subject's record."""
         return self.folder / f"{label}.json"
@@ -153,7 +156,6 @@ class Ledger:
             If it cannot be written.
         """
         content = {
-            "when": time.strftime("%Y-%m-%d %H:%M"),
             "config_file": str(config_file),
             "crashes": [
                 {"node": c.node, "cause": c.cause, "path": c.path and str(c.path)} for c in crashes
@@ -169,7 +171,7 @@ class Ledger:
                 Crash(c["node"], c["cause"], Path(c["path"]) if c["path"] else None)
                 for c in content["crashes"]
             )
-            return Failure(content["when"], crashes, Path(content["config_file"]))
+            return Failure(crashes, Path(content["config_file"]))
         except (OSError, ValueError, TypeError, KeyError):
             return None
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import math
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from bgpvs_wf.config import RunConfig
+from bgpvs_wf.engine import slurm
 from bgpvs_wf.engine.faults import sturdy
 from bgpvs_wf.engine.resources import memory_gb
 from bgpvs_wf.errors import UsageError
@@ -179,14 +178,8 @@ def request_resources(workflow: Any, plugin: str, given: Mapping[str, Any]) -> N
     asked = str(given.get("sbatch_args") or "")
     for name in workflow.list_node_names():
         node = workflow.get_node(name)
-        words = []
-        if not re.search(r"(^|\s)(-c|--cpus-per-task)", asked):
-            words.append(f"--cpus-per-task={node.n_procs}")
-        if not re.search(r"(^|\s)--mem", asked):
-            words.append(f"--mem={math.ceil(node.mem_gb * 1024)}M")
-        on_gpu = getattr(node.inputs, "device", "") == "cuda"
-        if on_gpu and not re.search(r"(^|\s)(-G|--gpus|--gres)", asked):
-            words.append("--gres=gpu:1")
+        gpu = getattr(node.inputs, "device", "") == "cuda"
+        words = slurm.requests(asked, cpus=node.n_procs, memory_gb=node.mem_gb, gpu=gpu)
         if words and "sbatch_args" not in node.plugin_args:
             node.plugin_args = {**node.plugin_args, "sbatch_args": " ".join(words)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import subprocess
 from collections.abc import Iterable
@@ -36,6 +37,36 @@ def call(*words: str) -> str:
         said = (done.stderr or done.stdout).strip().splitlines() or [f"exit {done.returncode}"]
         raise BGPVSError(f"{words[0]} failed: {said[-1]}")
     return done.stdout.strip()
+
+
+def requests(given: str, *, cpus: int, memory_gb: float, gpu: bool) -> list[str]:
+    """Return the options that ask for what a job needs; what the user asks for is left out.
+
+    Parameters
+    ----------
+    given : str
+        The user's options of `sbatch`.
+    cpus : int
+    memory_gb : float
+    gpu : bool
+
+    Examples
+    --------
+    >>> requests("-c 4 --time=60", cpus=2, memory_gb=0.5, gpu=True)
+    ['--mem=512M', '--gres=gpu:1']
+    """
+    needs = [
+        ("-c|--cpus-per-task", f"--cpus-per-task={cpus}"),
+        ("--mem", f"--mem={math.ceil(memory_gb * 1024)}M"),
+    ]
+    if gpu:
+        needs.append(("-G|--gpus|--gres", "--gres=gpu:1"))
+    return [need for names, need in needs if not asks_for(given, names)]
+
+
+def asks_for(given: str, names: str) -> bool:
+    """Tell whether options of `sbatch` have one of some names, such as ``-c|--cpus-per-task``."""
+    return re.search(rf"(^|\s)({names})", given) is not None
 
 
 def largest_array() -> int:

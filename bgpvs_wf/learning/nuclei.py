@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from bgpvs_wf.anatomy.labels import NUCLEI
-from bgpvs_wf.anatomy.starts import TURNS
+from bgpvs_wf.anatomy.starts import TURNS, header_note
 from bgpvs_wf.errors import BadImageError
 from bgpvs_wf.imaging.geometry import Grid, resample, voxel_volume
 from bgpvs_wf.imaging.morphology import nearest_label
@@ -18,10 +18,12 @@ from bgpvs_wf.learning.bundle import Model, load_network
 from bgpvs_wf.learning.classes import LEFT_NUCLEI, RIGHT_NUCLEI, VENTRICLE
 from bgpvs_wf.learning.context import frame_of, whole_context
 from bgpvs_wf.learning.inference import WINDOWS, apply_network
+from bgpvs_wf.learning.networks import NetworkConfig
 from bgpvs_wf.learning.views import Scan
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
 KEPT_SHARE = 0.1
 """Parts of a nucleus that have less than this share of its largest one are dropped (chosen)."""
@@ -88,28 +90,27 @@ def find_head(scan: Scan, model: Model, device: torch.device) -> tuple[Scan, Hea
     BadImageError
         If there are none, or none on a side.
     """
-    shares, grid = _coarse_shares(scan, model, device)
+    network = load_network(model, model.coarse, device)
+    shares, grid = _coarse_shares(scan, network, model.coarse.network)
     if _least_side(shares, grid) < _BELIEVED_MM3:
         for axis in range(3):
             turned = scan.turned(axis)
-            there, turned_grid = _coarse_shares(turned, model, device)
+            there, turned_grid = _coarse_shares(turned, network, model.coarse.network)
             if _least_side(there, turned_grid) >= _BELIEVED_MM3:
-                note = (
-                    f"The header contradicts the anatomy: nuclei are found when the head is "
-                    f"{TURNS[axis + 1]} by 180 degrees, and none as it is. Sides follow the "
-                    "anatomy here, not the header; a mirrored image cannot be told from a turned "
-                    "one: correct the file."
+                note = header_note(
+                    f"nuclei are found when the head is {TURNS[axis + 1]} by 180 degrees, "
+                    "and none as it is"
                 )
                 return turned, _head_nuclei(there, turned_grid), note
     return scan, _head_nuclei(shares, grid), ""
 
 
-def _coarse_shares(scan: Scan, model: Model, device: torch.device) -> tuple[np.ndarray, Grid]:
+def _coarse_shares(
+    scan: Scan, network: nn.Module, config: NetworkConfig
+) -> tuple[np.ndarray, Grid]:
     images, grid = scan.coarse()
-    network = load_network(model, model.coarse, device)
     # No mirror images: the classes have sides.
-    found = apply_network(network, model.coarse.network, images, WINDOWS["coarse"])
-    return found["coarse"], grid
+    return apply_network(network, config, images, WINDOWS["coarse"])["coarse"], grid
 
 
 def _least_side(shares: np.ndarray, grid: Grid) -> float:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import nibabel as nib
 import numpy as np
 
+from bgpvs_wf.anatomy.starts import half_turn
 from bgpvs_wf.imaging.geometry import (
     Grid,
     bounding_box,
@@ -76,7 +77,7 @@ class Scan:
 
     def turned(self, axis: int) -> Scan:
         """Return the scan as it is if its header is wrong by half a turn about an axis of space."""
-        turn = np.diag([*(1.0 if other == axis else -1.0 for other in range(3)), 1.0])
+        turn = half_turn(axis)
         images = [canonical(image, turn @ self.grid.affine) for image in self.images]
         return Scan(
             np.stack([image for image, _ in images]),
