@@ -11,8 +11,9 @@ _EXCEPTION = re.compile(
     r"^(?P<kind>(?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt))(?::\s*(?P<message>.*))?$"
 )
 _EXIT_CODE = re.compile(r"subprocess exited with code (-?\d+)")
+_FULL = "No space left on device"
 _ADVICE = {
-    "No space left on device": "Free some space and run again.",
+    _FULL: "Free some space and run again.",
     "MemoryError": "Give the run more memory or fewer processes (--nprocs), and run again.",
 }
 
@@ -93,7 +94,10 @@ def describe(lines: Iterable[str]) -> str:
     found = [match for match in map(_EXCEPTION.match, lines) if match]
     if not found:
         return next((line.strip() for line in reversed(lines) if line.strip()), "unknown cause")
-    kind, message = found[-1]["kind"], (found[-1]["message"] or "").strip()
+    # Where the disk is full all that follows fails, too: Nipype's looking for its files last.
+    full = [match for match in found if _FULL in match[0]]
+    last = (full or found)[-1]
+    kind, message = last["kind"], (last["message"] or "").strip()
     exit_code = _EXIT_CODE.search(message)
     if exit_code:
         return _describe_command(lines, int(exit_code[1]))

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import logging
+from traceback import format_exc
 from typing import Any
+
+from bgpvs_wf.engine.crashes import Crash, describe
 
 _LOG = logging.getLogger(__name__)
 
 
 class SturdyReports:
     """Mixed into a plugin: crash reports that cannot fail."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.unwritten: list[Crash] = []
+        """Crashes whose file could not be written, or not whole."""
 
     def _report_crash(self, node: Any, result: Any = None) -> str:
         """Write a node's crash file; return its path, or nothing where it cannot be written."""
@@ -21,7 +29,9 @@ class SturdyReports:
             return str(super()._report_crash(node, result=result))  # type: ignore[misc]
         except OSError as error:
             # A full disk is no reason to stop the others.
-            _LOG.error("Cannot write the crash file of %s: %s", node.fullname, error)
+            text = "".join(result["traceback"]) if result else format_exc()
+            self.unwritten.append(Crash(node.fullname, describe(text.splitlines())))
+            _LOG.error("Cannot write the crash file of %s: %s\n%s", node.fullname, error, text)
             return ""
 
 

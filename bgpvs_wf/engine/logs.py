@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ def logged_to(path: Path, verbose: bool = False) -> Iterator[None]:
     root = logging.getLogger()
     nipype = _nipype_logger()
     before = root.handlers[:], root.level, nipype.handlers[:]
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _LogFile(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter(_FORMAT))
     root.handlers, nipype.handlers = [handler], []
     root.setLevel(logging.INFO)
@@ -85,6 +86,24 @@ def logged_to(path: Path, verbose: bool = False) -> Iterator[None]:
         logging.captureWarnings(False)
         root.handlers, root.level, nipype.handlers = before
         handler.close()
+
+
+class _LogFile(logging.FileHandler):
+    """A log that says once, in one line, that it cannot be written."""
+
+    _told = False
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Report an error of writing."""
+        error = sys.exception()
+        if not self._told:
+            self._told = True
+            sys.stderr.write(f"Cannot write {self.baseFilename}: {error}\n")
+
+    def close(self) -> None:
+        """Close the file, whatever is lost with it."""
+        with contextlib.suppress(OSError):
+            super().close()
 
 
 def _nipype_logger() -> logging.Logger:

@@ -17,7 +17,7 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from traceback import format_exception
 from typing import Any
@@ -32,6 +32,7 @@ _LOG = logging.getLogger(__name__)
 
 _DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG of Linux."""
+_LONGEST_WAIT_SECONDS = 0.2
 LOST_MESSAGE = (
     "The system killed this step twice, the second time while it ran alone; most probably it ran "
     "out of memory. Give the job more memory or fewer threads (--omp-nthreads), and run again."
@@ -91,6 +92,19 @@ class MultiProcPlugin(SturdyReports, multiproc.MultiProcPlugin):
         if scheduler is not None:
             return super()._sort_jobs(jobids, scheduler=scheduler)
         return sorted(jobids, key=lambda job: (node_place(self.procs[job].fullname)[0], job))
+
+    def _send_procs_to_workers(self, updatehash: bool = False, graph: Any = None) -> None:
+        """Start what can be started; where that is nothing, wait until a task ends.
+
+        Nipype looks every so often, and workers with short tasks have nothing to do meanwhile.
+        """
+        before = int(self.proc_done.sum())
+        super()._send_procs_to_workers(updatehash=updatehash, graph=graph)
+        if int(self.proc_done.sum()) == before:
+            running = [
+                self._task_obj[task] for task, _ in self.pending_tasks if task not in self._waiting
+            ]
+            wait(running, timeout=_LONGEST_WAIT_SECONDS, return_when=FIRST_COMPLETED)
 
     def _submit_job(self, node: Any, updatehash: bool = False) -> int:
         self._taskid += 1

@@ -24,7 +24,6 @@ from bgpvs_wf.engine.plugins import (
     load_plugin,
     request_resources,
     returns_at_once,
-    runs_here,
 )
 from bgpvs_wf.engine.preview import HASH_SETTINGS, execution_nodes
 from bgpvs_wf.engine.progress import DONE, FAILED, REUSED, Display, Event, Tracker
@@ -39,7 +38,8 @@ _SINK = "sink_wf"
 """The stage that copies results to the output folder."""
 _LARGEST_BATCH = 32
 """Subjects in one graph: enough to keep the processors busy, few enough to plan fast (chosen)."""
-_POLL_SECONDS = "0.2"
+_POLL_SECONDS = {"MultiProc": "0.01", "LegacyMultiProc": "0.2"}
+"""`MultiProcPlugin` waits for what runs beside that."""
 _REMOTE_POLL_SECONDS = "5"
 """Batch systems are asked about every job at every poll."""
 _RESULT_SECONDS = "60"
@@ -180,7 +180,7 @@ class CohortRunner:
             error = raised
         finally:
             self.display.stop()
-        return self._judge(jobs, tracker, error)
+        return self._judge(jobs, tracker, error, getattr(plugin, "unwritten", ()))
 
     def _configure(self, workflow: Any, jobs: Sequence[Job]) -> None:
         """Set what Nipype needs to know for this run, on this workflow only."""
@@ -214,11 +214,17 @@ class CohortRunner:
             _LOG.warning("Cannot record that %s is finished: %s", job.label, error)
 
     def _judge(
-        self, jobs: Sequence[Job], tracker: Tracker, error: Exception | None
+        self,
+        jobs: Sequence[Job],
+        tracker: Tracker,
+        error: Exception | None,
+        unwritten: Sequence[Crash],
     ) -> list[Outcome]:
         """Success is: no crash, no exception that is nobody's, all expected files."""
         crashes = [c for c in read_crashes(self.logs.folder) if c.path not in self._known_crashes]
         self._known_crashes.update(crash.path for crash in crashes)
+        lost = {crash.node for crash in unwritten}
+        crashes = [*unwritten, *(crash for crash in crashes if crash.node not in lost)]
         outcomes = []
         for job in jobs:
             mine = tuple(c for c in crashes if c.subject == workflow_name(job.label))
@@ -275,9 +281,7 @@ def execution_settings(config: RunConfig, crashes: Path) -> dict[str, str]:
         "crashdump_dir": str(crashes),
         "crashfile_format": "txt",
         "create_report": "false",
-        "poll_sleep_duration": (
-            _POLL_SECONDS if runs_here(config.plugin) else _REMOTE_POLL_SECONDS
-        ),
+        "poll_sleep_duration": _POLL_SECONDS.get(config.plugin, _REMOTE_POLL_SECONDS),
         "job_finished_timeout": _RESULT_SECONDS,
         "stop_on_first_crash": str(config.stop_on_first_crash).lower(),
         "check_version": "false",

@@ -69,6 +69,18 @@ def test_exceptions_in_a_line(error, cause):
     assert describe([f"\t{line}" for line in lines]) == cause
 
 
+def test_a_full_disk_is_the_cause_of_what_follows():
+    """Nipype looks for a result that could not be written."""
+    try:
+        try:
+            raise OSError(28, "No space left on device")
+        except OSError:
+            raise FileNotFoundError("result.pklz")  # noqa: B904
+    except FileNotFoundError as raised:
+        lines = "".join(traceback.format_exception(raised)).splitlines()
+    assert describe(lines).startswith("OSError: [Errno 28] No space left on device. Free")
+
+
 def test_something_else_gives_its_last_line():
     assert describe(["first", "", "last words", " "]) == "last words"
     assert describe([]) == "unknown cause"

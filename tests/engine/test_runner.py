@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import logging
 import os
 import sys
+from pathlib import Path
 
 import pytest
+
+from bgpvs_wf.engine.logs import logged_to
 
 PLUGINS = pytest.mark.parametrize("plugin", ["Linear", "MultiProc"])
 
@@ -117,15 +121,17 @@ def test_a_full_disk_says_so(toy):
 
 
 def test_crash_files_that_cannot_be_written_stop_nobody(toy, monkeypatch):
-    from bgpvs_wf.engine import multiproc
+    """The cause is told all the same."""
 
     def refuse(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("nipype.pipeline.plugins.base.report_crash", refuse)
     outcomes = toy.run([toy.job("01", "truncated"), toy.job("02", "fine")], plugin="MultiProc")
-    assert multiproc.LOST_MESSAGE not in outcomes["sub-01"].failures[0].cause
     assert outcomes["sub-01"].state == "failed"
+    (crash,) = outcomes["sub-01"].failures
+    assert (crash.stage, crash.path) == ("prepare", None)
+    assert "is truncated" in crash.cause
     assert outcomes["sub-02"].state == "done"
 
 
@@ -139,6 +145,16 @@ def test_multiproc_leaves_no_worker_behind(toy):
     before = children()
     toy.run([toy.job("01", "crash"), toy.job("02", "fine")], plugin="MultiProc")
     assert children() <= before
+
+
+def test_a_log_on_a_full_disk_says_so_once(capfd):
+    with logged_to(Path("/dev/full")):
+        for _ in range(3):
+            logging.getLogger("bgpvs_wf").warning("a message")
+    out, err = capfd.readouterr()
+    assert out == ""
+    (line,) = err.splitlines()
+    assert line == "Cannot write /dev/full: [Errno 28] No space left on device"
 
 
 def test_messages_go_to_the_log_not_the_terminal(toy, capfd):
