@@ -69,13 +69,14 @@ def _ball(places: np.ndarray, centre: tuple[float, ...], radii: tuple[float, ...
     return np.asarray(sum(part**2 for part in scaled) <= 1)
 
 
-def settings(folder: Path, name: str, plugin: str = "MultiProc") -> Path:
-    """Write the settings of a run; return their file."""
+def settings(folder: Path, name: str, plugin: str = "MultiProc", disk: Path | None = None) -> Path:
+    """Write the settings of a run, with results and work in another folder; return their file."""
+    disk = disk or folder
     path = folder / f"{name}.toml"
     lines = {
         "bids_dir": folder / "bids",
-        "output_dir": folder / f"out-{name}",
-        "work_dir": folder / f"work-{name}",
+        "output_dir": disk / f"out-{name}",
+        "work_dir": disk / f"work-{name}",
         "plugin": plugin,
         "segmentation": "pseudolabel",
     }
