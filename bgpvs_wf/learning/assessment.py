@@ -17,7 +17,7 @@ from bgpvs_wf.learning.calibration import (
 )
 from bgpvs_wf.learning.case import FINE_CHANNELS, TrainingCase
 from bgpvs_wf.learning.classes import BG_CLASSES
-from bgpvs_wf.learning.context import case_input
+from bgpvs_wf.learning.inputs import case_input
 from bgpvs_wf.learning.members import Member, apply_ensemble
 from bgpvs_wf.learning.tasks import dice
 from bgpvs_wf.learning.views import FINE_MM

@@ -38,6 +38,12 @@ VENTRICLE_CLASS = 6
 COARSE_CLASSES = ("background", "brain", "ventricle", "left nuclei", "right nuclei")
 """Classes of the coarse network; nuclei of a side are their convex hull."""
 BRAIN, VENTRICLE, LEFT_NUCLEI, RIGHT_NUCLEI = 1, 2, 3, 4
+TUBE_SCALES_MM = (0.4, 0.7)
+"""Scales of the tube filter for the fine network (chosen: of thin and of thick PVS)."""
+TUBES = tuple(
+    f"tubes of {scale} mm on {modality}" for modality in ("T2w", "T1w") for scale in TUBE_SCALES_MM
+)
+"""What the tube filter tells the fine network, a channel each."""
 CONTEXT = (
     "nuclei",
     "ventricle",

@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bgpvs_wf.imaging.morphology import hull
-from bgpvs_wf.learning.case import FINE_CHANNELS
 from bgpvs_wf.learning.classes import VENTRICLE_CLASS, is_nucleus
 from bgpvs_wf.learning.sampling import sampler_grid, smooth_noise, voxel_indices
-from bgpvs_wf.learning.views import COARSE_MM, FINE_MM, MODALITIES
+from bgpvs_wf.learning.views import COARSE_MM, FINE_MM
 
 if TYPE_CHECKING:
     import torch
@@ -136,16 +135,9 @@ def whole_context(shares: np.ndarray, places: np.ndarray, frame: Frame) -> np.nd
     return np.stack([*shares, *waves]).astype(np.float32)
 
 
-def case_input(fine: np.ndarray) -> np.ndarray:
-    """Return what a fine network sees of a training case: its images and its context.
-
-    Parameters
-    ----------
-    fine : ndarray of float32, shape (channels, x, y, z)
-        The channels are `bgpvs_wf.learning.case.FINE_CHANNELS`.
-    """
-    told = case_surroundings(fine[FINE_CHANNELS.index("classes")])
-    return np.concatenate([fine[: len(MODALITIES)], _whole(told, fine.shape[1:])])
+def case_context(classes: np.ndarray) -> np.ndarray:
+    """Return the context of the classes (see `FINE_CLASSES`) of a training case."""
+    return _whole(case_surroundings(classes), classes.shape)
 
 
 def rough_context(

@@ -23,6 +23,7 @@ from bgpvs_wf.learning.case import COARSE_CHANNELS, FINE_CHANNELS, TrainingCase
 from bgpvs_wf.learning.classes import BRAIN, LEFT_NUCLEI
 from bgpvs_wf.learning.context import Surroundings, case_surroundings, rough_context
 from bgpvs_wf.learning.contrasts import random_contrast
+from bgpvs_wf.learning.inputs import fine_input
 from bgpvs_wf.learning.masking import mask_to_bg
 from bgpvs_wf.learning.views import COARSE_MM, FINE_MM
 
@@ -81,7 +82,7 @@ class FineExamples:
         classes = part["classes"].long()
         image = alter(image, case.present, rng, self.augmentation, FINE_MM)
         context = rough_context(self._surroundings(case, array), part["place"], rng)
-        image = torch.cat([image, context])
+        image = torch.from_numpy(fine_input(image.numpy(), context.numpy(), (FINE_MM,) * 3))
         if self.masked:
             image = torch.from_numpy(mask_to_bg(image.numpy(), classes.numpy(), (FINE_MM,) * 3))
         return {

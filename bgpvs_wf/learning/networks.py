@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bgpvs_wf.learning.classes import COARSE_CLASSES, CONTEXT, FINE_CLASSES
+from bgpvs_wf.learning.classes import COARSE_CLASSES, CONTEXT, FINE_CLASSES, TUBES
 from bgpvs_wf.learning.views import MODALITIES
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class NetworkConfig:
     @property
     def inputs(self) -> tuple[str, ...]:
         """Names of the channels of the input: a fine network knows what the coarse one found."""
-        return MODALITIES if "coarse" in self.heads else (*MODALITIES, *CONTEXT)
+        return MODALITIES if "coarse" in self.heads else (*MODALITIES, *TUBES, *CONTEXT)
 
     def channels(self, head: str) -> slice:
         """Return where the channels of a head are in the output.

@@ -20,6 +20,7 @@ from bgpvs_wf.learning.calibration import COVERAGE, moved_thresholds
 from bgpvs_wf.learning.classes import BG_CLASSES, THALAMUS_CLASS, anatomy_labels
 from bgpvs_wf.learning.context import given_context
 from bgpvs_wf.learning.inference import choose_device
+from bgpvs_wf.learning.inputs import fine_input
 from bgpvs_wf.learning.members import apply_ensemble
 from bgpvs_wf.learning.nuclei import HeadNuclei, find_head, tidy_nuclei
 from bgpvs_wf.learning.views import MODALITIES, Box, Scan, canonical, part_of, to_home
@@ -149,7 +150,7 @@ def _unaided(
     """Let the fine networks tell nuclei and perivascular spaces."""
     own = part_of(scan.grid, box)
     images, grid = scan.fine(box)
-    images = np.concatenate([images, head.context(grid)])
+    images = fine_input(images, head.context(grid), voxel_sizes(grid.affine))
     shares = _fine(model, images, grid, None, device, flips)
     classes = to_own_grid(shares["anatomy"], grid, own)
     labels = anatomy_labels(classes.argmax(axis=0), head.right(own))
@@ -185,7 +186,7 @@ def _guided(
     images, grid = scan.fine(box)
     known = resample(labels, own.affine, grid, order=0)
     context = given_context(np.isin(known, list(NUCLEI)), np.isin(known, VENTRICLE_LABELS))
-    images = np.concatenate([images, context])
+    images = fine_input(images, context, voxel_sizes(grid.affine))
     shares = _fine(model, images, grid, np.isin(known, BG_LABELS), device, flips)
     pvs_share = to_own_grid(shares["pvs"], grid, own)[0]
     return _Part(labels, nuclei, nuclei.astype(np.float32), pvs_share), {"nuclei": "given"}

@@ -15,7 +15,7 @@ import numpy as np
 
 from bgpvs_wf.learning.case import FINE_CHANNELS, TrainingCase, write_case
 from bgpvs_wf.learning.classes import BG_CLASSES, VENTRICLE_CLASS
-from bgpvs_wf.learning.context import case_input
+from bgpvs_wf.learning.inputs import case_input
 from bgpvs_wf.learning.members import Member, apply_ensemble
 from bgpvs_wf.learning.views import FINE_MM
 from bgpvs_wf.pseudolabels.region import with_gaps, with_tubes

@@ -11,9 +11,9 @@ import numpy as np
 from bgpvs_wf.learning.augmentation import AugmentationConfig
 from bgpvs_wf.learning.case import TrainingCase
 from bgpvs_wf.learning.classes import BG_CLASSES, LEFT_NUCLEI, RIGHT_NUCLEI
-from bgpvs_wf.learning.context import case_input
 from bgpvs_wf.learning.examples import CoarseExamples, FineExamples
 from bgpvs_wf.learning.inference import WINDOWS, apply_network
+from bgpvs_wf.learning.inputs import case_input
 from bgpvs_wf.learning.losses import class_loss, head_loss, pvs_loss, without_ventricles
 from bgpvs_wf.learning.masking import mask_to_bg
 from bgpvs_wf.learning.networks import NetworkConfig

@@ -17,7 +17,7 @@ from toy_networks import random_model, random_network
 from bgpvs_wf.errors import ModelError
 from bgpvs_wf.learning import bundle
 from bgpvs_wf.learning.bundle import Model, find_model, load_network, read_bundle
-from bgpvs_wf.learning.classes import CONTEXT
+from bgpvs_wf.learning.classes import CONTEXT, TUBES
 from bgpvs_wf.learning.networks import build_network
 
 
@@ -105,8 +105,8 @@ def test_metadata_name_the_channels(separate):
     described = json.loads((separate.folder / "configs" / "metadata.json").read_text())
     for part, names in (
         ("coarse_", ("T2w", "T1w")),
-        ("", ("T2w", "T1w", *CONTEXT)),
-        ("pvs_", ("T2w", "T1w", *CONTEXT)),
+        ("", ("T2w", "T1w", *TUBES, *CONTEXT)),
+        ("pvs_", ("T2w", "T1w", *TUBES, *CONTEXT)),
     ):
         image = described[f"{part}network_data_format"]["inputs"]["image"]
         assert tuple(image["channel_def"].values()) == names

@@ -22,17 +22,17 @@ from bgpvs_wf.imaging.morphology import hull
 from bgpvs_wf.learning import context, examples, prediction
 from bgpvs_wf.learning.augmentation import AugmentationConfig
 from bgpvs_wf.learning.case import FINE_CHANNELS
-from bgpvs_wf.learning.classes import CONTEXT, VENTRICLE_CLASS
+from bgpvs_wf.learning.classes import CONTEXT, TUBES, VENTRICLE_CLASS
 from bgpvs_wf.learning.context import (
     Frame,
     Surroundings,
-    case_input,
     case_surroundings,
     frame_of,
     given_context,
     rough_context,
 )
 from bgpvs_wf.learning.examples import FineExamples
+from bgpvs_wf.learning.inputs import case_input
 from bgpvs_wf.learning.networks import NetworkConfig, build_network
 from bgpvs_wf.learning.nuclei import HeadNuclei
 from bgpvs_wf.learning.prediction import predict
@@ -134,7 +134,7 @@ def test_a_given_context_is_what_scipy_makes(shape, seed):
     expected = reference(nuclei, ventricle)
     case = np.zeros((len(FINE_CHANNELS), *shape), np.float32)
     case[FINE_CHANNELS.index("classes")] = classes
-    for found in (given_context(nuclei, ventricle), case_input(case)[2:]):
+    for found in (given_context(nuclei, ventricle), case_input(case)[-len(CONTEXT) :]):
         assert found.dtype == np.float32
         assert found.shape == (len(CONTEXT), *shape)
         np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -291,11 +291,11 @@ def test_the_context_of_a_patch_is_that_of_its_place(tmp_path, no_mistakes, monk
         whole = seen["classes"]
         shares = coarse_shares(true_nuclei(whole), whole == VENTRICLE_CLASS)
         expected = waves(np.moveaxis(place, -1, 0), shares[0] >= 0.5, step=4)
-        np.testing.assert_allclose(image[2:][WAVES], expected, atol=1e-4)
+        np.testing.assert_allclose(image[-len(CONTEXT) :][WAVES], expected, atol=1e-4)
         mirrored += place[0, 0, 0, 0] > place[-1, 0, 0, 0]
         shapes.add(seen["classes"].shape)
         where = (np.moveaxis(place, -1, 0) + 0.5) / 4 - 0.5
-        for told, share in zip(image[2:4], shares, strict=True):
+        for told, share in zip(image[-len(CONTEXT) :][:2], shares, strict=True):
             true = ndimage.map_coordinates(share, where, order=1, mode="nearest")
             np.testing.assert_allclose(told, true, atol=1e-4)
     assert 4 < mirrored < 20
@@ -306,9 +306,9 @@ def test_the_context_of_a_patch_is_that_of_its_place(tmp_path, no_mistakes, monk
     ("heads", "names"),
     [
         (("coarse",), ("T2w", "T1w")),
-        (("anatomy", "pvs"), ("T2w", "T1w", *CONTEXT)),
-        (("anatomy",), ("T2w", "T1w", *CONTEXT)),
-        (("pvs",), ("T2w", "T1w", *CONTEXT)),
+        (("anatomy", "pvs"), ("T2w", "T1w", *TUBES, *CONTEXT)),
+        (("anatomy",), ("T2w", "T1w", *TUBES, *CONTEXT)),
+        (("pvs",), ("T2w", "T1w", *TUBES, *CONTEXT)),
     ],
 )
 def test_what_networks_take(heads, names):
@@ -389,9 +389,10 @@ def test_the_fine_network_is_told_what_is_where(tmp_path, monkeypatch, given):
     images = seen["images"]
     assert images.dtype == np.float32
     assert len(images) == len(model.fine[0][0].network.inputs)
+    told = images[-len(CONTEXT) :]
     labels = resample(toy.dseg, toy.affine, seen["grid"], order=0)
     nuclei = np.isin(labels, (12, 51))
-    for share, true in ((images[2], nuclei), (images[3], labels == 213)):
+    for share, true in zip(told[:2], (nuclei, labels == 213), strict=True):
         inside = ndimage.binary_erosion(true, iterations=4)
         outside = ~ndimage.binary_dilation(true, iterations=9)
         assert inside.any()
@@ -405,14 +406,14 @@ def test_the_fine_network_is_told_what_is_where(tmp_path, monkeypatch, given):
     true = waves(np.indices(labels.shape), mask, step=4)
     if given:
         assert "head" not in seen
-        np.testing.assert_allclose(images[4:], true, atol=1e-4)
+        np.testing.assert_allclose(told[WAVES], true, atol=1e-4)
         return
     # The toy's coarse network takes the rim of the ventricle for nuclei.
-    assert np.abs(images[4:] - true)[:, nuclei].mean() < 0.15
+    assert np.abs(told[WAVES] - true)[:, nuclei].mean() < 0.15
     head = seen["head"]
     to_head = np.linalg.inv(head.grid.affine) @ seen["grid"].affine
     index = nib.affines.apply_affine(to_head, np.moveaxis(np.indices(labels.shape), 0, -1))
-    np.testing.assert_allclose(images[4:], waves(np.moveaxis(index, -1, 0), head.mask), atol=1e-4)
+    np.testing.assert_allclose(told[WAVES], waves(np.moveaxis(index, -1, 0), head.mask), atol=1e-4)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="there is no glibc")

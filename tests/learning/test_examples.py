@@ -11,7 +11,7 @@ from toy_cases import toy_case
 
 from bgpvs_wf.learning.augmentation import AugmentationConfig
 from bgpvs_wf.learning.case import FINE_CHANNELS
-from bgpvs_wf.learning.classes import BG_CLASSES, CONTEXT
+from bgpvs_wf.learning.classes import BG_CLASSES, CONTEXT, TUBES
 from bgpvs_wf.learning.examples import CoarseExamples, FineExamples
 from bgpvs_wf.learning.training import TrainingConfig, _batches
 
@@ -74,7 +74,7 @@ def test_examples_are_complete(cases):
     for number in range(12):
         example = fine[number]
         assert {key: tuple(value.shape) for key, value in example.items()} == {
-            "image": (2 + len(CONTEXT), 8, 8, 8),
+            "image": (2 + len(TUBES) + len(CONTEXT), 8, 8, 8),
             "classes": (8, 8, 8),
             "pvs": (8, 8, 8),
             "confidence": (8, 8, 8),
@@ -137,7 +137,7 @@ def test_a_pvs_network_of_its_own_sees_the_basal_ganglia_only(tmp_path):
     plain, masked = (
         FineExamples([case], 1, (24, 8, 8), QUIET, masked=flag) for flag in (False, True)
     )
-    hidden = torch.zeros(2 + len(CONTEXT))
+    hidden = torch.zeros(2 + len(TUBES) + len(CONTEXT))
     for number in range(10):
         before, after = plain[number], masked[number]
         bg = torch.isin(after["classes"], torch.tensor(BG_CLASSES))
