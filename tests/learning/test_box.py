@@ -7,11 +7,14 @@ import json
 import numpy as np
 import pytest
 
+from bgpvs_wf.anatomy.starts import half_turn
 from bgpvs_wf.imaging.geometry import Grid, resample
 from bgpvs_wf.learning.bundle import find_model
-from bgpvs_wf.learning.inference import WINDOWS
+from bgpvs_wf.learning.inference import WINDOWS, choose_device
+from bgpvs_wf.learning.nuclei import find_head
 from bgpvs_wf.learning.prediction import predict
 from bgpvs_wf.learning.tasks import dice
+from bgpvs_wf.learning.views import Scan
 from bgpvs_wf.phantom.protocol import load_protocol
 from bgpvs_wf.phantom.subject import simulate_subject
 
@@ -42,6 +45,9 @@ def test_a_phantom():
         there = np.isin(infant.dseg, labels)
         assert np.isin(found.anatomy, labels)[there].mean() > 0.8
         assert not np.isin(found.anatomy, others)[there].any()
+    turned = Scan.from_arrays(infant.t2w, t1w, half_turn(2) @ infant.affine)
+    note = find_head(turned, find_model(), choose_device("cpu"))[2]
+    assert "turned about up-down by 180 degrees" in note
 
 
 def test_what_is_in_the_box():
