@@ -16,7 +16,7 @@ from bgpvs_wf.learning.augmentation import AugmentationConfig
 from bgpvs_wf.learning.calibration import fit_line
 from bgpvs_wf.learning.case import FINE_CHANNELS, read_case, write_case
 from bgpvs_wf.learning.classes import BG_CLASSES, VENTRICLE_CLASS
-from bgpvs_wf.learning.context import case_input
+from bgpvs_wf.learning.inputs import case_input
 from bgpvs_wf.learning.members import apply_ensemble, apply_member
 from bgpvs_wf.learning.networks import NetworkConfig, build_network
 from bgpvs_wf.learning.selftraining import relabel
