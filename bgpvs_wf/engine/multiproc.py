@@ -32,7 +32,7 @@ _LOG = logging.getLogger(__name__)
 
 _DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG of Linux."""
-_LONGEST_WAIT_SECONDS = 0.2
+_LONGEST_WAIT_SECONDS = 1.0
 LOST_MESSAGE = (
     "The system killed this step twice, the second time while it ran alone; most probably it ran "
     "out of memory. Give the job more memory or fewer threads (--omp-nthreads), and run again."
