@@ -11,6 +11,7 @@ _EXCEPTION = re.compile(
     r"^(?P<kind>(?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt))(?::\s*(?P<message>.*))?$"
 )
 _EXIT_CODE = re.compile(r"subprocess exited with code (-?\d+)")
+_OWN = "bgpvs_wf.errors."
 _FULL = "No space left on device"
 _ADVICE = {
     _FULL: "Free some space and run again.",
@@ -94,14 +95,15 @@ def describe(lines: Iterable[str]) -> str:
     found = [match for match in map(_EXCEPTION.match, lines) if match]
     if not found:
         return next((line.strip() for line in reversed(lines) if line.strip()), "unknown cause")
-    # Where the disk is full all that follows fails, too: Nipype's looking for its files last.
-    full = [match for match in found if _FULL in match[0]]
-    last = (full or found)[-1]
+    last = found[-1]
+    if not last["kind"].startswith(_OWN):
+        # Where the disk is full all that follows fails, too: Nipype's looking for its files last.
+        last = next((match for match in found if _FULL in match[0]), last)
     kind, message = last["kind"], (last["message"] or "").strip()
     exit_code = _EXIT_CODE.search(message)
     if exit_code:
         return _describe_command(lines, int(exit_code[1]))
-    if kind.startswith("bgpvs_wf.errors."):
+    if kind.startswith(_OWN):
         return message
     cause = f"{kind.rpartition('.')[2]}: {message}" if message else kind
     advice = next((text for sign, text in _ADVICE.items() if sign in cause), "")
