@@ -5,8 +5,7 @@
 Subjects are tiny heads (20 x 24 x 16 voxels of 2 mm, nuclei given) that go through the whole way
 of pseudo-labels, `prepare` to page. Overhead is the time of the command, times two processes, less
 what the steps themselves took, by subject. Plain is `init_bgpvs_wf` of all subjects as one graph,
-run by Nipype's own MultiProc. Beside that: all again when finished, one subject more, and MultiProc
-against Linear.
+run by Nipype's own MultiProc. Beside that: all again when finished, and one subject more.
 """
 
 from __future__ import annotations
@@ -69,7 +68,7 @@ def _ball(places: np.ndarray, centre: tuple[float, ...], radii: tuple[float, ...
     return np.asarray(sum(part**2 for part in scaled) <= 1)
 
 
-def settings(folder: Path, name: str, plugin: str = "MultiProc", disk: Path | None = None) -> Path:
+def settings(folder: Path, name: str, disk: Path | None = None) -> Path:
     """Write the settings of a run, with results and work in another folder; return their file."""
     disk = disk or folder
     path = folder / f"{name}.toml"
@@ -77,7 +76,7 @@ def settings(folder: Path, name: str, plugin: str = "MultiProc", disk: Path | No
         "bids_dir": folder / "bids",
         "output_dir": disk / f"out-{name}",
         "work_dir": disk / f"work-{name}",
-        "plugin": plugin,
+        "plugin": "MultiProc",
         "segmentation": "pseudolabel",
     }
     text = "".join(f'{key} = "{value}"\n' for key, value in lines.items())
@@ -170,10 +169,6 @@ def main() -> None:
     for count in options.subjects:
         rows += measure(out, count, count in options.plain)
         print(pd.DataFrame(rows).round(2).to_string(index=False), flush=True)
-    folder = out / f"n{options.subjects[0]}"
-    linear, _ = ours(settings(folder, "linear", "Linear"), folder / "linear.log")
-    multi = next(row["seconds"] for row in rows if row["what"] == "ours")
-    print(f"MultiProc with {PROCESSES} processes: {linear / float(multi):.2f} times Linear")
 
 
 if __name__ == "__main__":

@@ -32,11 +32,13 @@ SUBJECTS, FINISHED = 8, 2
 _SECONDS = 600
 
 
-@dataclass(frozen=True)
+@dataclass
 class Site:
     """A cohort; results and work are below `disk`, on which another one may be mounted."""
 
     root: Path
+    needed_bytes: int = 0
+    """What results and work take of a disk, once that has been seen."""
 
     @property
     def disk(self) -> Path:
@@ -155,8 +157,7 @@ def vanished_share(site: Site) -> str:
 def full_disk(site: Site) -> str:
     """Let the disk of results and work be too small by half."""
     site.disk.mkdir(exist_ok=True)
-    size = int((site.root / "size").read_text()) // 2
-    with mounted(site, "-t", "tmpfs", "-o", f"size={size}", "tmpfs"):
+    with mounted(site, "-t", "tmpfs", "-o", f"size={site.needed_bytes // 2}", "tmpfs"):
         seen = told(site.run())
         saved = site.root / "saved"
         shutil.copytree(site.disk, saved, symlinks=True)
@@ -222,8 +223,7 @@ def undisturbed(site: Site) -> dict[Path, bytes]:
         site.clear()
         print("undisturbed:", told(site.run()), flush=True)
         found.append(site.results())
-    size = sum(512 * path.lstat().st_blocks for path in site.disk.rglob("*"))
-    (site.root / "size").write_text(str(size))
+    site.needed_bytes = sum(512 * path.lstat().st_blocks for path in site.disk.rglob("*"))
     one, other = found
     return {path: content for path, content in one.items() if other.get(path) == content}
 

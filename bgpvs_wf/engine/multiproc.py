@@ -70,6 +70,13 @@ class MultiProcPlugin(SturdyReports, multiproc.MultiProcPlugin):
         finally:
             gc.unfreeze()
 
+    def _postrun_check(self) -> None:
+        """Wait until all workers have ended, those that ran a lost task alone among them."""
+        super()._postrun_check()
+        for process in multiprocessing.active_children():
+            if process.pid in self._workers:
+                process.join()
+
     def _new_pool(self, size: int) -> ProcessPoolExecutor:
         """Start a pool and its workers, before anything starts threads in this process."""
         pool = ProcessPoolExecutor(

@@ -16,6 +16,7 @@ from bgpvs_wf.anatomy.labels import (
 )
 from bgpvs_wf.errors import BadLabelsError
 from bgpvs_wf.imaging.morphology import hull, nearest_label
+from bgpvs_wf.learning.views import MODALITIES
 
 if TYPE_CHECKING:
     import torch
@@ -41,7 +42,7 @@ BRAIN, VENTRICLE, LEFT_NUCLEI, RIGHT_NUCLEI = 1, 2, 3, 4
 TUBE_SCALES_MM = (0.4, 0.7)
 """Scales of the tube filter for the fine network (chosen: of thin and of thick PVS)."""
 TUBES = tuple(
-    f"tubes of {scale} mm on {modality}" for modality in ("T2w", "T1w") for scale in TUBE_SCALES_MM
+    f"tubes of {scale} mm on {modality}" for modality in MODALITIES for scale in TUBE_SCALES_MM
 )
 """What the tube filter tells the fine network, a channel each."""
 CONTEXT = (

@@ -15,8 +15,8 @@ from bgpvs_wf.learning.case import FINE_CHANNELS
 from bgpvs_wf.learning.classes import TUBE_SCALES_MM
 from bgpvs_wf.learning.context import case_context
 from bgpvs_wf.learning.views import CLIP, FINE_MM, MODALITIES
+from bgpvs_wf.pseudolabels.evidence import FLUID_SIGN
 
-_FLUID = {"T2w": "bright", "T1w": "dark"}
 _GAIN = 4.0
 """A long straight tube of amplitude A answers with A / 4."""
 
@@ -71,7 +71,7 @@ def tube_channels(images: np.ndarray, voxel_mm: Sequence[float] | np.ndarray) ->
     """
     affine = np.diag([*voxel_mm, 1.0])
     found = [
-        vesselness(image, affine, [scale], polarity=_FLUID[name])
+        vesselness(FLUID_SIGN[name] * image, affine, [scale]) if image.any() else image
         for name, image in zip(MODALITIES, images, strict=True)
         for scale in TUBE_SCALES_MM
     ]

@@ -18,12 +18,10 @@ from bgpvs_wf.learning.bundle import Model, load_network
 from bgpvs_wf.learning.classes import LEFT_NUCLEI, RIGHT_NUCLEI, VENTRICLE
 from bgpvs_wf.learning.context import frame_of, whole_context
 from bgpvs_wf.learning.inference import WINDOWS, apply_network
-from bgpvs_wf.learning.networks import NetworkConfig
 from bgpvs_wf.learning.views import Scan
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
 KEPT_SHARE = 0.1
 """Parts of a nucleus that have less than this share of its largest one are dropped (chosen)."""
@@ -95,42 +93,37 @@ def find_head(scan: Scan, model: Model, device: torch.device) -> tuple[Scan, Hea
         If there are none, or none on a side.
     """
     network = load_network(model, model.coarse, device)
-    ways = (scan, *(scan.turned(axis) for axis in range(3)))
-    looks = [_Look.at(way, network, model.coarse.network) for way in ways]
-    sureness = [look.sureness for look in looks]
+
+    def look(images: np.ndarray) -> np.ndarray:
+        # No mirror images: the classes have sides.
+        return apply_network(network, model.coarse.network, images, WINDOWS["coarse"])["coarse"]
+
+    images, grid = scan.coarse()
+    shares = look(images)
+    # A half-turned head is flipped along both other axes.
+    turned = [np.flip(images, [1 + other for other in range(3) if other != a]) for a in range(3)]
+    sureness = [_sureness(one, grid) for one in (shares, *map(look, turned))]
     way = int(np.argmax(sureness))
     if sureness[way] < sureness[0] + _SURER:
-        return scan, _head_nuclei(looks[0].shares, looks[0].grid), ""
+        return scan, _head_nuclei(shares, grid), ""
     note = header_note(
         f"the nuclei are found with a probability of {sureness[way]:.3f} when the head is "
         f"{TURNS[way]} by 180 degrees, and of {sureness[0]:.3f} as it is"
     )
-    return ways[way], _head_nuclei(looks[way].shares, looks[way].grid), note
+    scan = scan.turned(way - 1)
+    images, grid = scan.coarse()
+    return scan, _head_nuclei(look(images), grid), note
 
 
-@dataclass(frozen=True)
-class _Look:
-    """What the coarse network finds in a head that lies some way."""
-
-    shares: np.ndarray
-    grid: Grid
-
-    @classmethod
-    def at(cls, scan: Scan, network: nn.Module, config: NetworkConfig) -> _Look:
-        images, grid = scan.coarse()
-        # No mirror images: the classes have sides.
-        return cls(apply_network(network, config, images, WINDOWS["coarse"])["coarse"], grid)
-
-    @property
-    def sureness(self) -> float:
-        """Mean probability of nuclei where they are found; 0 if a side has too little of them."""
-        classes = self.shares.argmax(axis=0)
-        sides = [classes == number for number in (LEFT_NUCLEI, RIGHT_NUCLEI)]
-        least = min(int(side.sum()) for side in sides) * voxel_volume(self.grid.affine)
-        if least < _BELIEVED_MM3:
-            return 0.0
-        found = sides[0] | sides[1]
-        return float((self.shares[LEFT_NUCLEI] + self.shares[RIGHT_NUCLEI])[found].mean())
+def _sureness(shares: np.ndarray, grid: Grid) -> float:
+    """Return the mean probability of nuclei where they are found; 0 if a side has too few."""
+    classes = shares.argmax(axis=0)
+    sides = [classes == number for number in (LEFT_NUCLEI, RIGHT_NUCLEI)]
+    least = min(int(side.sum()) for side in sides) * voxel_volume(grid.affine)
+    if least < _BELIEVED_MM3:
+        return 0.0
+    found = sides[0] | sides[1]
+    return float((shares[LEFT_NUCLEI] + shares[RIGHT_NUCLEI])[found].mean())
 
 
 def _head_nuclei(shares: np.ndarray, grid: Grid) -> HeadNuclei:
