@@ -93,6 +93,7 @@ def learn(out: Path, count: int, start: str, options: argparse.Namespace) -> Pat
         },
         "coarse": {"model": options.model},
         "fine": {"steps": options.steps},
+        "pvs": {"steps": options.steps},
     }
     path = out / f"{folder.name}.toml"
     path.write_text(tomli_w.dumps(recipe))

@@ -93,6 +93,7 @@ def make_recipe(
         "cohorts": cohorts,
         "coarse": {"model": options.coarse},
         "fine": {"steps": options.steps, **changes.get("fine", {})},
+        "pvs": {"steps": options.steps},
     }
 
 

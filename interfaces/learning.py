@@ -77,7 +77,7 @@ class TrainInputSpec(HomeInputSpec):
     held_out = traits.List(File(), desc="case.json of each to validate on")
     heads = traits.Tuple(mandatory=True, desc="of the network")
     filters = traits.Tuple(mandatory=True, desc="of the network")
-    patch = traits.Tuple(desc="of a fine network")
+    patch = traits.Tuple(desc="of a network that sees patches")
     settings = traits.Dict(mandatory=True, desc="fields of TrainingConfig")
     conduct = traits.Dict({}, usedefault=True, nohash=True, desc="fields that weights do not show")
     augmentation = traits.Dict(mandatory=True, desc="fields of AugmentationConfig")

@@ -15,7 +15,7 @@ from bgpvs_wf.interfaces.learning import LEARNT_CASES, Assemble, Relabel, Train
 from bgpvs_wf.learning.assessment import USUAL_THRESHOLD, evenly
 from bgpvs_wf.learning.bundle import Model, NetworkFile, find_model
 from bgpvs_wf.learning.networks import NetworkConfig
-from bgpvs_wf.learning.recipe import STRATEGIES, Recipe, to_mapping
+from bgpvs_wf.learning.recipe import STRATEGIES, FineConfig, PVSConfig, Recipe, to_mapping
 
 _TRAIN_GB = 6.0
 
@@ -51,8 +51,11 @@ def init_train_wf(
     workflow = Workflow(name=name, base_dir=str(work_dir))
     build = _Build(workflow, recipe, list(map(str, cases)), list(map(str, held_out)), folder)
     build.threads = threads
-    strategy_heads = STRATEGIES[recipe.strategy][1]
-    networks = [NetworkConfig(heads=heads, filters=recipe.fine.filters) for heads in strategy_heads]
+    filters: dict[tuple[str, ...], tuple[int, ...]] = {("pvs",): recipe.pvs.filters}
+    networks = [
+        NetworkConfig(heads=heads, filters=filters.get(heads, recipe.fine.filters))
+        for heads in STRATEGIES[recipe.strategy][1]
+    ]
     assemble = Node(
         Assemble(
             networks=[dataclasses.asdict(network) for network in networks],
@@ -120,11 +123,9 @@ class _Build:
     def member(self, number: int, networks: Sequence[NetworkConfig]) -> list[tuple[str, Node]]:
         """Add the trainings of a member of the ensemble; return them by name, the last round last.
 
-        The steps are shared out among networks and rounds, so that strategies cost the same.
+        The steps are shared out among rounds, so that they cost the same.
         """
-        fine = self.recipe.fine
-        rounds = fine.self_training + 1
-        steps = max(fine.steps // (len(networks) * rounds), 1)
+        rounds = self.recipe.fine.self_training + 1
         made: list[tuple[str, Node]] = []
         relabelled: Node | None = None
         for turn in range(rounds):
@@ -134,19 +135,32 @@ class _Build:
                 label = "_".join(network.heads) + (f"_member{number + 1}" if number else "")
                 label += f"_round{turn + 1}" if turn else ""
                 seed = self.recipe.seed + 1000 * number + 100000 * turn
-                node = self._train(label, network, steps=steps, seed=seed, relabelled=relabelled)
+                table = self._table(network)
+                node = self._train(
+                    label,
+                    network,
+                    steps=-(-table.steps // rounds),
+                    seed=seed,
+                    batch=table.batch if isinstance(table, PVSConfig) else None,
+                    patch=table.patch,
+                    relabelled=relabelled,
+                )
                 if turn:
                     self.workflow.connect(before[place], "weights", node, "start")
-                elif fine.start:
-                    model = find_model(fine.start)
+                elif table.start:
+                    model = find_model(table.start)
                     files = model.fine[number % len(model.fine)]
-                    advice = "fine.filters and strategy"
+                    advice = f"{'pvs' if network.on_own_grid else 'fine'}.filters and strategy"
                     node.inputs.start = _weights_of(model, files, network, advice)
                 nodes.append((label, node))
             made += nodes
             if turn + 1 < rounds:
                 relabelled = self._relabel(number, turn, networks, [node for _, node in nodes])
         return made
+
+    def _table(self, network: NetworkConfig) -> FineConfig | PVSConfig:
+        """Return the settings of a network of a member."""
+        return self.recipe.pvs if network.on_own_grid else self.recipe.fine
 
     def _train(
         self,
@@ -156,6 +170,7 @@ class _Build:
         steps: int,
         seed: int,
         batch: int | None = None,
+        patch: tuple[int, ...] = (),
         relabelled: Node | None = None,
     ) -> Node:
         settings = dataclasses.asdict(self.recipe.training)
@@ -165,7 +180,7 @@ class _Build:
             Train(
                 heads=network.heads,
                 filters=network.filters,
-                patch=self.recipe.fine.patch,
+                patch=patch,
                 settings=settings,
                 conduct=conduct,
                 augmentation=dataclasses.asdict(self.recipe.augmentation),

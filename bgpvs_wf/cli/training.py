@@ -77,6 +77,7 @@ def _check(recipe: Recipe, out: Path, machine: Mapping[str, Any]) -> None:
         ("coarse.model", recipe.coarse.model),
         ("coarse.start", recipe.coarse.start),
         ("fine.start", recipe.fine.start),
+        ("pvs.start", recipe.pvs.start),
     ):
         try:
             if name:

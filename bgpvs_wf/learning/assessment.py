@@ -15,12 +15,11 @@ from bgpvs_wf.learning.calibration import (
     reliability,
     volume_margin,
 )
-from bgpvs_wf.learning.case import FINE_CHANNELS, TrainingCase
+from bgpvs_wf.learning.case import OWN_CHANNELS, TrainingCase
 from bgpvs_wf.learning.classes import BG_CLASSES
-from bgpvs_wf.learning.inputs import case_input
-from bgpvs_wf.learning.members import Member, apply_ensemble
+from bgpvs_wf.learning.context import case_context
+from bgpvs_wf.learning.members import Member, apply_ensemble, pvs_of_networks
 from bgpvs_wf.learning.tasks import dice
-from bgpvs_wf.learning.views import FINE_MM
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,10 +61,16 @@ def calibrate(member: Member, cases: Sequence[TrainingCase]) -> None:
 
     Nothing is changed where the cases have no PVS.
     """
-    probability, pvs = _voxels([_apply([member], case) for case in cases])
+    told = [network for network in member if "pvs" in network[0].heads]
+    found = [_pvs_of_networks(member, case) for case in cases]
+    if not found:
+        return
+    probabilities, pvs = (np.concatenate(parts, axis=-1) for parts in zip(*found, strict=True))
     if pvs.any() and not pvs.all():
-        config, network = member[-1]
-        follow_line(network, config, *fit_line(probability, pvs))
+        slopes, offset = fit_line(probabilities, pvs)
+        for (config, network), slope in zip(told, slopes, strict=True):
+            last = network is told[-1][1]
+            follow_line(network, config, slope, offset if last else 0.0)
 
 
 def assess(
@@ -118,15 +123,26 @@ class _Found:
 
 
 def _apply(members: Sequence[Member], case: TrainingCase) -> _Found:
-    fine = np.asarray(case.fine(), np.float32)
-    array = dict(zip(FINE_CHANNELS, fine, strict=True))
-    shares = apply_ensemble(members, case_input(fine), np.full(3, FINE_MM), fast=True)
-    true_bg = np.isin(array["classes"], BG_CLASSES) | (array["pvs"] > 0)
+    shares = apply_ensemble(members, case.boxed(), case_context(case.fine_classes()), fast=True)
+    true_bg, pvs, sure = _labels(case)
     bg = np.isin(shares["anatomy"].argmax(axis=0), BG_CLASSES)
-    known = (bg | true_bg) & (array["confidence"] > _SURE)
-    return _Found(
-        case.subject, bg[known], true_bg[known], shares["pvs"][0][known], array["pvs"][known] > 0
-    )
+    known = (bg | true_bg) & sure
+    return _Found(case.subject, bg[known], true_bg[known], shares["pvs"][0][known], pvs[known])
+
+
+def _pvs_of_networks(member: Member, case: TrainingCase) -> tuple[np.ndarray, np.ndarray]:
+    """Return the probabilities of PVS of a member's networks in the true basal ganglia, and PVS."""
+    true_bg, pvs, sure = _labels(case)
+    known = true_bg & sure
+    shares = pvs_of_networks(member, case.boxed(), case_context(case.fine_classes()), fast=True)
+    return shares[:, known], pvs[known]
+
+
+def _labels(case: TrainingCase) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return masks of the basal ganglia, of PVS, and of where the labels are believed."""
+    array = dict(zip(OWN_CHANNELS, case.own(), strict=True))
+    pvs = array["pvs"] > 0
+    return np.isin(array["classes"], BG_CLASSES) | pvs, pvs, array["confidence"] > _SURE
 
 
 def _voxels(found: Sequence[_Found]) -> tuple[np.ndarray, np.ndarray]:

@@ -29,6 +29,12 @@ DEFAULT_MODEL = "infant"
 """Name of the model in the box that is used where none is named."""
 _METADATA = Path("configs") / "metadata.json"
 _SECTION = "bgpvs_wf"
+_MEMBERS: Sequence[Sequence[tuple[str, ...]]] = (
+    [("anatomy", "pvs"), ("pvs",)],
+    [("anatomy",), ("pvs",)],
+    [("anatomy", "pvs")],
+)
+"""Heads that a member's networks may have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +57,7 @@ class Model:
     """How it was trained."""
     coarse: NetworkFile
     fine: tuple[tuple[NetworkFile, ...], ...]
-    """Members of an ensemble; the heads of a member's networks together are anatomy and pvs."""
+    """Members of an ensemble, see `bgpvs_wf.learning.members`."""
     pvs_threshold: float
     """Probability from which on a voxel is PVS."""
     volume_margin: float | None = None
@@ -318,5 +324,5 @@ def _check_parts(
         raise ValueError("a model needs a coarse network and a fine one")
     for member in fine:
         heads = [network.heads for network in member]
-        if heads not in ([("anatomy", "pvs")], [("anatomy",), ("pvs",)]):
+        if heads not in _MEMBERS:
             raise ValueError(f"a member has the heads {heads}, not anatomy and pvs")

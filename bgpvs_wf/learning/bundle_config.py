@@ -8,8 +8,8 @@ from typing import Any
 
 from bgpvs_wf._version import __version__
 from bgpvs_wf.learning.classes import COARSE_CLASSES, FINE_CLASSES
-from bgpvs_wf.learning.inference import OVERLAP, WINDOWS
-from bgpvs_wf.learning.networks import NetworkConfig, network_arguments
+from bgpvs_wf.learning.inference import OVERLAP, window_of
+from bgpvs_wf.learning.networks import NetworkConfig, network_arguments, network_class
 from bgpvs_wf.learning.views import CLIP
 
 _SCHEMA = (
@@ -50,8 +50,9 @@ def metadata(parts: Mapping[str, NetworkConfig]) -> dict[str, Any]:
         "numpy_version": packages.version("numpy"),
         "required_packages_version": {"bgpvs-wf": __version__},
         "task": "Segmentation of the basal ganglia and their perivascular spaces in infant MRI",
-        "description": "A coarse network finds the nuclei in the head at 2 mm; fine ones segment "
-        "them and their perivascular spaces in a box around them at 0.5 mm.",
+        "description": "A coarse network finds the nuclei in the head at 2 mm; a fine one segments "
+        "them and their perivascular spaces in a box around them at 0.5 mm; one on the scan's own "
+        "grid looks at the perivascular spaces again.",
         "authors": "The bgpvs-wf developers",
         "copyright": "The bgpvs-wf developers",
         "data_source": "",
@@ -75,17 +76,10 @@ def inference_config(parts: Mapping[str, NetworkConfig]) -> dict[str, Any]:
     }
     for name, network in parts.items():
         config[_prefixed(name, "network_def")] = {
-            "_target_": "monai.networks.nets.DynUNet",
+            "_target_": network_class(network),
             **network_arguments(network),
         }
-        config[_prefixed(name, "inferer")] = {
-            "_target_": "monai.inferers.SlidingWindowInferer",
-            "roi_size": list(_window(network)),
-            "sw_batch_size": 1,
-            "overlap": OVERLAP,
-            "mode": "gaussian",
-            "padding_mode": "replicate",
-        }
+        config[_prefixed(name, "inferer")] = _inferer(network)
         config[_prefixed(name, "weights")] = (
             f"$torch.load(@bundle_root + '/models/{name}.pt', map_location='cpu', "
             "weights_only=True)"
@@ -103,17 +97,28 @@ def inference_config(parts: Mapping[str, NetworkConfig]) -> dict[str, Any]:
     return config
 
 
+def _inferer(network: NetworkConfig) -> dict[str, Any]:
+    if network.on_own_grid:
+        return {"_target_": "monai.inferers.SimpleInferer"}
+    return {
+        "_target_": "monai.inferers.SlidingWindowInferer",
+        "roi_size": list(window_of(network)),
+        "sw_batch_size": 1,
+        "overlap": OVERLAP,
+        "mode": "gaussian",
+        "padding_mode": "replicate",
+    }
+
+
 def _prefixed(name: str, key: str) -> str:
     """Return a key of a network: that of the main one is bare, as MONAI expects."""
     return key if name == "model" else f"{name.removeprefix('model_')}_{key}"
 
 
-def _window(network: NetworkConfig) -> tuple[int, int, int]:
-    return WINDOWS["coarse" if "coarse" in network.heads else "fine"]
-
-
 def _data(network: NetworkConfig) -> dict[str, Any]:
-    common = {"spatial_shape": list(_window(network)), "dtype": "float32", "is_patch_data": True}
+    own = network.on_own_grid
+    shape = ["n"] * 3 if own else list(window_of(network))
+    common = {"spatial_shape": shape, "dtype": "float32", "is_patch_data": not own}
     channels = [name for head in network.heads for name in _CHANNELS[head]]
     image = {
         "type": "image",

@@ -19,17 +19,19 @@ import numpy as np
 from bgpvs_wf.anatomy.labels import NUCLEI, VENTRICLE_LABELS
 from bgpvs_wf.errors import BadLabelsError
 from bgpvs_wf.imaging.files import atomic_file, write_json
-from bgpvs_wf.imaging.geometry import crop_affine, resample, voxel_sizes
+from bgpvs_wf.imaging.geometry import Grid, resample, voxel_sizes
 from bgpvs_wf.imaging.intensity import foreground
 from bgpvs_wf.learning.classes import coarse_classes, fine_classes
 from bgpvs_wf.learning.tissues import all_named, named_tissues, with_unnamed
-from bgpvs_wf.learning.views import Scan, canonical
+from bgpvs_wf.learning.views import BoxImages, Scan, canonical
 
 FINE_CHANNELS = ("T2w", "T1w", "classes", "pvs", "confidence", "fluid", "tissue")
 """Channels of the fine array: images; class; PVS; how sure the label is; share of a voxel that a
 PVS fills, as far as known; tissue, see `bgpvs_wf.learning.tissues`."""
-_SITES = 4000
+OWN_CHANNELS = ("T2w", "T1w", "classes", "pvs", "confidence")
+"""Channels of the array on the scan's own grid."""
 COARSE_CHANNELS = ("T2w", "T1w", "classes")
+_SITES = 4000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,10 @@ class TrainingCase:
     """Whether the labels know ventricles; the class is not learnt from the case if not."""
     voxel_mm: tuple[float, float, float]
     """Of the scan, before it was brought to the networks' grids."""
+    own_to_fine: tuple[tuple[float, ...], ...]
+    """Affine from voxels of the scan's own grid to those of the fine one."""
     pvs_voxels: int
+    """Of the scan."""
     by_hand: bool
     """Whether the labels were given, rather than made by a program."""
     digest: str
@@ -54,8 +59,23 @@ class TrainingCase:
         """Return the mapped array of the box, float16, shape (channels, x, y, z)."""
         return np.asarray(np.load(self.folder / "fine.npy", mmap_mode="r"))
 
+    def fine_classes(self) -> np.ndarray:
+        """Return the classes of the box at 0.5 mm, uint8, shape (x, y, z)."""
+        return self.fine()[FINE_CHANNELS.index("classes")].astype(np.uint8)
+
+    def own(self) -> np.ndarray:
+        """Return the mapped array of the box on the scan's own grid, float16."""
+        return np.asarray(np.load(self.folder / "own.npy", mmap_mode="r"))
+
+    def boxed(self) -> BoxImages:
+        """Return the images of the box; its first voxel on the scan's own grid is the origin."""
+        fine, own = (np.asarray(array[:2], np.float32) for array in (self.fine(), self.own()))
+        affine = np.diag([*self.voxel_mm, 1.0])
+        fine_affine = affine @ np.linalg.inv(np.array(self.own_to_fine))
+        return BoxImages(fine, Grid(fine.shape[1:], fine_affine), own, Grid(own.shape[1:], affine))
+
     def sites(self) -> Mapping[str, np.ndarray]:
-        """Return voxels to put patches around, int16, shape (n, 3): of `pvs`, and of `nuclei`."""
+        """Return voxels of 0.5 mm to put patches around, int16, shape (n, 3): `pvs`, `nuclei`."""
         with np.load(self.folder / "sites.npz") as sites:
             return {name: sites[name] for name in sites.files}
 
@@ -113,20 +133,23 @@ def make_case(
     anatomy_classes = fine_classes(anatomy)
     dseg = canonical(anatomy, affine)[0]
     box = scan.box_around(np.isin(dseg, list(NUCLEI)), scan.grid)
-    images, grid = scan.fine(box)
-    from_affine = crop_affine(scan.grid.affine, box)
+    boxed = scan.boxed(box)
+    grid, own_grid = boxed.fine_grid, boxed.own_grid
+
+    def own(array: np.ndarray) -> np.ndarray:
+        return canonical(array, affine)[0][box]
 
     def fine(array: np.ndarray, order: int) -> np.ndarray:
-        return resample(canonical(array, affine)[0][box], from_affine, grid, order)
+        return resample(own(array), own_grid.affine, grid, order)
 
     pvs = (bgpvs == 2).astype(np.uint8)
     named = named_tissues(anatomy)
     whole = all_named(named)
     tissue = fine(named, 0)
     if not whole:
-        tissue = with_unnamed(tissue, images)
+        tissue = with_unnamed(tissue, boxed.fine)
     channels = [
-        *images,
+        *boxed.fine,
         fine(anatomy_classes, 0),
         fine(pvs, 0),
         np.ones(grid.shape) if confidence is None else fine(confidence, 1),
@@ -143,34 +166,56 @@ def make_case(
         "present": scan.present,
         "ventricles": bool(np.isin(anatomy, VENTRICLE_LABELS).any()),
         "voxel_mm": (x, y, z),
+        "own_to_fine": (np.linalg.inv(grid.affine) @ own_grid.affine).tolist(),
         "by_hand": by_hand,
     }
-    return write_case(folder, np.stack(channels), np.stack([*head, classes]), facts)
+    arrays = {
+        "fine": np.stack(channels),
+        "own": np.stack(
+            [
+                *boxed.own,
+                own(anatomy_classes),
+                own(pvs),
+                np.ones(own_grid.shape) if confidence is None else own(confidence),
+            ]
+        ),
+        "coarse": np.stack([*head, classes]),
+    }
+    return write_case(folder, arrays, facts)
 
 
 def write_case(
-    folder: Path, fine: np.ndarray, coarse: np.ndarray, facts: Mapping[str, Any]
+    folder: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]
 ) -> TrainingCase:
-    """Write arrays with the channels `FINE_CHANNELS` and `COARSE_CHANNELS` as a case.
+    """Write the arrays of a case, and what is known of it.
 
     Parameters
     ----------
     folder : Path
-    fine, coarse : ndarray, shape (channels, x, y, z)
+    arrays : mapping of str to ndarray, shape (channels, x, y, z)
+        `fine`, `own` and `coarse`, with the channels of this module.
     facts : mapping
         The other fields of `TrainingCase`, without `folder`, `pvs_voxels` and `digest`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    arrays = {"fine.npy": fine.astype(np.float16), "coarse.npy": coarse.astype(np.float16)}
     digest = hashlib.sha256()
-    for name, array in arrays.items():
-        with atomic_file(folder / name) as file:
+    for name in ("fine", "own", "coarse"):
+        array = np.ascontiguousarray(arrays[name], np.float16)
+        with atomic_file(folder / f"{name}.npy") as file:
             np.save(file, array)
-        digest.update(np.ascontiguousarray(array).tobytes())
-    _save_sites(fine[3] > 0, fine[2] > 0, folder / "sites.npz")
-    case = TrainingCase(
-        **{**facts, "pvs_voxels": int(fine[3].sum())}, folder=folder, digest=digest.hexdigest()
+        digest.update(array.tobytes())
+    fine, own = arrays["fine"], arrays["own"]
+    _save_sites(
+        fine[FINE_CHANNELS.index("pvs")] > 0,
+        fine[FINE_CHANNELS.index("classes")] > 0,
+        folder / "sites.npz",
     )
+    known = {
+        "pvs_voxels": int(own[OWN_CHANNELS.index("pvs")].sum()),
+        "folder": folder,
+        "digest": digest.hexdigest(),
+    }
+    case = _case({**facts, **known})
     write_json({**dataclasses.asdict(case), "folder": "."}, folder / "case.json")
     return case
 
@@ -178,9 +223,13 @@ def write_case(
 def read_case(path: Path) -> TrainingCase:
     """Read the ``case.json`` of a training case."""
     facts = json.loads(Path(path).read_text(encoding="utf-8"))
-    for name in ("present", "voxel_mm"):
-        facts[name] = tuple(facts[name])
-    return TrainingCase(**{**facts, "folder": Path(path).parent})
+    return _case({**facts, "folder": Path(path).parent})
+
+
+def _case(facts: Mapping[str, Any]) -> TrainingCase:
+    rows = tuple(tuple(row) for row in facts["own_to_fine"])
+    tuples = {name: tuple(facts[name]) for name in ("present", "voxel_mm")}
+    return TrainingCase(**{**facts, **tuples, "own_to_fine": rows})
 
 
 def _save_sites(pvs: np.ndarray, nuclei: np.ndarray, path: Path) -> None:

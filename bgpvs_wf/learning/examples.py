@@ -6,6 +6,7 @@ with the next number, workers may make examples in any order, and nothing else h
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -19,12 +20,12 @@ from bgpvs_wf.learning.augmentation import (
     ripple,
     sample_patch,
 )
-from bgpvs_wf.learning.case import COARSE_CHANNELS, FINE_CHANNELS, TrainingCase
-from bgpvs_wf.learning.classes import BRAIN, LEFT_NUCLEI
+from bgpvs_wf.learning.case import COARSE_CHANNELS, FINE_CHANNELS, OWN_CHANNELS, TrainingCase
+from bgpvs_wf.learning.classes import BG_CLASSES, BRAIN, LEFT_NUCLEI
 from bgpvs_wf.learning.context import Surroundings, case_surroundings, rough_context
 from bgpvs_wf.learning.contrasts import random_contrast
 from bgpvs_wf.learning.inputs import fine_input
-from bgpvs_wf.learning.masking import mask_to_bg
+from bgpvs_wf.learning.own_grid import pvs_input, rough_mask
 from bgpvs_wf.learning.views import COARSE_MM, FINE_MM
 
 if TYPE_CHECKING:
@@ -52,15 +53,12 @@ class FineExamples:
     patch : tuple of 3 int
         Voxels of 0.5 mm.
     augmentation : AugmentationConfig
-    masked : bool
-        Show the images of the basal ganglia only, as a PVS network of its own sees them.
     """
 
     cases: Sequence[TrainingCase]
     seed: int
     patch: tuple[int, int, int]
     augmentation: AugmentationConfig
-    masked: bool = False
     _sites: dict[str, Mapping[str, np.ndarray]] = field(default_factory=dict, init=False)
     _around: dict[str, Surroundings] = field(default_factory=dict, init=False)
 
@@ -71,7 +69,7 @@ class FineExamples:
         rng = np.random.default_rng([self.seed, number])
         case = self.cases[int(rng.integers(len(self.cases)))]
         array = case.fine()
-        middle = self._middle(case, array.shape[1:], rng)
+        middle = draw_middle(self._sites_of(case), array.shape[1:], self.patch, rng)
         part = sample_patch(
             array, FINE_CHANNELS, middle, self.patch, rng, self.augmentation, flip=True
         )
@@ -83,8 +81,6 @@ class FineExamples:
         image = alter(image, case.present, rng, self.augmentation, FINE_MM)
         context = rough_context(self._surroundings(case, array), part["place"], rng)
         image = torch.from_numpy(fine_input(image.numpy(), context.numpy(), (FINE_MM,) * 3))
-        if self.masked:
-            image = torch.from_numpy(mask_to_bg(image.numpy(), classes.numpy(), (FINE_MM,) * 3))
         return {
             "image": image,
             "classes": classes,
@@ -99,20 +95,99 @@ class FineExamples:
             self._around[key] = case_surroundings(array[FINE_CHANNELS.index("classes")])
         return self._around[key]
 
-    def _middle(
-        self, case: TrainingCase, shape: tuple[int, ...], rng: np.random.Generator
-    ) -> np.ndarray:
-        """Draw the middle of a patch."""
+    def _sites_of(self, case: TrainingCase) -> Mapping[str, np.ndarray]:
         key = str(case.folder)
         if key not in self._sites:
             self._sites[key] = case.sites()
-        sites = self._sites[key]
-        draw = rng.random()
-        kind = "pvs" if draw < _AT_PVS else "nuclei" if draw < _AT_PVS + _AT_NUCLEI else ""
-        if not kind or not len(sites[kind]):
-            return rng.uniform(0, shape)
-        place = sites[kind][int(rng.integers(len(sites[kind])))]
-        return np.asarray(place + rng.uniform(-1, 1, 3) * _JITTER * np.array(self.patch))
+        return self._sites[key]
+
+
+@dataclass
+class PVSExamples:
+    """Patches of boxes on the scans' own grids; item `i` is made from `seed` and `i`.
+
+    Space is mirrored only: what is one voxel wide cannot be turned or bent without a blur.
+
+    Parameters
+    ----------
+    cases : sequence of TrainingCase
+    seed : int
+    patch : tuple of 3 int
+        Voxels of the scan.
+    augmentation : AugmentationConfig
+    """
+
+    cases: Sequence[TrainingCase]
+    seed: int
+    patch: tuple[int, int, int]
+    augmentation: AugmentationConfig
+    _sites: dict[str, Mapping[str, np.ndarray]] = field(default_factory=dict, init=False)
+
+    def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
+        """Return `image`, `classes`, `pvs` and `confidence`."""
+        import torch
+
+        rng = np.random.default_rng([self.seed, number])
+        case = self.cases[int(rng.integers(len(self.cases)))]
+        array = case.own()
+        middle = draw_middle(self._sites_of(case), array.shape[1:], self.patch, rng)
+        # A patch that reaches beyond the box shows less.
+        half = np.array(self.patch) / 2
+        middle = np.clip(middle, half, np.maximum(array.shape[1:] - half, half))
+        still = dataclasses.replace(self.augmentation, turned=0)
+        part = sample_patch(array, OWN_CHANNELS, middle, self.patch, rng, still, flip=True)
+        for axis in (1, 2):
+            if rng.random() < 0.5:
+                part = {name: value.flip(axis) for name, value in part.items()}
+        voxel_mm = float(np.mean(case.voxel_mm))
+        image = torch.stack([part["T2w"], part["T1w"]])
+        image = alter(image, case.present, rng, self.augmentation, voxel_mm)
+        bg = np.isin(part["classes"].numpy(), BG_CLASSES)
+        seen = pvs_input(image.numpy(), rough_mask(bg, case.voxel_mm, rng), case.voxel_mm)
+        return {
+            "image": torch.from_numpy(seen),
+            "classes": part["classes"].long(),
+            "pvs": part["pvs"],
+            "confidence": part["confidence"],
+        }
+
+    def _sites_of(self, case: TrainingCase) -> Mapping[str, np.ndarray]:
+        key = str(case.folder)
+        if key not in self._sites:
+            to_own = np.linalg.inv(np.array(case.own_to_fine))
+            self._sites[key] = {
+                name: places @ to_own[:3, :3].T + to_own[:3, 3]
+                for name, places in case.sites().items()
+            }
+        return self._sites[key]
+
+
+def draw_middle(
+    sites: Mapping[str, np.ndarray],
+    shape: Sequence[int],
+    patch: Sequence[int],
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Draw the middle of a patch: near a PVS, near a voxel of a nucleus, or anywhere.
+
+    Parameters
+    ----------
+    sites : mapping of str to ndarray, shape (n, 3)
+        Voxels of `pvs` and of `nuclei`.
+    shape, patch : sequence of 3 int
+        Of the array and of the patch.
+    rng : Generator
+
+    Returns
+    -------
+    ndarray, shape (3,)
+    """
+    draw = rng.random()
+    kind = "pvs" if draw < _AT_PVS else "nuclei" if draw < _AT_PVS + _AT_NUCLEI else ""
+    if not kind or not len(sites[kind]):
+        return rng.uniform(0, shape)
+    place = sites[kind][int(rng.integers(len(sites[kind])))]
+    return np.asarray(place + rng.uniform(-1, 1, 3) * _JITTER * np.array(patch))
 
 
 @dataclass

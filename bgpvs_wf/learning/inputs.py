@@ -11,10 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from bgpvs_wf.imaging.vesselness import vesselness
-from bgpvs_wf.learning.case import FINE_CHANNELS
 from bgpvs_wf.learning.classes import TUBE_SCALES_MM
-from bgpvs_wf.learning.context import case_context
-from bgpvs_wf.learning.views import CLIP, FINE_MM, MODALITIES
+from bgpvs_wf.learning.views import CLIP, MODALITIES
 from bgpvs_wf.pseudolabels.evidence import FLUID_SIGN
 
 _GAIN = 4.0
@@ -40,18 +38,6 @@ def fine_input(
         The channels are `bgpvs_wf.learning.networks.NetworkConfig.inputs`.
     """
     return np.concatenate([images, tube_channels(images, voxel_mm), context])
-
-
-def case_input(fine: np.ndarray) -> np.ndarray:
-    """Return what a fine network sees of a training case.
-
-    Parameters
-    ----------
-    fine : ndarray of float32, shape (channels, x, y, z)
-        The channels are `bgpvs_wf.learning.case.FINE_CHANNELS`.
-    """
-    classes = fine[FINE_CHANNELS.index("classes")]
-    return fine_input(fine[: len(MODALITIES)], case_context(classes), (FINE_MM,) * 3)
 
 
 def tube_channels(images: np.ndarray, voxel_mm: Sequence[float] | np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Members of an ensemble: one fine network for nuclei and PVS, or one for each."""
+"""Members of an ensemble: a fine network for nuclei, with PVS or without, and one for PVS alone."""
 
 from __future__ import annotations
 
@@ -7,55 +7,96 @@ from typing import Any
 
 import numpy as np
 
+from bgpvs_wf.imaging.geometry import voxel_sizes
+from bgpvs_wf.learning.back import to_own_grid
+from bgpvs_wf.learning.calibration import sum_of_logits
 from bgpvs_wf.learning.classes import BG_CLASSES
-from bgpvs_wf.learning.inference import WINDOWS, apply_network
-from bgpvs_wf.learning.masking import mask_to_bg
+from bgpvs_wf.learning.inference import apply_network
+from bgpvs_wf.learning.inputs import fine_input
 from bgpvs_wf.learning.networks import NetworkConfig
+from bgpvs_wf.learning.own_grid import pvs_input
+from bgpvs_wf.learning.views import BoxImages
+from bgpvs_wf.pseudolabels.region import with_gaps
 
 Member = Sequence[tuple[NetworkConfig, Any]]
-"""Networks (modules of torch) whose heads together are `anatomy` and `pvs`, in this order."""
+"""Networks (modules of torch) in the order in which one needs what the one before it finds."""
 
 
 def apply_member(
     member: Member,
-    images: np.ndarray,
-    voxel_mm: np.ndarray,
+    images: BoxImages,
+    context: np.ndarray,
     *,
     bg: np.ndarray | None = None,
     flips: bool = False,
     fast: bool = False,
 ) -> dict[str, np.ndarray]:
-    """Apply a member to a standardised box; return the probabilities of its heads.
+    """Apply a member to a box; return the probabilities of its heads on the scan's own grid.
 
     Parameters
     ----------
     member : sequence of (NetworkConfig, Module)
-    images : ndarray of float32, shape (channels, x, y, z)
-        The channels are `NetworkConfig.inputs`.
-    voxel_mm : ndarray, shape (3,)
-    bg : ndarray of bool, optional, shape (x, y, z)
+    images : BoxImages
+    context : ndarray of float32, shape (len(CONTEXT), x, y, z)
+        What the coarse network tells of the fine grid; see `bgpvs_wf.learning.context`.
+    bg : ndarray of bool, optional, shape of the own grid
         The basal ganglia where they are known; a network that only finds them is left out then.
     flips, fast : bool
         See `bgpvs_wf.learning.inference.apply_network`.
     """
+    shares, pvs = _apply(member, images, context, bg, flips, fast)
+    return shares | {"pvs": sum_of_logits(pvs)}
+
+
+def pvs_of_networks(
+    member: Member, images: BoxImages, context: np.ndarray, *, fast: bool = False
+) -> np.ndarray:
+    """Return what each network of a member that tells PVS says, shape (networks, *own grid)."""
+    return np.concatenate(_apply(member, images, context, None, False, fast)[1])
+
+
+def _apply(
+    member: Member,
+    images: BoxImages,
+    context: np.ndarray,
+    bg: np.ndarray | None,
+    flips: bool,
+    fast: bool,
+) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
+    """Return the probabilities of the anatomy, and those of PVS of each network."""
     shares: dict[str, np.ndarray] = {}
+    pvs: list[np.ndarray] = []
     for config, network in member:
-        seen = images
-        if config.heads == ("pvs",):
-            classes = (
-                shares["anatomy"].argmax(axis=0) if bg is None else np.where(bg, BG_CLASSES[0], 0)
-            )
-            seen = mask_to_bg(images, classes, voxel_mm)
+        if config.on_own_grid:
+            inside = _searched(shares["anatomy"], images.own_grid.affine) if bg is None else bg
+            seen = pvs_input(images.own, inside, voxel_sizes(images.own_grid.affine))
+            found = apply_network(network, config, seen, flips=flips, fast=fast)
         elif bg is not None and "pvs" not in config.heads:
             continue
-        shares |= apply_network(network, config, seen, WINDOWS["fine"], flips=flips, fast=fast)
-    return shares
+        else:
+            seen = fine_input(images.fine, context, voxel_sizes(images.fine_grid.affine))
+            found = apply_network(network, config, seen, flips=flips, fast=fast)
+            found = {
+                head: to_own_grid(share, images.fine_grid, images.own_grid)
+                for head, share in found.items()
+            }
+        if "pvs" in found:
+            pvs.append(found.pop("pvs"))
+        shares |= found
+    return shares, pvs
+
+
+def _searched(anatomy: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Return the basal ganglia as a network finds them, tubes that it took for fluid filled."""
+    classes = anatomy.argmax(axis=0)
+    nuclei = np.where(np.isin(classes, BG_CLASSES), classes, 0)
+    return with_gaps(nuclei > 0, nuclei, affine)
 
 
 def apply_ensemble(
     members: Sequence[Member],
-    images: np.ndarray,
-    voxel_mm: np.ndarray,
+    images: BoxImages,
+    context: np.ndarray,
     *,
     bg: np.ndarray | None = None,
     flips: bool = False,
@@ -64,7 +105,7 @@ def apply_ensemble(
     """Return the mean probabilities of all members; see `apply_member`."""
     total: dict[str, np.ndarray] = {}
     for member in members:
-        shares = apply_member(member, images, voxel_mm, bg=bg, flips=flips, fast=fast)
+        shares = apply_member(member, images, context, bg=bg, flips=flips, fast=fast)
         for head, share in shares.items():
             total[head] = total.get(head, 0) + share / np.float32(len(members))
     return total

@@ -1,8 +1,9 @@
-"""The networks: MONAI's dynamic U-Net, whose first block keeps the full resolution."""
+"""The networks: MONAI's dynamic U-Net, whose first block keeps the full resolution; a small one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from bgpvs_wf.learning.classes import COARSE_CLASSES, CONTEXT, FINE_CLASSES, TUBES
@@ -20,14 +21,23 @@ class NetworkConfig:
     """A network; with these numbers and its weights it can be built again."""
 
     heads: tuple[str, ...]
-    """`coarse`, or `anatomy`, `pvs` or both: the channels of the output, in this order."""
+    """`coarse`; or `anatomy`, with or without `pvs`, at 0.5 mm; or `pvs` on the scan's own grid:
+    the channels of the output, in this order."""
     filters: tuple[int, ...] = (16, 32, 64, 128)
-    """Channels of each level; the first is at full resolution, each further one at half of it."""
+    """Channels of each level, the first at full resolution, each further one at half of it; on the
+    scan's own grid those of each convolution."""
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Names of the channels of the input: a fine network knows what the coarse one found."""
+        """Names of the channels of the input: each network knows what the one before it found."""
+        if self.on_own_grid:
+            return (*(f"{name} over its noise" for name in MODALITIES), "basal ganglia")
         return MODALITIES if "coarse" in self.heads else (*MODALITIES, *TUBES, *CONTEXT)
+
+    @property
+    def on_own_grid(self) -> bool:
+        """Whether it sees the scan's own grid, where it looks for PVS."""
+        return self.heads == ("pvs",)
 
     def channels(self, head: str) -> slice:
         """Return where the channels of a head are in the output.
@@ -43,13 +53,31 @@ class NetworkConfig:
 
 def build_network(config: NetworkConfig) -> nn.Module:
     """Build a network with random weights; its output has a channel for each class."""
-    from monai.networks.nets import DynUNet
+    module, _, name = network_class(config).rpartition(".")
+    network: nn.Module = getattr(import_module(module), name)(**network_arguments(config))
+    return network
 
-    return DynUNet(**network_arguments(config))
+
+def network_class(config: NetworkConfig) -> str:
+    """Return the class of a network, to be imported."""
+    if config.on_own_grid:
+        return "bgpvs_wf.learning.residual.ResidualNetwork"
+    return "monai.networks.nets.DynUNet"
+
+
+def last_layer(network: Any, config: NetworkConfig) -> Any:
+    """Return the convolution of a network (a module of torch) that gives the logits."""
+    return network.output if config.on_own_grid else network.output_block.conv.conv
 
 
 def network_arguments(config: NetworkConfig) -> dict[str, Any]:
-    """Return the arguments of MONAI's `DynUNet`."""
+    """Return the arguments of a network's class."""
+    if config.on_own_grid:
+        return {
+            "in_channels": len(config.inputs),
+            "out_channels": 1,
+            "filters": list(config.filters),
+        }
     levels = len(config.filters)
     return {
         "spatial_dims": 3,

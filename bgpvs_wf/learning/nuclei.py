@@ -17,7 +17,7 @@ from bgpvs_wf.imaging.morphology import nearest_label
 from bgpvs_wf.learning.bundle import Model, load_network
 from bgpvs_wf.learning.classes import LEFT_NUCLEI, RIGHT_NUCLEI, VENTRICLE
 from bgpvs_wf.learning.context import frame_of, whole_context
-from bgpvs_wf.learning.inference import WINDOWS, apply_network
+from bgpvs_wf.learning.inference import apply_network
 from bgpvs_wf.learning.views import Scan
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def find_head(scan: Scan, model: Model, device: torch.device) -> tuple[Scan, Hea
 
     def look(images: np.ndarray) -> np.ndarray:
         # No mirror images: the classes have sides.
-        return apply_network(network, model.coarse.network, images, WINDOWS["coarse"])["coarse"]
+        return apply_network(network, model.coarse.network, images)["coarse"]
 
     images, grid = scan.coarse()
     shares = look(images)

@@ -13,17 +13,15 @@ import numpy as np
 
 from bgpvs_wf.anatomy.labels import BG_LABELS, NUCLEI, VENTRICLE_LABELS
 from bgpvs_wf.errors import BadImageError, BadLabelsError
-from bgpvs_wf.imaging.geometry import Grid, resample, voxel_sizes, voxel_volume
-from bgpvs_wf.learning.back import to_own_grid
+from bgpvs_wf.imaging.geometry import resample, voxel_volume
 from bgpvs_wf.learning.bundle import Model, load_network
 from bgpvs_wf.learning.calibration import COVERAGE, moved_thresholds
 from bgpvs_wf.learning.classes import BG_CLASSES, THALAMUS_CLASS, anatomy_labels
 from bgpvs_wf.learning.context import given_context
 from bgpvs_wf.learning.inference import choose_device
-from bgpvs_wf.learning.inputs import fine_input
 from bgpvs_wf.learning.members import apply_ensemble
 from bgpvs_wf.learning.nuclei import HeadNuclei, find_head, tidy_nuclei
-from bgpvs_wf.learning.views import MODALITIES, Box, Scan, canonical, part_of, to_home
+from bgpvs_wf.learning.views import MODALITIES, Box, BoxImages, Scan, canonical, part_of, to_home
 from bgpvs_wf.pseudolabels.region import bg_mask, nuclei_mask, with_gaps, with_tubes
 
 if TYPE_CHECKING:
@@ -148,12 +146,10 @@ def _unaided(
     flips: bool,
 ) -> tuple[_Part, dict[str, Any]]:
     """Let the fine networks tell nuclei and perivascular spaces."""
-    own = part_of(scan.grid, box)
-    images, grid = scan.fine(box)
-    images = fine_input(images, head.context(grid), voxel_sizes(grid.affine))
-    shares = _fine(model, images, grid, None, device, flips)
-    classes = to_own_grid(shares["anatomy"], grid, own)
-    labels = anatomy_labels(classes.argmax(axis=0), head.right(own))
+    images = scan.boxed(box)
+    shares = _apply(model, images, head.context(images.fine_grid), None, device, flips)
+    classes = shares["anatomy"]
+    labels = anatomy_labels(classes.argmax(axis=0), head.right(images.own_grid))
     labels = tidy_nuclei(labels)
     try:
         nuclei = nuclei_mask(labels, include_thalamus)
@@ -167,7 +163,7 @@ def _unaided(
         labels,
         nuclei,
         np.minimum(classes[counted].sum(axis=0), 1),
-        to_own_grid(shares["pvs"], grid, own)[0],
+        shares["pvs"][0],
     )
     return part, {"nuclei": "found by the model"}
 
@@ -182,20 +178,18 @@ def _guided(
     flips: bool,
 ) -> tuple[_Part, dict[str, Any]]:
     """Let the fine networks tell perivascular spaces in given nuclei."""
-    own = part_of(scan.grid, box)
-    images, grid = scan.fine(box)
-    known = resample(labels, own.affine, grid, order=0)
+    images = scan.boxed(box)
+    known = resample(labels, images.own_grid.affine, images.fine_grid, order=0)
     context = given_context(np.isin(known, list(NUCLEI)), np.isin(known, VENTRICLE_LABELS))
-    images = fine_input(images, context, voxel_sizes(grid.affine))
-    shares = _fine(model, images, grid, np.isin(known, BG_LABELS), device, flips)
-    pvs_share = to_own_grid(shares["pvs"], grid, own)[0]
+    bg = np.isin(labels, BG_LABELS)
+    pvs_share = _apply(model, images, context, bg, device, flips)["pvs"][0]
     return _Part(labels, nuclei, nuclei.astype(np.float32), pvs_share), {"nuclei": "given"}
 
 
-def _fine(
+def _apply(
     model: Model,
-    images: np.ndarray,
-    grid: Grid,
+    images: BoxImages,
+    context: np.ndarray,
     bg: np.ndarray | None,
     device: torch.device,
     flips: bool,
@@ -205,7 +199,7 @@ def _fine(
         [(file.network, load_network(model, file, device)) for file in member]
         for member in model.fine
     ]
-    return apply_ensemble(members, images, voxel_sizes(grid.affine), bg=bg, flips=flips)
+    return apply_ensemble(members, images, context, bg=bg, flips=flips)
 
 
 def _finished(

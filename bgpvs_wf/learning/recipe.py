@@ -29,13 +29,16 @@ GIVEN = "given"
 LABELS = (GIVEN, "anatomy", "vesselness", "filter")
 """Where the labels of a cohort come from: given, or a strategy of pseudo-labels."""
 STRATEGIES: Mapping[str, tuple[str, tuple[tuple[str, ...], ...]]] = {
-    "manual": (GIVEN, (("anatomy", "pvs"),)),
-    "filter": ("filter", (("anatomy", "pvs"),)),
-    "anatomy": ("anatomy", (("anatomy", "pvs"),)),
+    "manual": (GIVEN, (("anatomy", "pvs"), ("pvs",))),
+    "filter": ("filter", (("anatomy", "pvs"), ("pvs",))),
+    "anatomy": ("anatomy", (("anatomy", "pvs"), ("pvs",))),
     "separate": ("anatomy", (("anatomy",), ("pvs",))),
 }
-"""Name to the labels that are learnt, unless a cohort says otherwise, and the heads of each fine
-network: one for both, or one for the basal ganglia and one for the PVS in them."""
+"""Name to the labels that are learnt, unless a cohort says otherwise, and the heads of a member's
+networks: the first sees the box at 0.5 mm and tells PVS, too, or not; the second looks for PVS on
+the scan's own grid."""
+
+_LEAST_PATCH = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,16 +56,30 @@ class CoarseConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class FineConfig:
-    """The networks that segment the box of the nuclei."""
+    """The network that segments the box of the nuclei at 0.5 mm, and what all share."""
 
     filters: tuple[int, ...] = (16, 32, 64, 128)
     steps: int = 4000
-    """In all, however many networks share them."""
+    """In all, however many rounds share them; 0 keeps the weights of `start`."""
     patch: tuple[int, ...] = (64, 64, 64)
     members: int = 1
     """Of the ensemble, trained from other seeds; each takes all steps."""
     self_training: int = 0
     """Times that pseudo-labels are replaced by what the network finds, and learnt again."""
+    start: str = ""
+    """Start from the weights of this model."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PVSConfig:
+    """The network that looks for PVS on the scan's own grid."""
+
+    filters: tuple[int, ...] = (16, 16, 16, 16, 16)
+    """Channels of each convolution."""
+    steps: int = 3000
+    """In all, however many rounds share them; 0 keeps the weights of `start`."""
+    batch: int = 4
+    patch: tuple[int, ...] = (32, 32, 32)
     start: str = ""
     """Start from the weights of this model."""
 
@@ -88,6 +105,7 @@ class Recipe:
     cohorts: tuple[TrainingCohort, ...]
     coarse: CoarseConfig
     fine: FineConfig
+    pvs: PVSConfig
     training: TrainingConfig
     augmentation: AugmentationConfig
     settings: Mapping[str, Any]
@@ -121,6 +139,7 @@ class _File:
     caution: str = ""
     coarse: Mapping[str, Any] = field(default_factory=dict)
     fine: Mapping[str, Any] = field(default_factory=dict)
+    pvs: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     augmentation: Mapping[str, Any] = field(default_factory=dict)
     run: Mapping[str, Any] = field(default_factory=dict)
@@ -134,7 +153,7 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
     path : path-like
         TOML: `name`, `strategy`, `seed`, `held_out`, `caution`; `[cohorts.NAME]` as in an
         experiment (see `bgpvs_wf.evaluation.infants.read_cohort`), each with `labels` if they are
-        not the strategy's, and its own `held_out`; `[coarse]`, `[fine]`, `[training]`,
+        not the strategy's, and its own `held_out`; `[coarse]`, `[fine]`, `[pvs]`, `[training]`,
         `[augmentation]` with the settings of this module; `[run.STAGE]` with settings of
         `RunConfig`.
 
@@ -161,6 +180,7 @@ def _recipe(content: Mapping[str, Any], folder: Path) -> Recipe:
         ),
         coarse=build_settings(CoarseConfig, file.coarse, "coarse."),
         fine=build_settings(FineConfig, file.fine, "fine."),
+        pvs=build_settings(PVSConfig, file.pvs, "pvs."),
         training=_training(file.training),
         augmentation=build_settings(AugmentationConfig, file.augmentation, "augmentation."),
         settings=file.run,
@@ -172,7 +192,7 @@ def _recipe(content: Mapping[str, Any], folder: Path) -> Recipe:
 
 def _training(values: Mapping[str, Any]) -> TrainingConfig:
     if "steps" in values:
-        raise UsageError("training.steps is not used; give coarse.steps and fine.steps.")
+        raise UsageError("training.steps is not used; give coarse.steps, fine.steps, pvs.steps.")
     config: TrainingConfig = build_settings(TrainingConfig, values, "training.")
     return config
 
@@ -205,9 +225,11 @@ def check_recipe(recipe: Recipe) -> None:
     for name, value, least in (
         ("coarse.steps", recipe.coarse.steps, 1),
         ("coarse.batch", recipe.coarse.batch, 1),
-        ("fine.steps", recipe.fine.steps, 1),
+        ("fine.steps", recipe.fine.steps, 0 if recipe.fine.start else 1),
         ("fine.members", recipe.fine.members, 1),
         ("fine.self_training", recipe.fine.self_training, 0),
+        ("pvs.steps", recipe.pvs.steps, 0 if recipe.pvs.start else 1),
+        ("pvs.batch", recipe.pvs.batch, 1),
         ("training.batch", training.batch, 1),
         ("training.validate_steps", training.validate_steps, 1),
         ("training.patience", training.patience, 0),
@@ -230,6 +252,15 @@ def check_recipe(recipe: Recipe) -> None:
         # The networks' windows can be halved four times.
         if not 3 <= len(filters) <= 5 or min(filters) < 1:
             raise UsageError(f"{name}.filters is {list(filters)}; give three to five numbers.")
+    if not recipe.pvs.filters or min(recipe.pvs.filters) < 1 or len(set(recipe.pvs.filters)) > 1:
+        raise UsageError(
+            f"pvs.filters is {list(recipe.pvs.filters)}; give a number for each convolution, all "
+            "the same."
+        )
+    if len(recipe.pvs.patch) != 3 or min(recipe.pvs.patch) < _LEAST_PATCH:
+        raise UsageError(
+            f"pvs.patch is {list(recipe.pvs.patch)}; give three numbers from {_LEAST_PATCH} up."
+        )
     depth = 2 ** (len(recipe.fine.filters) - 1)
     if len(recipe.fine.patch) != 3 or any(n < 2 * depth or n % depth for n in recipe.fine.patch):
         raise UsageError(
@@ -267,7 +298,7 @@ def to_mapping(recipe: Recipe) -> dict[str, Any]:
         },
         "run": dict(recipe.settings),
     }
-    for name in ("coarse", "fine", "training", "augmentation"):
+    for name in ("coarse", "fine", "pvs", "training", "augmentation"):
         values[name] = dataclasses.asdict(getattr(recipe, name))
     plain: dict[str, Any] = json.loads(json.dumps(values))
     return plain

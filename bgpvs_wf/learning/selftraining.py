@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bgpvs_wf.learning.case import FINE_CHANNELS, TrainingCase, write_case
+from bgpvs_wf.imaging.geometry import resample
+from bgpvs_wf.learning.case import FINE_CHANNELS, OWN_CHANNELS, TrainingCase, write_case
 from bgpvs_wf.learning.classes import BG_CLASSES, VENTRICLE_CLASS
-from bgpvs_wf.learning.inputs import case_input
+from bgpvs_wf.learning.context import case_context
 from bgpvs_wf.learning.members import Member, apply_ensemble
-from bgpvs_wf.learning.views import FINE_MM
 from bgpvs_wf.pseudolabels.region import with_gaps, with_tubes
 
 _LEAST = 0.05
@@ -44,9 +44,9 @@ def relabel(
     TrainingCase
         The confidence is how far the least sure of class and PVS is from undecided, 0 to 1.
     """
-    fine = np.array(case.fine(), np.float32)
-    at = {name: number for number, name in enumerate(FINE_CHANNELS)}
-    shares = apply_ensemble(members, case_input(fine), np.full(3, FINE_MM), flips=True, fast=True)
+    images = case.boxed()
+    context = case_context(case.fine_classes())
+    shares = apply_ensemble(members, images, context, flips=True, fast=True)
     anatomy = shares["anatomy"]
     if not case.ventricles:
         # Where labels do not know ventricles, the class is not learnt; see `without_ventricles`.
@@ -57,7 +57,7 @@ def relabel(
     sure = ordered[-1] - ordered[-2]
     pvs = shares["pvs"][0]
     nuclei = np.where(np.isin(classes, BG_CLASSES), classes, 0)
-    affine = np.diag([FINE_MM, FINE_MM, FINE_MM, 1.0])
+    affine = images.own_grid.affine
     # As in a prediction: a tube may have been taken for fluid.
     inside = with_gaps(nuclei > 0, nuclei, affine)
     # As if the network were undecided at the threshold.
@@ -66,10 +66,19 @@ def relabel(
     sure = np.where(inside, np.minimum(sure, sure_of_pvs), sure)
     tubes = (pvs >= 0.5) & inside
     sure = np.where(tubes & (nuclei == 0), sure_of_pvs, sure)
-    fine[at["classes"]] = with_tubes(classes, nuclei, tubes, affine)
-    fine[at["pvs"]] = fine[at["fluid"]] = tubes
-    fine[at["confidence"]] = np.maximum(sure, _LEAST)
+    labels = {
+        "classes": with_tubes(classes, nuclei, tubes, affine),
+        "pvs": tubes,
+        "confidence": np.maximum(sure, _LEAST),
+    }
+    fine, own = np.array(case.fine()), np.array(case.own())
+    for name, label in labels.items():
+        own[OWN_CHANNELS.index(name)] = label
+        fine[FINE_CHANNELS.index(name)] = resample(
+            label.astype(np.float32), affine, images.fine_grid, order=0
+        )
+    fine[FINE_CHANNELS.index("fluid")] = fine[FINE_CHANNELS.index("pvs")]
     facts = dataclasses.asdict(case)
     for name in ("folder", "pvs_voxels", "digest"):
         del facts[name]
-    return write_case(folder, fine, np.array(case.coarse()), facts)
+    return write_case(folder, {"fine": fine, "own": own, "coarse": case.coarse()}, facts)

@@ -8,22 +8,25 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from bgpvs_wf.imaging.geometry import voxel_sizes
 from bgpvs_wf.learning.augmentation import AugmentationConfig
-from bgpvs_wf.learning.case import TrainingCase
+from bgpvs_wf.learning.case import FINE_CHANNELS, OWN_CHANNELS, TrainingCase
 from bgpvs_wf.learning.classes import BG_CLASSES, LEFT_NUCLEI, RIGHT_NUCLEI
-from bgpvs_wf.learning.examples import CoarseExamples, FineExamples
-from bgpvs_wf.learning.inference import WINDOWS, apply_network
-from bgpvs_wf.learning.inputs import case_input
+from bgpvs_wf.learning.context import case_context
+from bgpvs_wf.learning.examples import CoarseExamples, FineExamples, PVSExamples
+from bgpvs_wf.learning.inference import apply_network, window_of
+from bgpvs_wf.learning.inputs import fine_input
 from bgpvs_wf.learning.losses import class_loss, head_loss, pvs_loss, without_ventricles
-from bgpvs_wf.learning.masking import mask_to_bg
 from bgpvs_wf.learning.networks import NetworkConfig
-from bgpvs_wf.learning.views import FINE_MM
+from bgpvs_wf.learning.own_grid import pvs_input
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
 Batch = Mapping[str, "Tensor"]
+_PVS, _SURE = 0.5, 0.5
+"""Probability and confidence from which on voxels count in validations."""
 
 
 class Examples(Protocol):
@@ -70,7 +73,7 @@ class CoarseTask:
         found = []
         for case in self.held_out:
             array = np.asarray(case.coarse(), np.float32)
-            given = apply_network(network, self.network, array[:2], WINDOWS["coarse"], fast=True)
+            given = apply_network(network, self.network, array[:2], fast=True)
             classes = given["coarse"].argmax(0)
             found += [
                 dice(classes == side, array[2] == side) for side in (LEFT_NUCLEI, RIGHT_NUCLEI)
@@ -80,7 +83,7 @@ class CoarseTask:
 
 @dataclass
 class FineTask:
-    """Segment nuclei, PVS, or both in the box at 0.5 mm, by the heads of the network."""
+    """Segment nuclei, with PVS or without, in the box at 0.5 mm, by the heads of the network."""
 
     network: NetworkConfig
     examples: FineExamples
@@ -88,11 +91,9 @@ class FineTask:
 
     def loss(self, logits: Tensor, batch: Batch) -> Tensor:
         """Return the sum of the losses of the heads."""
-        total = logits.new_zeros(())
-        if "anatomy" in self.network.heads:
-            anatomy = logits[:, self.network.channels("anatomy")]
-            anatomy = without_ventricles(anatomy, batch["ventricles"])
-            total = total + class_loss(anatomy, batch["classes"], batch["confidence"])
+        anatomy = logits[:, self.network.channels("anatomy")]
+        anatomy = without_ventricles(anatomy, batch["ventricles"])
+        total = class_loss(anatomy, batch["classes"], batch["confidence"])
         if "pvs" in self.network.heads:
             pvs = logits[:, self.network.channels("pvs")][:, 0]
             total = total + pvs_loss(pvs, batch["pvs"], batch["classes"], batch["confidence"])
@@ -100,28 +101,62 @@ class FineTask:
 
     def scores(self, network: nn.Module) -> dict[str, float]:
         """Return the mean Dice of the basal ganglia and the Dice of all PVS voxels as one."""
-        nuclei, predicted, true, both = [], 0.0, 0.0, 0.0
+        nuclei, counts = [], np.zeros(3)
         for case in self.held_out:
-            array = np.asarray(case.fine(), np.float32)
-            classes, pvs, sure = array[2], array[3] > 0, array[4] > 0.5
-            images = case_input(array)
-            if self.examples.masked:
-                images = mask_to_bg(images, classes, (FINE_MM,) * 3)
-            given = apply_network(network, self.network, images, WINDOWS["fine"], fast=True)
-            bg = np.isin(classes, BG_CLASSES)
-            if "anatomy" in given:
-                nuclei.append(dice(np.isin(given["anatomy"].argmax(0), BG_CLASSES), bg))
+            array = dict(zip(FINE_CHANNELS, case.fine(), strict=True))
+            boxed = case.boxed()
+            sizes = voxel_sizes(boxed.fine_grid.affine)
+            images = fine_input(boxed.fine, case_context(case.fine_classes()), sizes)
+            given = apply_network(network, self.network, images, fast=True)
+            bg = np.isin(array["classes"], BG_CLASSES)
+            nuclei.append(dice(np.isin(given["anatomy"].argmax(0), BG_CLASSES), bg))
             if "pvs" in given:
-                found = (given["pvs"][0] >= 0.5) & (bg | pvs) & sure
-                predicted += found.sum()
-                true += (pvs & sure).sum()
-                both += (found & pvs).sum()
-        scores = {}
-        if nuclei:
-            scores["bg_dice"] = float(np.mean(nuclei))
-        if true:
-            scores["pvs_dice"] = float(2 * both / (predicted + true))
-        return scores
+                counts += pvs_counts(given["pvs"][0], array)
+        return ({"bg_dice": float(np.mean(nuclei))} if nuclei else {}) | pvs_score(counts)
+
+
+@dataclass
+class PVSTask:
+    """Find PVS on the scan's own grid, in basal ganglia that are roughly known."""
+
+    network: NetworkConfig
+    examples: PVSExamples
+    held_out: Sequence[TrainingCase]
+
+    def loss(self, logits: Tensor, batch: Batch) -> Tensor:
+        """Return the loss of PVS."""
+        return pvs_loss(logits[:, 0], batch["pvs"], batch["classes"], batch["confidence"])
+
+    def scores(self, network: nn.Module) -> dict[str, float]:
+        """Return the Dice of all PVS voxels as one, the basal ganglia given."""
+        counts = np.zeros(3)
+        for case in self.held_out:
+            array = dict(zip(OWN_CHANNELS, np.asarray(case.own(), np.float32), strict=True))
+            bg = np.isin(array["classes"], BG_CLASSES)
+            images = pvs_input(case.boxed().own, bg, case.voxel_mm)
+            given = apply_network(network, self.network, images, fast=True)
+            counts += pvs_counts(given["pvs"][0], array)
+        return pvs_score(counts)
+
+
+def pvs_counts(probability: np.ndarray, labels: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return how many voxels of PVS are found, true and both, where labels are believed.
+
+    Parameters
+    ----------
+    probability : ndarray, shape (x, y, z)
+    labels : mapping of str to ndarray, shape (x, y, z)
+        `classes`, `pvs` and `confidence`.
+    """
+    pvs, sure = labels["pvs"] > 0, labels["confidence"] > _SURE
+    found = (probability >= _PVS) & (np.isin(labels["classes"], BG_CLASSES) | pvs) & sure
+    return np.array([found.sum(), (pvs & sure).sum(), (found & pvs).sum()], float)
+
+
+def pvs_score(counts: np.ndarray) -> dict[str, float]:
+    """Return the Dice of counts of `pvs_counts`; nothing if there are no PVS to be found."""
+    found, true, both = counts
+    return {"pvs_dice": float(2 * both / (found + true))} if true else {}
 
 
 def dice(a: np.ndarray, b: np.ndarray) -> float:
@@ -138,8 +173,8 @@ def coarse_task(
     augmentation: AugmentationConfig,
 ) -> CoarseTask:
     """Return the task of the coarse network."""
-    examples = CoarseExamples(cases, seed, WINDOWS["coarse"], augmentation)
     network = NetworkConfig(heads=("coarse",), filters=filters)
+    examples = CoarseExamples(cases, seed, window_of(network), augmentation)
     return CoarseTask(network, examples, held_out)
 
 
@@ -151,7 +186,9 @@ def fine_task(
     filters: tuple[int, ...],
     patch: tuple[int, int, int],
     augmentation: AugmentationConfig,
-) -> FineTask:
-    """Return the task of a fine network; one for PVS alone sees the basal ganglia only."""
-    examples = FineExamples(cases, seed, patch, augmentation, masked=heads == ("pvs",))
-    return FineTask(NetworkConfig(heads=heads, filters=filters), examples, held_out)
+) -> FineTask | PVSTask:
+    """Return the task of a network of the box; one for PVS alone sees the scan's own grid."""
+    network = NetworkConfig(heads=heads, filters=filters)
+    if network.on_own_grid:
+        return PVSTask(network, PVSExamples(cases, seed, patch, augmentation), held_out)
+    return FineTask(network, FineExamples(cases, seed, patch, augmentation), held_out)

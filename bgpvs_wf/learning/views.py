@@ -1,4 +1,4 @@
-"""What the networks see of a subject: the whole head at 2 mm, the box of the nuclei at 0.5 mm.
+"""What the networks see of a subject: the head at 2 mm, the box of the nuclei on two grids.
 
 Axes are brought into the order right, anterior, superior; an oblique scan stays oblique, so that
 nothing is interpolated that need not be.
@@ -35,6 +35,18 @@ _KEPT_MM = (0.4, 0.62)
 """Voxels between these are taken as they are: nothing gains from interpolation (chosen)."""
 
 Box = tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True)
+class BoxImages:
+    """The box of the nuclei, standardised, channels in the order of `MODALITIES`."""
+
+    fine: np.ndarray
+    """float32, shape (2, x, y, z), at 0.5 mm."""
+    fine_grid: Grid
+    own: np.ndarray
+    """The same on the scan's own grid: nothing was interpolated."""
+    own_grid: Grid
 
 
 @dataclass(frozen=True)
@@ -95,12 +107,13 @@ class Scan:
         images = [coarsen(image[box], part.affine, grid) for image in self.images]
         return standardise(np.stack(images)), grid
 
-    def fine(self, box: Box) -> tuple[np.ndarray, Grid]:
-        """Return a box of the scan (see `box_around`) at 0.5 mm, standardised, and its grid."""
+    def boxed(self, box: Box) -> BoxImages:
+        """Return a box of the scan (see `box_around`) as fine networks see it."""
         part = part_of(self.grid, box)
+        own = standardise(self.images[:, *box])
         grid = fine_grid(part)
         if grid is part:
-            return standardise(self.images[:, *box]), grid
+            return BoxImages(own, part, own, part)
         # A spline looks a few voxels beyond the box only.
         near = slices_around(self.grid, part, 4)
         images = np.zeros((2, *grid.shape), np.float32)
@@ -108,7 +121,7 @@ class Scan:
             if there:
                 affine = crop_affine(self.grid.affine, near)
                 channel[...] = np.maximum(resample(image[near], affine, grid, order=3), 0)
-        return standardise(images), grid
+        return BoxImages(standardise(images), grid, own, part)
 
     def box_around(self, mask: np.ndarray, grid: Grid) -> Box:
         """Return the box of the fine network around a mask on another grid of parallel axes.

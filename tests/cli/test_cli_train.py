@@ -39,6 +39,11 @@ steps = 2
 filters = [2, 4, 4]
 steps = 4
 patch = [16, 16, 16]
+[pvs]
+filters = [2, 2]
+steps = 3
+batch = 1
+patch = [8, 8, 8]
 [training]
 workers = 0
 device = "cpu"
@@ -96,7 +101,7 @@ def test_a_model_comes_out(site):
     model = read_bundle(where.model)
     check_weights(model)
     assert (model.name, model.strategy) == ("tiny", "manual")
-    assert [one.network.heads for one in model.fine[0]] == [("anatomy", "pvs")]
+    assert [one.network.heads for one in model.fine[0]] == [("anatomy", "pvs"), ("pvs",)]
     assert model.coarse.network.filters == (2, 4, 4)
     assert f"Model: {where.model}" in said
     assert f"--model {where.model}" in said
@@ -111,14 +116,15 @@ def test_a_model_comes_out(site):
     assert "anatomy_pvs, loss" in curves
     record = json.loads((where.model / "configs" / "training.json").read_text())
     assert record["recipe"]["fine"]["steps"] == 4
-    assert set(record["trainings"]) == {"coarse", "anatomy_pvs"}
+    assert set(record["trainings"]) == {"coarse", "anatomy_pvs", "pvs"}
     assert record["trainings"]["anatomy_pvs"]["step"] == 4
+    assert record["trainings"]["pvs"]["step"] == 3
 
 
 def test_what_was_made_on_the_way(site):
     where, _ = site
-    assert where.trainings() == {"coarse": 1, "anatomy_pvs": 1}
-    assert len(list(where.out.glob("training/*/*/tensorboard/*"))) == 2
+    assert where.trainings() == {"coarse": 1, "anatomy_pvs": 1, "pvs": 1}
+    assert len(list(where.out.glob("training/*/*/tensorboard/*"))) == 3
     for label in ("sub-01", "sub-02"):
         facts = json.loads((where.out / "cases" / "drawn_given" / label / "case.json").read_text())
         assert facts["by_hand"]
@@ -145,7 +151,7 @@ def test_a_lost_model_is_assembled_again(site):
     again = where.train()
     assert again.returncode == 0, again.stdout + again.stderr
     assert read_bundle(where.model).checksum == before
-    assert where.trainings() == {"coarse": 1, "anatomy_pvs": 1}
+    assert where.trainings() == {"coarse": 1, "anatomy_pvs": 1, "pvs": 1}
 
 
 def test_a_changed_setting_trains_what_it_concerns(site):
@@ -153,7 +159,7 @@ def test_a_changed_setting_trains_what_it_concerns(site):
     changed = RECIPE.replace("steps = 4", "steps = 3").replace('"tiny"', '"other"')
     again = where.train(changed)
     assert again.returncode == 0, again.stdout + again.stderr
-    assert where.trainings() == {"coarse": 1, "anatomy_pvs": 2}
+    assert where.trainings() == {"coarse": 1, "anatomy_pvs": 2, "pvs": 1}
     assert read_bundle(where.model).name == "other"
 
 

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
-from toy_cases import toy_case
+from scipy import special
+from toy_cases import rewritten, toy_case
 
 from bgpvs_wf.learning import assessment, members, selftraining
 from bgpvs_wf.learning.assembly import model_card
 from bgpvs_wf.learning.assessment import THRESHOLDS, assess, calibrate, score_cases
 from bgpvs_wf.learning.augmentation import AugmentationConfig
 from bgpvs_wf.learning.calibration import fit_line
-from bgpvs_wf.learning.case import FINE_CHANNELS, read_case, write_case
+from bgpvs_wf.learning.case import FINE_CHANNELS, OWN_CHANNELS, read_case
 from bgpvs_wf.learning.classes import BG_CLASSES, VENTRICLE_CLASS
-from bgpvs_wf.learning.inputs import case_input
-from bgpvs_wf.learning.members import apply_ensemble, apply_member
+from bgpvs_wf.learning.context import case_context
+from bgpvs_wf.learning.inputs import fine_input
+from bgpvs_wf.learning.members import apply_ensemble, apply_member, pvs_of_networks
 from bgpvs_wf.learning.networks import NetworkConfig, build_network
+from bgpvs_wf.learning.own_grid import pvs_input
 from bgpvs_wf.learning.selftraining import relabel
-from bgpvs_wf.learning.tasks import FineTask, coarse_task, dice, fine_task
+from bgpvs_wf.learning.tasks import FineTask, PVSTask, coarse_task, dice, fine_task
 from bgpvs_wf.pseudolabels.region import with_gaps
 
 
@@ -50,11 +51,12 @@ def answering(monkeypatch):
     """Let models answer as told, by the case's T2w."""
     told = {}
 
-    def apply(members, images, voxel_mm, **options):
-        return {head: share.copy() for head, share in told[float(images[:2].sum())].items()}
+    def apply(members, images, context, **options):
+        return {head: share.copy() for head, share in told[float(images.own.sum())].items()}
 
     for module in (assessment, selftraining):
         monkeypatch.setattr(module, "apply_ensemble", apply)
+    monkeypatch.setattr(assessment, "pvs_of_networks", lambda *a, **o: apply(*a, **o)["pvs"])
 
     def tell(case, given):
         array = array_of(case)
@@ -75,10 +77,7 @@ def test_the_threshold_is_the_best_one(tmp_path, answering):
     cases = [toy_case(tmp_path / name, seed=i) for i, name in enumerate("abc")]
     unsure = np.array(cases[0].fine())
     unsure[FINE_CHANNELS.index("confidence"), :, :9] = 0.4
-    facts = dataclasses.asdict(cases[0])
-    for name in ("folder", "pvs_voxels", "digest"):
-        del facts[name]
-    cases[0] = write_case(tmp_path / "a", unsure, np.array(cases[0].coarse()), facts)
+    cases[0] = rewritten(cases[0], fine=unsure)
     given = [answers(case, seed) for seed, case in enumerate(cases)]
     for case, one in zip(cases, given, strict=True):
         answering(case, one)
@@ -118,25 +117,28 @@ def test_without_pvs_the_threshold_stays(tmp_path, answering):
     assert "| c | i | l |" in model_card(recipe, nothing, 1)
 
 
+@pytest.mark.parametrize("heads", [("anatomy", "pvs"), ("pvs",)])
 @pytest.mark.parametrize("pvs", [True, False])
-def test_a_network_is_calibrated_where_there_are_pvs(tmp_path, answering, pvs):
+def test_a_network_is_calibrated_where_there_are_pvs(tmp_path, answering, pvs, heads):
     cases = [toy_case(tmp_path / name, seed=i, pvs=pvs) for i, name in enumerate("ab")]
     for seed, case in enumerate(cases):
         answering(case, answers(case, seed, blur=0.2))
-    config = NetworkConfig(heads=("pvs",), filters=(2, 2, 2))
+    config = NetworkConfig(heads=heads, filters=(2, 2, 2))
     network = build_network(config)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     calibrate([(config, network)], cases)
-    last = "output_block.conv.conv."
+    last = "output." if config.on_own_grid else "output_block.conv.conv."
     changed = {n for n, value in network.state_dict().items() if not torch.equal(value, before[n])}
     assert changed == ({f"{last}weight", f"{last}bias"} if pvs else set())
     if pvs:
-        found = [assessment._apply([], case) for case in cases]
-        line = fit_line(
-            np.concatenate([f.probability for f in found]), np.concatenate([f.pvs for f in found])
+        found = [assessment._pvs_of_networks([], case) for case in cases]
+        (slope,), _ = fit_line(
+            np.concatenate([share for share, _ in found], axis=1),
+            np.concatenate([true for _, true in found]),
         )
-        expected = before[f"{last}weight"] * line[0]
-        torch.testing.assert_close(network.state_dict()[f"{last}weight"], expected)
+        channel = config.channels("pvs")
+        expected = before[f"{last}weight"][channel] * slope
+        torch.testing.assert_close(network.state_dict()[f"{last}weight"][channel], expected)
 
 
 def test_a_model_gives_new_labels(case, tmp_path, answering):
@@ -171,6 +173,9 @@ def test_a_model_gives_new_labels(case, tmp_path, answering):
     assert after["confidence"].min() >= 0.049
     assert after["confidence"].max() <= 1
     np.testing.assert_array_equal(made.coarse(), case.coarse())
+    for name in ("classes", "pvs", "confidence"):
+        own = made.own()[OWN_CHANNELS.index(name)]
+        np.testing.assert_array_equal(own, after[name].astype(np.float16))
 
 
 def test_a_tube_that_the_classes_take_for_fluid_is_a_tube_of_its_nucleus(case, tmp_path, answering):
@@ -203,47 +208,53 @@ def test_what_a_case_does_not_know_a_model_does_not_add(tmp_path, answering):
     assert np.isin(after["classes"][~same], BG_CLASSES).all()
 
 
-def test_separate_networks_pass_the_basal_ganglia_on(monkeypatch):
-    """The second network sees the images where the first one, or who knows better, finds BG."""
-    anatomy = np.zeros((7, 12, 5, 5), np.float32)
+@pytest.mark.parametrize("first", [("anatomy",), ("anatomy", "pvs")])
+def test_the_pvs_network_is_told_the_basal_ganglia(case, monkeypatch, first):
+    """Those the first one, or who knows better, finds; logits of PVS add up."""
+    boxed = case.boxed()
+    shape = boxed.own.shape[1:]
+    anatomy = np.zeros((7, *shape), np.float32)
     anatomy[0] = 0.5
-    anatomy[2, 3:5] = 0.9
+    anatomy[2, 3:12] = 0.9
+    anatomy[2, 6, 8:10, 8] = 0  # a tube that is taken for fluid
+    rng = np.random.default_rng(0)
+    pvs = {name: rng.uniform(0.1, 0.9, (1, *shape)) for name in ("first", "second")}
     seen = {}
 
-    def apply(network, config, images, window, **options):
+    def apply(network, config, images, **options):
         seen[network] = images
-        share = anatomy if "anatomy" in config.heads else images[:1]
-        return {config.heads[0]: share}
+        both = {"anatomy": anatomy, "pvs": pvs[network].astype(np.float32)}
+        return {head: both[head] for head in config.heads}
 
     monkeypatch.setattr(members, "apply_network", apply)
-    member = [
-        (NetworkConfig(heads=("anatomy",)), "first"),
-        (NetworkConfig(heads=("pvs",)), "second"),
-    ]
-    channels = len(member[0][0].inputs)
-    images = np.random.default_rng(0).uniform(1, 2, (channels, 12, 5, 5)).astype(np.float32)
-    shares = apply_member(member, images, np.full(3, 0.5))
+    member = [(NetworkConfig(heads=first), "first"), (NetworkConfig(heads=("pvs",)), "second")]
+    context = case_context(case.fine_classes())
+    shares = apply_member(member, boxed, context)
     assert list(shares) == ["anatomy", "pvs"]
-    assert seen["first"] is images
-    kept = np.zeros(12, bool)
-    kept[1:7] = True  # 1 mm around, that is two voxels
-    np.testing.assert_array_equal(seen["second"], images * kept[None, :, None, None])
-    # Where the basal ganglia are known, the first is not asked.
+    np.testing.assert_array_equal(seen["first"], fine_input(boxed.fine, context, (0.5,) * 3))
+    bg = np.zeros(shape, bool)
+    bg[3:12] = True
+    np.testing.assert_array_equal(seen["second"], pvs_input(boxed.own, bg, (0.5,) * 3))
+    # Where the basal ganglia are known, a network that only finds them is not asked.
     seen.clear()
-    bg = np.zeros((12, 5, 5), bool)
-    bg[9:] = True
-    shares = apply_member(member, images, np.full(3, 0.5), bg=bg)
-    assert list(seen) == ["second"]
-    np.testing.assert_array_equal(seen["second"][0].any((1, 2)), np.arange(12) >= 7)
+    bg = np.arange(shape[0])[:, None, None] * np.ones(shape) > 8
+    shares = apply_member(member, boxed, context, bg=bg)
+    assert list(seen) == (["second"] if len(first) == 1 else ["first", "second"])
+    np.testing.assert_array_equal(seen["second"], pvs_input(boxed.own, bg, (0.5,) * 3))
+    parts = [special.logit(pvs[name]) for name in seen]
+    np.testing.assert_allclose(shares["pvs"], special.expit(sum(parts)), atol=1e-5)
+    told = [name for name in ("first", "second") if name == "second" or "pvs" in first]
+    apart = pvs_of_networks(member, boxed, context)
+    np.testing.assert_allclose(apart, np.concatenate([pvs[name] for name in told]), atol=1e-6)
     # An ensemble is the mean.
-    two = apply_ensemble([member, member], images, np.full(3, 0.5))
+    two = apply_ensemble([member, member], boxed, context)
     np.testing.assert_allclose(two["anatomy"], anatomy, rtol=1e-6)
 
 
 def network_saying(config, classes, pvs):
     """Return a stand-in for `apply_network`."""
 
-    def apply(network, config, images, window, **options):
+    def apply(network, config, images, **options):
         assert len(images) == len(config.inputs)
         out = {}
         if "anatomy" in config.heads:
@@ -265,8 +276,7 @@ def test_scores_on_cases_held_out(case, monkeypatch, heads):
     pvs = (array["pvs"] > 0) & (np.arange(16) > 6)
     pvs[0, 0, 0] = True  # far from the nuclei; nobody asks there
     task = fine_task([case], [case], 1, heads, (2, 2, 2), (8, 8, 8), AugmentationConfig())
-    assert isinstance(task, FineTask)
-    assert task.examples.masked == (heads == ("pvs",))
+    assert isinstance(task, PVSTask if heads == ("pvs",) else FineTask)
     monkeypatch.setattr(
         "bgpvs_wf.learning.tasks.apply_network", network_saying(task.network, found, pvs)
     )
@@ -303,6 +313,9 @@ def test_the_loss_is_the_sum_of_the_heads(case):
     parts = anatomy.loss(logits[:, :7], batch) + pvs.loss(logits[:, 7:], batch)
     assert both.item() == pytest.approx(parts.item())
     assert build_network(joint.network)(batch["image"]).shape == logits.shape
+    alone = {name: value[None] for name, value in pvs.examples[3].items()}
+    assert build_network(pvs.network)(alone["image"]).shape == (1, 1, 8, 8, 8)
+    assert torch.isfinite(pvs.loss(logits[:, 7:], alone))
 
 
 def test_the_coarse_task(tmp_path, monkeypatch):
@@ -313,7 +326,7 @@ def test_the_coarse_task(tmp_path, monkeypatch):
     truth = np.asarray(known.coarse()[2], int)
     given = np.where(truth == 4, 0, truth)
 
-    def apply(network, config, images, window, **options):
+    def apply(network, config, images, **options):
         assert len(images) == len(config.inputs) == 2
         return {"coarse": np.eye(5)[given].transpose(3, 0, 1, 2)}
 
@@ -322,25 +335,32 @@ def test_the_coarse_task(tmp_path, monkeypatch):
 
 
 def test_models_are_told_what_the_labels_say(case, tmp_path, monkeypatch):
-    seen = []
+    told, seen = [], {}
 
-    def apply(members, images, voxel_mm, **options):
-        seen.append(images)
+    def apply(members, images, context, **options):
+        told.append((images.fine, context))
         return answers(case, 1)
 
-    def applied(network, config, images, window, **options):
-        return apply([network], images, None)
+    def applied(network, config, images, **options):
+        seen[config.heads] = images
+        return answers(case, 1)
 
     for module in (assessment, selftraining):
         monkeypatch.setattr(module, "apply_ensemble", apply)
     monkeypatch.setattr("bgpvs_wf.learning.tasks.apply_network", applied)
-    settings = (("anatomy", "pvs"), (2, 2, 2), (8, 8, 8), AugmentationConfig())
+    settings = ((2, 2, 2), (8, 8, 8), AugmentationConfig())
     assess([], [case])
     relabel(case, [], tmp_path / "new")
-    fine_task([case], [case], 1, *settings).scores(None)
+    for heads in (("anatomy", "pvs"), ("pvs",)):
+        fine_task([case], [case], 1, heads, *settings).scores(None)
     array = array_of(case)
-    expected = case_input(np.stack([array[name] for name in FINE_CHANNELS]))
-    assert len(seen) == 3
-    for images in seen:
-        assert images.dtype == np.float32
-        np.testing.assert_array_equal(images, expected)
+    images = np.stack([array["T2w"], array["T1w"]])
+    context = case_context(array["classes"].astype(np.uint8))
+    assert len(told) == 2
+    for given, its_context in told:
+        np.testing.assert_array_equal(given, images)
+        np.testing.assert_array_equal(its_context, context)
+    expected = fine_input(images, context, (0.5,) * 3)
+    np.testing.assert_array_equal(seen["anatomy", "pvs"], expected)
+    bg = np.isin(array["classes"], BG_CLASSES)
+    np.testing.assert_array_equal(seen["pvs",], pvs_input(images, bg, (0.5,) * 3))

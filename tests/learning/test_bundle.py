@@ -106,7 +106,7 @@ def test_metadata_name_the_channels(separate):
     for part, names in (
         ("coarse_", ("T2w", "T1w")),
         ("", ("T2w", "T1w", *TUBES, *CONTEXT)),
-        ("pvs_", ("T2w", "T1w", *TUBES, *CONTEXT)),
+        ("pvs_", ("T2w over its noise", "T1w over its noise", "basal ganglia")),
     ):
         image = described[f"{part}network_data_format"]["inputs"]["image"]
         assert tuple(image["channel_def"].values()) == names
@@ -310,6 +310,6 @@ def test_monai_runs_the_bundle(model):
     torch.set_grad_enabled(True)
     logits = torch.from_numpy(np.load(model.folder / "logits.npy"))
     file = model.fine[0][0]
-    ours = apply_network(load_network(model, file, "cpu"), file.network, image, bundle_window())
+    ours = apply_network(load_network(model, file, "cpu"), file.network, image)
     np.testing.assert_allclose(logits[:7].softmax(0), ours["anatomy"], atol=1e-5)
     np.testing.assert_allclose(logits[7:].sigmoid(), ours["pvs"], atol=1e-5)

@@ -26,13 +26,13 @@ from bgpvs_wf.learning.classes import CONTEXT, TUBES, VENTRICLE_CLASS
 from bgpvs_wf.learning.context import (
     Frame,
     Surroundings,
+    case_context,
     case_surroundings,
     frame_of,
     given_context,
     rough_context,
 )
 from bgpvs_wf.learning.examples import FineExamples
-from bgpvs_wf.learning.inputs import case_input
 from bgpvs_wf.learning.networks import NetworkConfig, build_network
 from bgpvs_wf.learning.nuclei import HeadNuclei
 from bgpvs_wf.learning.prediction import predict
@@ -132,9 +132,7 @@ def test_a_given_context_is_what_scipy_makes(shape, seed):
     classes = drawn_classes(shape, seed)
     nuclei, ventricle = true_nuclei(classes), classes == VENTRICLE_CLASS
     expected = reference(nuclei, ventricle)
-    case = np.zeros((len(FINE_CHANNELS), *shape), np.float32)
-    case[FINE_CHANNELS.index("classes")] = classes
-    for found in (given_context(nuclei, ventricle), case_input(case)[-len(CONTEXT) :]):
+    for found in (given_context(nuclei, ventricle), case_context(classes)):
         assert found.dtype == np.float32
         assert found.shape == (len(CONTEXT), *shape)
         np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -308,7 +306,7 @@ def test_the_context_of_a_patch_is_that_of_its_place(tmp_path, no_mistakes, monk
         (("coarse",), ("T2w", "T1w")),
         (("anatomy", "pvs"), ("T2w", "T1w", *TUBES, *CONTEXT)),
         (("anatomy",), ("T2w", "T1w", *TUBES, *CONTEXT)),
-        (("pvs",), ("T2w", "T1w", *TUBES, *CONTEXT)),
+        (("pvs",), ("T2w over its noise", "T1w over its noise", "basal ganglia")),
     ],
 )
 def test_what_networks_take(heads, names):
@@ -360,22 +358,17 @@ def test_the_fine_network_is_told_what_is_where(tmp_path, monkeypatch, given):
     class SeenError(Exception):
         pass
 
-    whole, find = prediction._fine, prediction.find_head
+    find = prediction.find_head
 
     def found(*arguments):
         scan, head, note = find(*arguments)
         return scan, seen.setdefault("head", head), note
 
-    def fine(model, images, grid, *others):
-        seen["grid"] = grid
-        return whole(model, images, grid, *others)
-
-    def apply(members, images, *others, **options):
-        seen["images"] = images
+    def apply(members, images, context, **options):
+        seen.update(grid=images.fine_grid, context=context)
         raise SeenError
 
     monkeypatch.setattr(prediction, "find_head", found)
-    monkeypatch.setattr(prediction, "_fine", fine)
     monkeypatch.setattr(prediction, "apply_ensemble", apply)
     with pytest.raises(SeenError):
         predict(
@@ -386,10 +379,9 @@ def test_the_fine_network_is_told_what_is_where(tmp_path, monkeypatch, given):
             anatomy=anatomy if given else None,
             device="cpu",
         )
-    images = seen["images"]
-    assert images.dtype == np.float32
-    assert len(images) == len(model.fine[0][0].network.inputs)
-    told = images[-len(CONTEXT) :]
+    told = seen["context"]
+    assert told.dtype == np.float32
+    assert len(told) == len(CONTEXT)
     labels = resample(toy.dseg, toy.affine, seen["grid"], order=0)
     nuclei = np.isin(labels, (12, 51))
     for share, true in zip(told[:2], (nuclei, labels == 213), strict=True):

@@ -7,12 +7,12 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from toy_cases import toy_case
+from toy_cases import rewritten, toy_case
 
-from bgpvs_wf.learning.augmentation import AugmentationConfig
+from bgpvs_wf.learning.augmentation import AugmentationConfig, sample_patch
 from bgpvs_wf.learning.case import FINE_CHANNELS
-from bgpvs_wf.learning.classes import BG_CLASSES, CONTEXT, TUBES
-from bgpvs_wf.learning.examples import CoarseExamples, FineExamples
+from bgpvs_wf.learning.classes import CONTEXT, TUBES
+from bgpvs_wf.learning.examples import CoarseExamples, FineExamples, PVSExamples
 from bgpvs_wf.learning.training import TrainingConfig, _batches
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -38,12 +38,17 @@ def both(cases, seed=1, config=LOUD):
     )
 
 
+def all_kinds(cases, seed=1, config=LOUD):
+    return *both(cases, seed, config), PVSExamples(cases, seed, (7, 7, 7), config)
+
+
 def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
 def test_an_example_is_its_seed_and_number(cases):
-    for examples, again, other in zip(both(cases), both(cases), both(cases, seed=2), strict=True):
+    kinds = (all_kinds(cases), all_kinds(cases), all_kinds(cases, seed=2))
+    for examples, again, other in zip(*kinds, strict=True):
         first = [examples[i] for i in range(8)]
         torch.manual_seed(5)
         np.random.seed(5)
@@ -51,7 +56,7 @@ def test_an_example_is_its_seed_and_number(cases):
         assert all(map(same, first, backwards))
         assert all(map(same, first, [examples[i] for i in range(8)]))
         assert not any(map(same, first, [other[i] for i in range(8)]))
-        assert len({one["image"].sum().item() for one in first}) == 8
+        assert len({one["image"].sum().item() for one in first}) >= 6
 
 
 def test_workers_make_the_same_batches(cases):
@@ -101,11 +106,12 @@ def test_images_and_labels_stay_together(cases):
 
 
 def test_a_case_without_t1w_shows_none(cases):
-    examples = FineExamples(cases[2:], 1, (8, 8, 8), LOUD)
-    for number in range(8):
-        example = examples[number]
-        assert not example["image"][1].any()
-        assert example["image"][0].any()
+    for kind in (FineExamples, PVSExamples):
+        examples = kind(cases[2:], 1, (7, 8, 7), LOUD)
+        for number in range(8):
+            example = examples[number]
+            assert not example["image"][1].any()
+            assert example["image"][0].any()
 
 
 def test_half_of_the_patches_hold_pvs(tmp_path):
@@ -132,21 +138,57 @@ def test_a_case_without_pvs_is_learnt_from(cases):
     assert not any(one["ventricles"] for one in seen)
 
 
-def test_a_pvs_network_of_its_own_sees_the_basal_ganglia_only(tmp_path):
-    case = toy_case(tmp_path, shape=(60, 20, 20))
-    plain, masked = (
-        FineExamples([case], 1, (24, 8, 8), QUIET, masked=flag) for flag in (False, True)
-    )
-    hidden = torch.zeros(2 + len(TUBES) + len(CONTEXT))
-    for number in range(10):
-        before, after = plain[number], masked[number]
-        bg = torch.isin(after["classes"], torch.tensor(BG_CLASSES))
-        assert torch.equal(after["image"][:, bg], before["image"][:, bg])
-        hidden += ((after["image"] == 0) & (before["image"] != 0)).sum((1, 2, 3))
-        along = bg.any(2).any(1)
-        far = ~torch.nn.functional.max_pool1d(along[None, None].float(), 7, 1, 3)[0, 0].bool()
-        assert not after["image"][:, far].any()
-    assert hidden.all()
+def test_examples_on_the_own_grid_are_voxels_of_the_scan(tmp_path):
+    """Nothing is interpolated; the T2w of a toy tells its class, and its tube is bright."""
+    case = toy_case(tmp_path, shape=(40, 36, 34))
+    seen = {}
+
+    def noted(*arguments, **options):
+        seen.update(sample_patch(*arguments, **options))
+        return seen
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bgpvs_wf.learning.examples.sample_patch", noted)
+        config = dataclasses.replace(QUIET, turned=1, rotation_deg=15, scaling=0.1)
+        examples = PVSExamples([case], 1, (12, 12, 12), config)
+        held, mirrored = 0, set()
+        for number in range(60):
+            example = examples[number]
+            assert {key: tuple(value.shape) for key, value in example.items()} == {
+                "image": (3, 12, 12, 12),
+                "classes": (12, 12, 12),
+                "pvs": (12, 12, 12),
+                "confidence": (12, 12, 12),
+            }
+            assert torch.equal(seen["place"], seen["place"].round())
+            assert (example["confidence"] == 1).all()  # it never reaches beyond the box
+            held += bool(example["pvs"].any())
+            along = example["classes"].float().mean((1, 2))
+            mirrored.add(bool(along[0] > along[-1]))
+            if example["pvs"].any():
+                tube = example["pvs"] > 0
+                assert example["image"][0][tube].mean() > 2
+                assert example["image"][1][tube].mean() < -2
+    assert 25 < held < 60
+    assert mirrored == {False, True}
+
+
+def test_an_own_grid_has_its_own_sites(tmp_path):
+    """Voxels of the fine grid are those of the own one, wherever that lies in it."""
+    case = toy_case(tmp_path, shape=(40, 36, 34))
+    own = np.zeros((5, 22, 20, 24))
+    own[3, 10, 9, 11] = own[4] = 1
+    affine = np.diag([1.6, 1.7, 1.5, 1.0])
+    affine[:3, 3] = (2, 1, -1)
+    fine = np.array(case.fine())
+    fine[3] = 0
+    fine[(3, *np.round(affine @ (10, 9, 11, 1))[:3].astype(int))] = 1
+    case = rewritten(case, fine=fine, own=own)
+    case = dataclasses.replace(case, own_to_fine=tuple(map(tuple, affine.tolist())))
+    examples = PVSExamples([case], 1, (8, 8, 8), QUIET)
+    held = np.mean([bool(examples[i]["pvs"].any()) for i in range(100)])
+    assert held > 0.4
+    assert case.pvs_voxels == 1
 
 
 def test_some_heads_end_beneath_the_nuclei(tmp_path):

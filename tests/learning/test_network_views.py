@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from bgpvs_wf.imaging.geometry import Grid, voxel_sizes
+from bgpvs_wf.imaging.geometry import Grid, same_grid, voxel_sizes
 from bgpvs_wf.learning.views import (
     CLIP,
     MARGIN_MM,
@@ -101,7 +101,8 @@ def test_a_missing_image_is_nothing(missing):
     scan = Scan.from_arrays(**images, affine=np.eye(4))
     assert scan.present == (missing != "t2w", missing != "t1w")
     assert not scan.images[0 if missing == "t2w" else 1].any()
-    for head, _ in (scan.coarse(), scan.fine((slice(0, 4), slice(0, 5), slice(0, 6)))):
+    boxed = scan.boxed((slice(0, 4), slice(0, 5), slice(0, 6)))
+    for head in (scan.coarse()[0], boxed.fine, boxed.own):
         assert head.dtype == np.float32
         assert not head[0 if missing == "t2w" else 1].any()
 
@@ -147,13 +148,17 @@ def test_a_box_at_half_a_millimetre_is_where_it_was(affine):
     ramp = np.einsum("i,i...->...", slope, places(home))
     scan = Scan.from_arrays((ramp - ramp.min() + 1).astype(np.float32), None, affine)
     box = tuple(slice(6, n - 6) for n in scan.grid.shape)
-    seen, grid = scan.fine(box)
+    boxed = scan.boxed(box)
+    seen, grid = boxed.fine, boxed.fine_grid
     np.testing.assert_allclose(voxel_sizes(grid.affine), 0.5)
     centres = [
         nib.affines.apply_affine(g.affine, (np.array(g.shape) - 1) / 2)
         for g in (part_of(scan.grid, box), grid)
     ]
     np.testing.assert_allclose(*centres, atol=1e-6)
+    # Nothing is done to it on its own grid but that it is standardised.
+    np.testing.assert_array_equal(boxed.own, standardise(scan.images[:, *box]))
+    assert same_grid(boxed.own_grid, part_of(scan.grid, box))
     # Standardised it is still a line of the place; a spline rings a little at the border.
     x = np.einsum("i,i...->...", slope, places(grid))
     inner = (slice(6, -6),) * 3
@@ -184,10 +189,10 @@ def test_small_voxels_are_taken_as_they_are(sizes, kept):
         np.testing.assert_allclose(*fields, atol=0.26)
     image = np.random.default_rng(0).uniform(1, 2, (20, 21, 22)).astype(np.float32)
     box_slices = (slice(2, 18), slice(3, 18), slice(0, 22))
-    seen, _ = Scan.from_arrays(image, None, affine).fine(box_slices)
-    if kept:
-        expected = standardise(image[None, 2:18, 3:18])
-        np.testing.assert_array_equal(seen[:1], expected)
+    boxed = Scan.from_arrays(image, None, affine).boxed(box_slices)
+    expected = standardise(image[None, 2:18, 3:18])
+    np.testing.assert_array_equal(boxed.own[:1], expected)
+    assert (boxed.fine is boxed.own) == kept
 
 
 @given(affine=affines((0.6, 0.9, 1.2)))

@@ -10,7 +10,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from scipy import special
 from scipy.spatial.transform import Rotation
 from toy_networks import Toy, random_model, random_network, toy_head, toy_model
@@ -21,8 +20,7 @@ from bgpvs_wf.imaging.geometry import Grid, isotropic_grid, resample
 from bgpvs_wf.learning import inference, nuclei
 from bgpvs_wf.learning.back import to_own_grid
 from bgpvs_wf.learning.bundle import Model
-from bgpvs_wf.learning.classes import BG_CLASSES, COARSE_CLASSES
-from bgpvs_wf.learning.masking import mask_to_bg
+from bgpvs_wf.learning.classes import COARSE_CLASSES
 from bgpvs_wf.learning.nuclei import tidy_nuclei
 from bgpvs_wf.learning.prediction import Prediction, predict
 from bgpvs_wf.learning.views import canonical
@@ -77,7 +75,7 @@ def test_tubes_of_a_voxel_come_back_from_the_fine_grid(found, toy):
     assert wrong.sum() < 0.01 * (toy.dseg > 0).sum()  # rims, where the toy's networks guess
 
 
-@pytest.mark.parametrize("strategy", ["joint", "separate"])
+@pytest.mark.parametrize("strategy", ["joint", "separate", "both"])
 def test_thick_slices(tmp_path, strategy):
     toy = toy_head((0.6, 0.6, 1.2))
     found = _predict(toy_model(tmp_path / "model", strategy), toy)
@@ -155,8 +153,8 @@ def test_a_header_that_is_wrong_by_half_a_turn_is_noticed(model, toy, monkeypatc
     marked[20:30, 28:34, 22:28] = 200
     apply = nuclei.apply_network
 
-    def upright_only(network, config, images, window):
-        shares = apply(network, config, images, window)["coarse"]
+    def upright_only(network, config, images):
+        shares = apply(network, config, images)["coarse"]
         place = np.argwhere(images[0] == images[0].max()).mean(axis=0)[1:]
         if not (place > np.array(images.shape[2:]) / 2).all():
             if how == "finds none":
@@ -194,14 +192,15 @@ def test_given_nuclei_are_kept_and_need_no_coarse_network(model, toy, tmp_path):
     assert found.record["nuclei"] == "given"
 
 
-def test_separate_networks_find_what_a_joint_one_does(tmp_path):
+@pytest.mark.parametrize("strategy", ["separate", "both"])
+def test_a_network_on_the_own_grid_finds_what_a_joint_one_does(tmp_path, strategy):
     toy = toy_head()
-    separate = _predict(toy_model(tmp_path / "model", "separate"), toy)
-    np.testing.assert_array_equal(separate.dseg, toy.bgpvs)
-    np.testing.assert_array_equal(separate.anatomy, toy.dseg)
+    found = _predict(toy_model(tmp_path / "model", strategy), toy)
+    np.testing.assert_array_equal(found.anatomy, toy.dseg)
+    np.testing.assert_array_equal(found.dseg, toy.bgpvs)
 
 
-@pytest.mark.parametrize("strategy", ["joint", "separate"])
+@pytest.mark.parametrize("strategy", ["joint", "separate", "both"])
 def test_a_given_lentiform_nucleus_will_do(tmp_path, strategy):
     toy = toy_head()
     anatomy = np.where(toy.dseg == 12, 9012, np.where(toy.dseg == 51, 9051, 0))
@@ -332,19 +331,3 @@ def test_islands_of_a_nucleus():
     dseg[0] = expected[0] = 213
     np.testing.assert_array_equal(tidy_nuclei(dseg), expected)
     np.testing.assert_array_equal(tidy_nuclei(expected), expected)
-
-
-@given(
-    classes=hnp.arrays(np.uint8, st.tuples(*[st.integers(1, 7)] * 3), elements=st.integers(0, 6)),
-    voxel=st.floats(0.3, 1.5),
-)
-def test_masked_images_keep_the_basal_ganglia(classes, voxel):
-    images = np.ones((2, *classes.shape), np.float32)
-    masked = mask_to_bg(images, classes, (voxel,) * 3)
-    assert masked.dtype == images.dtype
-    bg = np.isin(classes, BG_CLASSES)
-    assert (masked[:, bg] == 1).all()
-    index = np.argwhere(bg)
-    for voxel_index in np.argwhere(masked[0] == 0):
-        distance = np.linalg.norm((index - voxel_index) * voxel, axis=1)
-        assert not len(index) or distance.min() > 1.0

@@ -16,6 +16,7 @@ from bgpvs_wf.learning.recipe import (
     STRATEGIES,
     CoarseConfig,
     FineConfig,
+    PVSConfig,
     describe_infants,
     read_recipe,
     to_mapping,
@@ -46,6 +47,8 @@ filters = [4, 8, 8]
 patch = [16, 24, 32]
 members = 2
 self_training = 1
+[pvs]
+patch = [24, 24, 20]
 [training]
 learning_rate = 1e-3
 [augmentation]
@@ -73,6 +76,7 @@ def test_a_recipe_is_read_whole(tmp_path):
     assert recipe.fine == FineConfig(
         filters=(4, 8, 8), patch=(16, 24, 32), members=2, self_training=1
     )
+    assert recipe.pvs == PVSConfig(patch=(24, 24, 20))
     assert recipe.training == TrainingConfig(learning_rate=1e-3)
     assert recipe.augmentation == AugmentationConfig(motion=0.0)
 
@@ -126,6 +130,12 @@ def test_a_cohort_has_the_labels_of_the_strategy(tmp_path, strategy):
         ("[16, 24, 32]", "[16, 24, 30]", "fine.patch is [16, 24, 30]; give three multiples of 4"),
         ("[16, 24, 32]", "[16, 24]", "fine.patch is [16, 24]"),
         ("[16, 24, 32]", "[4, 4, 4]", "multiples of 4 from 8 up"),
+        ("members = 2", "members = 2\nsteps = 0", "fine.steps is 0; give 1 or more"),
+        ("[24, 24, 20]", "[24, 24, 3]", "pvs.patch is [24, 24, 3]; give three numbers from 4 up"),
+        ("[24, 24, 20]", "[24, 24]", "pvs.patch is [24, 24]"),
+        ("[24, 24, 20]", "[24, 24, 20]\nbatch = 0", "pvs.batch is 0"),
+        ("[24, 24, 20]", "[24, 24, 20]\nsteps = 0", "pvs.steps is 0; give 1 or more"),
+        ("[24, 24, 20]", "[24, 24, 20]\nfilters = [8, 4]", "pvs.filters is [8, 4]; give a number"),
         ("members = 2", "members = 0", "fine.members is 0"),
         ("self_training = 1", "self_training = -1", "fine.self_training is -1; give 0 or more"),
         ("self_training = 1", "selftraining = 1", "did you mean 'fine.self_training'"),

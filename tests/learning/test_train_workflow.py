@@ -28,8 +28,12 @@ steps = 5
 filters = [4, 8, 8]
 patch = [16, 16, 16]
 steps = 120
+[pvs]
+filters = [4, 4]
+patch = [8, 8, 8]
+steps = 90
 """
-JOINT = ["train_anatomy_pvs"]
+JOINT = ["train_anatomy_pvs", "train_pvs"]
 SEPARATE = ["train_anatomy", "train_pvs"]
 
 
@@ -37,7 +41,7 @@ SEPARATE = ["train_anatomy", "train_pvs"]
 def build(tmp_path):
     """Return a function that builds the workflow of a recipe of a strategy."""
 
-    def build(strategy="anatomy", *, coarse_model="", coarse_start="", **fine):
+    def build(strategy="anatomy", *, coarse_model="", coarse_start="", pvs=None, **fine):
         path = tmp_path / "recipe.toml"
         path.write_text(RECIPE.replace("STRATEGY", strategy))
         recipe = read_recipe(path)
@@ -45,7 +49,10 @@ def build(tmp_path):
             recipe.coarse, model=str(coarse_model), start=str(coarse_start)
         )
         recipe = dataclasses.replace(
-            recipe, coarse=changed, fine=dataclasses.replace(recipe.fine, **fine)
+            recipe,
+            coarse=changed,
+            fine=dataclasses.replace(recipe.fine, **fine),
+            pvs=dataclasses.replace(recipe.pvs, **(pvs or {})),
         )
         return init_train_wf(
             recipe,
@@ -81,8 +88,12 @@ def test_the_networks_of_a_strategy(build, tmp_path, strategy, trained):
     )
     for name in trained:
         inputs = workflow.get_node(name).inputs
-        assert inputs.settings["steps"] == 120 // len(trained)
-        assert inputs.settings["batch"] == 2
+        own = name == "train_pvs"
+        assert (inputs.settings["steps"], inputs.settings["batch"]) == (
+            (90, 4) if own else (120, 2)
+        )
+        assert inputs.patch == ((8, 8, 8) if own else (16, 16, 16))
+        assert inputs.filters == ((4, 4) if own else (4, 8, 8))
         assert "_".join(inputs.heads) == name.removeprefix("train_")
         assert (name, "all_weights") in edges(workflow)
         assert inputs.folder == str(tmp_path / "out" / "training" / name.removeprefix("train_"))
@@ -103,10 +114,9 @@ def test_the_networks_of_a_strategy(build, tmp_path, strategy, trained):
         assert (node.n_procs, node.inputs.threads) == (2, 2)
 
 
-@pytest.mark.parametrize(("strategy", "count"), [("anatomy", 1), ("separate", 2)])
-def test_rounds_of_self_training_share_the_steps(build, strategy, count):
+@pytest.mark.parametrize(("strategy", "networks"), [("anatomy", JOINT), ("separate", SEPARATE)])
+def test_rounds_of_self_training_share_the_steps(build, strategy, networks):
     workflow = build(strategy, self_training=2)
-    networks = SEPARATE if count == 2 else JOINT
     labels = [[f"{n}{r}" for n in networks] for r in ("", "_round2", "_round3")]
     assert {n for n in names(workflow) if n.startswith("train_")} == {
         "train_coarse",
@@ -116,7 +126,7 @@ def test_rounds_of_self_training_share_the_steps(build, strategy, count):
     for turn, nodes in enumerate(labels):
         for place, name in enumerate(nodes):
             node = workflow.get_node(name)
-            assert node.inputs.settings["steps"] == 120 // (3 * count)
+            assert node.inputs.settings["steps"] == (30 if "train_pvs" in name else 40)
             if turn:
                 # Learns from the new labels, and goes on from its own weights.
                 assert (f"relabel_1_{turn}", name) in edges(workflow)
@@ -149,7 +159,8 @@ def test_members_are_trained_side_by_side_from_other_seeds(build):
     assert merge.inputs.in1 is not None
     seeds = [workflow.get_node(name).inputs.seed for name in nodes]
     assert seeds == [3, 3, 1003, 1003, 2003, 2003]
-    assert all(workflow.get_node(name).inputs.settings["steps"] == 60 for name in nodes)
+    steps = [workflow.get_node(name).inputs.settings["steps"] for name in nodes]
+    assert steps == [120, 90] * 3
 
 
 def test_the_coarse_network_of_a_model(build, tmp_path):
@@ -158,7 +169,7 @@ def test_the_coarse_network_of_a_model(build, tmp_path):
     assert "train_coarse" not in names(workflow)
     inputs = workflow.get_node("assemble").inputs
     assert inputs.coarse_model == str(model.folder)
-    assert inputs.names == ["anatomy_pvs"]
+    assert inputs.names == ["anatomy_pvs", "pvs"]
     before = inputs.get_hashval()[1]
     # Another model at the same place is another input.
     other = random_model(tmp_path / "model", coarse=random_network("coarse", seed=4))
@@ -175,7 +186,10 @@ def test_weights_to_start_from(build, tmp_path):
         fine=[[random_network(head, seed=i) for head in ("anatomy", "pvs")] for i in (1, 2)],
         pvs_threshold=0.35,
     )
-    workflow = build("separate", start=str(separate.folder), members=3)
+    start = str(separate.folder)
+    workflow = build("separate", start=start, pvs={"start": start, "steps": 0}, members=3)
+    # No step keeps the weights.
+    assert workflow.get_node("train_pvs").inputs.settings["steps"] == 0
     starts = {
         name: Path(workflow.get_node(name).inputs.start).name
         for name in names(workflow)
@@ -192,7 +206,9 @@ def test_weights_to_start_from(build, tmp_path):
     assert workflow.get_node("assemble").inputs.usual_threshold == 0.35
     for strategy, filters in (("anatomy", (4, 8, 8)), ("separate", (4, 8, 16))):
         with pytest.raises(UsageError, match=r"to start from; set fine\.filters and strategy"):
-            build(strategy, start=str(separate.folder), filters=filters)
+            build(strategy, start=start, filters=filters)
+    with pytest.raises(UsageError, match=r"to start from; set pvs\.filters and strategy"):
+        build("separate", pvs={"start": start, "filters": (8, 8)})
 
 
 def test_coarse_weights_to_start_from(build, tmp_path):

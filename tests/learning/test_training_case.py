@@ -8,11 +8,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 from scipy import ndimage
-from toy_cases import toy_case, toy_subject
+from toy_cases import rewritten, toy_case, toy_subject
 
 from bgpvs_wf.anatomy.labels import BG_LABELS
 from bgpvs_wf.errors import BadLabelsError
-from bgpvs_wf.learning.case import FINE_CHANNELS, make_case, read_case, write_case
+from bgpvs_wf.imaging.geometry import resample, voxel_sizes
+from bgpvs_wf.learning.case import FINE_CHANNELS, OWN_CHANNELS, make_case, read_case
 from bgpvs_wf.learning.classes import (
     BG_CLASSES,
     LEFT_NUCLEI,
@@ -38,6 +39,8 @@ def test_a_case_comes_back_as_it_was(cut):
     assert read_case(cut.folder / "case.json") == cut
     assert cut.fine().dtype == cut.coarse().dtype == np.float16
     assert cut.fine().shape[0] == len(FINE_CHANNELS)
+    assert cut.own().shape[0] == len(OWN_CHANNELS)
+    assert cut.own().dtype == np.float16
     assert cut.coarse().shape[0] == 3
     # No path of this machine is in it: a folder of cases can be moved.
     assert str(cut.folder) not in (cut.folder / "case.json").read_text()
@@ -48,7 +51,7 @@ def test_a_case_knows_what_it_knows(cut):
     assert cut.ventricles
     assert cut.by_hand
     assert cut.voxel_mm == (1.5, 1.5, 1.5)
-    assert cut.pvs_voxels == channel(cut, "pvs").sum() > 0
+    assert cut.pvs_voxels == (toy_subject()["bgpvs"] == 2).sum() > 0
 
 
 def test_labels_lie_on_the_images(cut):
@@ -73,6 +76,20 @@ def test_labels_lie_on_the_images(cut):
     assert left < right  # axes are right, anterior, superior
 
 
+def test_both_grids_are_at_the_same_place(cut):
+    boxed = cut.boxed()
+    np.testing.assert_allclose(voxel_sizes(boxed.own_grid.affine), 1.5)
+    np.testing.assert_allclose(voxel_sizes(boxed.fine_grid.affine), 0.5)
+    own = dict(zip(OWN_CHANNELS, np.asarray(cut.own(), np.float32), strict=True))
+    assert (own["pvs"] > 0).sum() == cut.pvs_voxels
+    assert (own["confidence"] == 1).all()
+    for name in ("classes", "pvs"):
+        there = resample(own[name], boxed.own_grid.affine, boxed.fine_grid, 0)
+        np.testing.assert_array_equal(there, channel(cut, name))
+    np.testing.assert_array_equal(boxed.own, [own["T2w"], own["T1w"]])
+    np.testing.assert_array_equal(boxed.fine, [channel(cut, "T2w"), channel(cut, "T1w")])
+
+
 @pytest.mark.parametrize("turn", [[[1, -1], [2, 1], [0, 1]], [[0, -1], [2, -1], [1, -1]]])
 def test_turned_axes_give_the_same_case(cut, tmp_path, turn):
     subject = toy_subject()
@@ -84,6 +101,8 @@ def test_turned_axes_give_the_same_case(cut, tmp_path, turn):
     again = make_case(tmp_path, "sub-toy", **turned)
     np.testing.assert_allclose(again.fine(), cut.fine(), atol=2e-3)
     np.testing.assert_array_equal(again.fine()[2:], cut.fine()[2:])
+    np.testing.assert_allclose(again.own(), cut.own(), atol=2e-3)
+    np.testing.assert_allclose(again.own_to_fine, cut.own_to_fine, atol=1e-9)
     np.testing.assert_array_equal(again.coarse()[2], cut.coarse()[2])
 
 
@@ -123,22 +142,16 @@ def test_what_no_label_names_is_told_apart_by_intensity(tmp_path):
 
 def test_the_digest_is_that_of_the_arrays(tmp_path):
     first = toy_case(tmp_path / "a")
-    facts = {name: getattr(first, name) for name in ("subject", "present", "ventricles")}
-    facts |= {"voxel_mm": first.voxel_mm, "by_hand": True}
-    fine, coarse = np.array(first.fine()), np.array(first.coarse())
-    same = write_case(tmp_path / "b", fine, coarse, facts)
-    assert same.digest == first.digest
-    digests = {same.digest}
-    for place in range(len(FINE_CHANNELS)):
-        changed = fine.copy()
-        changed[place, 3, 3, 3] += 1
-        digests.add(write_case(tmp_path / "c", changed, coarse, facts).digest)
-    for place in range(3):
-        changed = coarse.copy()
-        changed[place, 3, 3, 3] += 1
-        digests.add(write_case(tmp_path / "c", fine, changed, facts).digest)
-    assert len(digests) == 1 + len(FINE_CHANNELS) + 3
-    assert json.loads((tmp_path / "c" / "case.json").read_text())["digest"] in digests
+    arrays = {name: np.array(getattr(first, name)()) for name in ("fine", "own", "coarse")}
+    assert rewritten(first, **arrays).digest == first.digest
+    digests = {first.digest}
+    for name, array in arrays.items():
+        for place in range(len(array)):
+            changed = array.copy()
+            changed[place, 3, 3, 3] += 1
+            digests.add(rewritten(first, **{**arrays, name: changed}).digest)
+    assert len(digests) == 1 + len(FINE_CHANNELS) + len(OWN_CHANNELS) + 3
+    assert json.loads((first.folder / "case.json").read_text())["digest"] in digests
 
 
 def test_sites_are_voxels_of_what_they_are_named_after(cut, tmp_path):

@@ -96,7 +96,25 @@ def toy_case(
         "present": (True, True),
         "ventricles": True,
         "voxel_mm": (0.5, 0.5, 0.5),
+        "own_to_fine": np.eye(4).tolist(),
         "by_hand": True,
     }
-    coarse = np.stack([head - 2 + noise.mean(), 2 - head, head])
-    return write_case(folder, fine, coarse, {**values, **facts})
+    arrays = {
+        "fine": fine,
+        "own": fine[:5],
+        "coarse": np.stack([head - 2 + noise.mean(), 2 - head, head]),
+    }
+    return write_case(folder, arrays, {**values, **facts})
+
+
+def rewritten(case: TrainingCase, **arrays: np.ndarray) -> TrainingCase:
+    """Write a case anew with other arrays; the one on its own grid is cut out of the fine one."""
+    import dataclasses
+
+    whole = {name: np.array(getattr(case, name)()) for name in ("fine", "own", "coarse")}
+    if "fine" in arrays:
+        whole["own"] = arrays["fine"][:5]
+    facts = dataclasses.asdict(case)
+    for name in ("folder", "pvs_voxels", "digest"):
+        del facts[name]
+    return write_case(case.folder, whole | arrays, facts)

@@ -11,9 +11,9 @@ import numpy as np
 from bgpvs_wf.imaging.geometry import resample
 from bgpvs_wf.learning.bundle import Model, write_bundle
 from bgpvs_wf.learning.classes import COARSE_CLASSES, FINE_CLASSES
-from bgpvs_wf.learning.inference import WINDOWS
-from bgpvs_wf.learning.masking import mask_to_bg
+from bgpvs_wf.learning.inference import window_of
 from bgpvs_wf.learning.networks import NetworkConfig, build_network
+from bgpvs_wf.learning.own_grid import pvs_input
 from bgpvs_wf.learning.views import Scan
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _SIDES = {-1: 30.0, 1: 60.0}
 """T1w signal of the left and the right half: that is how the toy's coarse network tells sides."""
 _OFFSET = 4.0  # keeps what goes through the network where it is linear
 _STEEP = 5.0
+_OF_SHARE = 60.0
 
 
 @dataclass(frozen=True)
@@ -83,16 +84,20 @@ def toy_model(folder: Path, strategy: str = "joint", members: int = 1, **changes
         [COARSE_CLASSES.index(name) for name in coarse_names],
     )
     box = scan.box_around(np.isin(labels, (12, 51)), grid)
-    images, _ = scan.fine(box)
+    images = scan.boxed(box).own  # the toy's voxels are those of the fine grid
     dseg, tubes = toy.dseg[box], toy.tubes[box]
     fine_names = ("ventricle", "putamen")
     fine = np.select([dseg == 213, dseg > 0], [FINE_CLASSES.index(name) for name in fine_names])
-    heads = [("anatomy", "pvs")] if strategy == "joint" else [("anatomy",), ("pvs",)]
+    heads = {
+        "joint": [("anatomy", "pvs")],
+        "separate": [("anatomy",), ("pvs",)],
+        "both": [("anatomy", "pvs"), ("pvs",)],
+    }[strategy]
 
     def trained(heads: tuple[str, ...], seen: np.ndarray, truth: np.ndarray) -> Any:
-        config = NetworkConfig(heads=heads, filters=FILTERS)
-        if heads == ("pvs",):
-            seen = mask_to_bg(seen, np.where(tubes, 2, truth), (0.5, 0.5, 0.5))
+        config = NetworkConfig(heads=heads, filters=filters_of(heads))
+        if config.on_own_grid:
+            seen = pvs_input(seen, (truth == 2) | tubes, (0.5, 0.5, 0.5))
         return config, brightness_network(config, seen, truth, tubes).state_dict()
 
     settings: dict[str, Any] = {
@@ -108,12 +113,17 @@ def toy_model(folder: Path, strategy: str = "joint", members: int = 1, **changes
     return write_bundle(folder, **{**settings, **changes})
 
 
+def filters_of(heads: tuple[str, ...]) -> tuple[int, ...]:
+    """Return those of a tiny network."""
+    return (4, 4) if heads == ("pvs",) else FILTERS
+
+
 def random_network(*heads: str, seed: int = 0) -> Any:
     """Return a tiny network with random weights, as `write_bundle` takes it."""
     import torch
 
     torch.manual_seed(seed)
-    config = NetworkConfig(heads=heads, filters=FILTERS)
+    config = NetworkConfig(heads=heads, filters=filters_of(heads))
     return config, build_network(config).state_dict()
 
 
@@ -138,6 +148,8 @@ def brightness_network(
     import torch
 
     network = build_network(config)
+    if config.on_own_grid:
+        return _tell_bright(network, images[0], tubes)
     for name, value in network.state_dict().items():
         value.fill_(1.0 if name.endswith("weight") and "norm" in name else 0.0)
         if "norm" in name and name.endswith("bias"):
@@ -156,12 +168,28 @@ def brightness_network(
     return network
 
 
+def _tell_bright(network: nn.Module, image: np.ndarray, tubes: np.ndarray) -> nn.Module:
+    """Let a network on the own grid tell voxels as bright as tubes, well inside the nuclei."""
+    import torch
+
+    middle = float(image[tubes].min()) * 0.75
+    with torch.no_grad():
+        for value in network.parameters():
+            value.zero_()
+        for out, channel in ((0, 0), (1, 2)):
+            network.layers[0].weight[out, channel, 1, 1, 1] = 1
+        network.output.weight[0, 0] = _STEEP
+        network.output.weight[0, 1] = _OF_SHARE
+        network.output.bias[:] = -_STEEP * middle - 0.95 * _OF_SHARE
+    return network
+
+
 def _nearest_mean(
     config: NetworkConfig, images: np.ndarray, classes: np.ndarray, tubes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return weight and bias of the last layer."""
     coarse = "coarse" in config.heads
-    window = WINDOWS["coarse" if coarse else "fine"]
+    window = window_of(config)
     missing = np.maximum(np.array(window) - images.shape[1:], 0)
     padded = np.pad(images, [(0, 0), *((m // 2, m - m // 2) for m in missing)], mode="edge")
     mean, std = (of(padded, axis=(1, 2, 3), keepdims=True) for of in (np.mean, np.std))

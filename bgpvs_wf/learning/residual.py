@@ -1,0 +1,42 @@
+"""The PVS network: a few convolutions at full resolution, each added to what comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+_LEAK = 0.1
+
+
+class ResidualNetwork(nn.Module):
+    """Convolutions of 3 x 3 x 3 voxels, the one in the middle with gaps, and no normalisation.
+
+    Each voxel gets the same answer whatever the window: normalised by its window, as U-Nets are,
+    the same network missed a tenth of the tubes (docs/design.md).
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    filters : sequence of int
+        Channels of each convolution, all the same; five of them see 13 voxels along each axis.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, filters: Sequence[int]) -> None:
+        super().__init__()
+        middle = len(filters) // 2
+        self.layers = nn.ModuleList()
+        for number, count in enumerate(filters):
+            gap = 2 if number == middle else 1
+            before = filters[number - 1] if number else in_channels
+            self.layers.append(nn.Conv3d(before, count, 3, padding=gap, dilation=gap))
+        self.output = nn.Conv3d(filters[-1], out_channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits, shape (batch, out_channels, x, y, z)."""
+        for number, layer in enumerate(self.layers):
+            found = functional.leaky_relu(layer(x), _LEAK)
+            x = x + found if number else found
+        logits: Tensor = self.output(x)
+        return logits
