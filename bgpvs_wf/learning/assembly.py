@@ -97,8 +97,8 @@ def model_card(recipe: Mapping[str, Any], assessment: Assessment, n_cases: int) 
         lines += ["None were held out."]
     else:
         lines += [
-            f"{len(cases)} scans of the same cohorts; nuclei placed roughly, on the network's",
-            f"grid, labels as learnt: Dice of the BG {_spread(cases['bg_dice'])}, of PVS",
+            f"{len(cases)} scans of the same cohorts; the fine network told where the nuclei are,",
+            f"roughly, labels as learnt: Dice of the BG {_spread(cases['bg_dice'])}, of PVS",
             f"{_spread(cases['pvs_dice'])} (mean, standard deviation). The probability of PVS was",
             "calibrated on them; its expected calibration error there, from 0.1 on, is",
             f"{assessment.calibration_error:.3f}.",
