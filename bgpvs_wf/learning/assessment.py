@@ -18,7 +18,7 @@ from bgpvs_wf.learning.calibration import (
 from bgpvs_wf.learning.case import OWN_CHANNELS, TrainingCase
 from bgpvs_wf.learning.classes import BG_CLASSES
 from bgpvs_wf.learning.context import case_context
-from bgpvs_wf.learning.members import Member, apply_ensemble, pvs_of_networks
+from bgpvs_wf.learning.members import Member, apply_ensemble, pvs_of_networks, searched
 from bgpvs_wf.learning.tasks import dice
 
 if TYPE_CHECKING:
@@ -123,11 +123,15 @@ class _Found:
 
 
 def _apply(members: Sequence[Member], case: TrainingCase) -> _Found:
-    shares = apply_ensemble(members, case.boxed(), case_context(case.fine_classes()), fast=True)
+    images = case.boxed()
+    shares = apply_ensemble(members, images, case_context(case.fine_classes()), fast=True)
     true_bg, pvs, sure = _labels(case)
     bg = np.isin(shares["anatomy"].argmax(axis=0), BG_CLASSES)
-    known = (bg | true_bg) & sure
-    return _Found(case.subject, bg[known], true_bg[known], shares["pvs"][0][known], pvs[known])
+    # As in a prediction.
+    inside = searched(shares["anatomy"], images.own_grid.affine)
+    probability = np.where(inside, shares["pvs"][0], 0)
+    known = (inside | true_bg) & sure
+    return _Found(case.subject, bg[known], true_bg[known], probability[known], pvs[known])
 
 
 def _pvs_of_networks(member: Member, case: TrainingCase) -> tuple[np.ndarray, np.ndarray]:

@@ -68,7 +68,7 @@ def _apply(
     pvs: list[np.ndarray] = []
     for config, network in member:
         if config.on_own_grid:
-            inside = _searched(shares["anatomy"], images.own_grid.affine) if bg is None else bg
+            inside = searched(shares["anatomy"], images.own_grid.affine) if bg is None else bg
             seen = pvs_input(images.own, inside, voxel_sizes(images.own_grid.affine))
             found = apply_network(network, config, seen, flips=flips, fast=fast)
         elif bg is not None and "pvs" not in config.heads:
@@ -86,8 +86,15 @@ def _apply(
     return shares, pvs
 
 
-def _searched(anatomy: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    """Return the basal ganglia as a network finds them, tubes that it took for fluid filled."""
+def searched(anatomy: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Return where PVS are looked for: the basal ganglia found, tubes taken for fluid filled.
+
+    Parameters
+    ----------
+    anatomy : ndarray, shape (classes, x, y, z)
+        Probabilities of `bgpvs_wf.learning.classes.FINE_CLASSES`.
+    affine : ndarray, shape (4, 4)
+    """
     classes = anatomy.argmax(axis=0)
     nuclei = np.where(np.isin(classes, BG_CLASSES), classes, 0)
     return with_gaps(nuclei > 0, nuclei, affine)

@@ -17,7 +17,7 @@ from bgpvs_wf.learning.case import FINE_CHANNELS, OWN_CHANNELS, read_case
 from bgpvs_wf.learning.classes import BG_CLASSES, VENTRICLE_CLASS
 from bgpvs_wf.learning.context import case_context
 from bgpvs_wf.learning.inputs import fine_input
-from bgpvs_wf.learning.members import apply_ensemble, apply_member, pvs_of_networks
+from bgpvs_wf.learning.members import apply_ensemble, apply_member, pvs_of_networks, searched
 from bgpvs_wf.learning.networks import NetworkConfig, build_network
 from bgpvs_wf.learning.own_grid import pvs_input
 from bgpvs_wf.learning.selftraining import relabel
@@ -84,10 +84,10 @@ def test_the_threshold_is_the_best_one(tmp_path, answering):
 
     def voxels(case, one):
         array = array_of(case)
-        found = np.isin(one["anatomy"].argmax(0), BG_CLASSES)
+        inside = searched(one["anatomy"], np.diag([0.5, 0.5, 0.5, 1]))
         true = np.isin(array["classes"], BG_CLASSES)
-        known = (found | true | (array["pvs"] > 0)) & (array["confidence"] > 0.5)
-        return one["pvs"][0][known], array["pvs"][known] > 0
+        known = (inside | true | (array["pvs"] > 0)) & (array["confidence"] > 0.5)
+        return np.where(inside, one["pvs"][0], 0)[known], array["pvs"][known] > 0
 
     pairs = [voxels(case, one) for case, one in zip(cases, given, strict=True)]
     share, true = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
