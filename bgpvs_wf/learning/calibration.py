@@ -67,7 +67,7 @@ def sum_of_logits(probabilities: Sequence[np.ndarray]) -> np.ndarray:
     Examples
     --------
     >>> sum_of_logits([np.array([0.8, 0.5]), np.array([0.8, 0.3])]).round(3)
-    array([0.941, 0.3  ])
+    array([0.941, 0.3  ], dtype=float32)
     """
     if len(probabilities) == 1:
         return probabilities[0]
