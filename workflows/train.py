@@ -51,9 +51,8 @@ def init_train_wf(
     workflow = Workflow(name=name, base_dir=str(work_dir))
     build = _Build(workflow, recipe, list(map(str, cases)), list(map(str, held_out)), folder)
     build.threads = threads
-    filters: dict[tuple[str, ...], tuple[int, ...]] = {("pvs",): recipe.pvs.filters}
     networks = [
-        NetworkConfig(heads=heads, filters=filters.get(heads, recipe.fine.filters))
+        NetworkConfig(heads=heads, filters=_table(recipe, heads).filters)
         for heads in STRATEGIES[recipe.strategy][1]
     ]
     assemble = Node(
@@ -135,7 +134,7 @@ class _Build:
                 label = "_".join(network.heads) + (f"_member{number + 1}" if number else "")
                 label += f"_round{turn + 1}" if turn else ""
                 seed = self.recipe.seed + 1000 * number + 100000 * turn
-                table = self._table(network)
+                table = _table(self.recipe, network.heads)
                 node = self._train(
                     label,
                     network,
@@ -157,10 +156,6 @@ class _Build:
             if turn + 1 < rounds:
                 relabelled = self._relabel(number, turn, networks, [node for _, node in nodes])
         return made
-
-    def _table(self, network: NetworkConfig) -> FineConfig | PVSConfig:
-        """Return the settings of a network of a member."""
-        return self.recipe.pvs if network.on_own_grid else self.recipe.fine
 
     def _train(
         self,
@@ -219,6 +214,11 @@ class _Build:
         )
         self.workflow.connect(merge, "out", relabel, "weights")
         return relabel
+
+
+def _table(recipe: Recipe, heads: tuple[str, ...]) -> FineConfig | PVSConfig:
+    """Return the settings of a network of a member."""
+    return recipe.pvs if heads == ("pvs",) else recipe.fine
 
 
 def _usual_threshold(recipe: Recipe) -> float:

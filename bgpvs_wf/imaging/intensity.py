@@ -29,6 +29,21 @@ def foreground(data: np.ndarray) -> np.ndarray:
     return data > threshold_otsu(np.asarray(data, np.float32)) / 2
 
 
+def median_and_spread(values: np.ndarray) -> tuple[float, float]:
+    """Return the median, and the deviation from it that outliers do not change.
+
+    The median absolute deviation, times what makes it the standard deviation of normal values
+    (Rousseeuw and Croux, J Am Stat Assoc 1993, doi 10.1080/01621459.1993.10476408).
+
+    Examples
+    --------
+    >>> median_and_spread(np.array([1.0, 2.0, 3.0, 4.0, 500.0]))
+    (3.0, 1.4826)
+    """
+    middle = float(np.median(values))
+    return middle, 1.4826 * float(np.median(np.abs(values - middle)))
+
+
 def scale_to_brain(data: np.ndarray, brain: np.ndarray | None = None) -> np.ndarray:
     """Scale an image so that the median of the brain is 100 and zero stays zero.
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import nibabel as nib
 import numpy as np
 
 from bgpvs_wf.learning.augmentation import (
@@ -43,7 +44,42 @@ _TURNED = 0.2
 
 
 @dataclass
-class FineExamples:
+class _BoxExamples:
+    """What patches of boxes share: their cases, and where they lie."""
+
+    cases: Sequence[TrainingCase]
+    seed: int
+    patch: tuple[int, int, int]
+    augmentation: AugmentationConfig
+    _sites: dict[str, Mapping[str, np.ndarray]] = field(default_factory=dict, init=False)
+
+    def _draw(self, number: int) -> tuple[np.random.Generator, TrainingCase]:
+        """Return the generator of an example, and its case."""
+        rng = np.random.default_rng([self.seed, number])
+        return rng, self.cases[int(rng.integers(len(self.cases)))]
+
+    def _sites_of(self, case: TrainingCase) -> Mapping[str, np.ndarray]:
+        """Return voxels of the array to put patches around, see `TrainingCase.sites`."""
+        return case.sites()
+
+    def _middle(
+        self, case: TrainingCase, shape: tuple[int, ...], rng: np.random.Generator
+    ) -> np.ndarray:
+        """Draw the middle of a patch: near a PVS, near a voxel of a nucleus, or anywhere."""
+        key = str(case.folder)
+        if key not in self._sites:
+            self._sites[key] = self._sites_of(case)
+        sites = self._sites[key]
+        draw = rng.random()
+        kind = "pvs" if draw < _AT_PVS else "nuclei" if draw < _AT_PVS + _AT_NUCLEI else ""
+        if not kind or not len(sites[kind]):
+            return rng.uniform(0, shape)
+        place = sites[kind][int(rng.integers(len(sites[kind])))]
+        return np.asarray(place + rng.uniform(-1, 1, 3) * _JITTER * np.array(self.patch))
+
+
+@dataclass
+class FineExamples(_BoxExamples):
     """Patches of boxes; item `i` is made from `seed` and `i`.
 
     Parameters
@@ -55,21 +91,15 @@ class FineExamples:
     augmentation : AugmentationConfig
     """
 
-    cases: Sequence[TrainingCase]
-    seed: int
-    patch: tuple[int, int, int]
-    augmentation: AugmentationConfig
-    _sites: dict[str, Mapping[str, np.ndarray]] = field(default_factory=dict, init=False)
     _around: dict[str, Surroundings] = field(default_factory=dict, init=False)
 
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
         """Return `image`, `classes`, `pvs`, `confidence` and `ventricles` (whether known)."""
         import torch
 
-        rng = np.random.default_rng([self.seed, number])
-        case = self.cases[int(rng.integers(len(self.cases)))]
+        rng, case = self._draw(number)
         array = case.fine()
-        middle = draw_middle(self._sites_of(case), array.shape[1:], self.patch, rng)
+        middle = self._middle(case, array.shape[1:], rng)
         part = sample_patch(
             array, FINE_CHANNELS, middle, self.patch, rng, self.augmentation, flip=True
         )
@@ -95,15 +125,9 @@ class FineExamples:
             self._around[key] = case_surroundings(array[FINE_CHANNELS.index("classes")])
         return self._around[key]
 
-    def _sites_of(self, case: TrainingCase) -> Mapping[str, np.ndarray]:
-        key = str(case.folder)
-        if key not in self._sites:
-            self._sites[key] = case.sites()
-        return self._sites[key]
-
 
 @dataclass
-class PVSExamples:
+class PVSExamples(_BoxExamples):
     """Patches of boxes on the scans' own grids; item `i` is made from `seed` and `i`.
 
     Space is mirrored only: what is one voxel wide cannot be turned or bent without a blur.
@@ -117,20 +141,13 @@ class PVSExamples:
     augmentation : AugmentationConfig
     """
 
-    cases: Sequence[TrainingCase]
-    seed: int
-    patch: tuple[int, int, int]
-    augmentation: AugmentationConfig
-    _sites: dict[str, Mapping[str, np.ndarray]] = field(default_factory=dict, init=False)
-
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
         """Return `image`, `classes`, `pvs` and `confidence`."""
         import torch
 
-        rng = np.random.default_rng([self.seed, number])
-        case = self.cases[int(rng.integers(len(self.cases)))]
+        rng, case = self._draw(number)
         array = case.own()
-        middle = draw_middle(self._sites_of(case), array.shape[1:], self.patch, rng)
+        middle = self._middle(case, array.shape[1:], rng)
         # A patch that reaches beyond the box shows less.
         half = np.array(self.patch) / 2
         middle = np.clip(middle, half, np.maximum(array.shape[1:] - half, half))
@@ -152,42 +169,10 @@ class PVSExamples:
         }
 
     def _sites_of(self, case: TrainingCase) -> Mapping[str, np.ndarray]:
-        key = str(case.folder)
-        if key not in self._sites:
-            to_own = np.linalg.inv(np.array(case.own_to_fine))
-            self._sites[key] = {
-                name: places @ to_own[:3, :3].T + to_own[:3, 3]
-                for name, places in case.sites().items()
-            }
-        return self._sites[key]
-
-
-def draw_middle(
-    sites: Mapping[str, np.ndarray],
-    shape: Sequence[int],
-    patch: Sequence[int],
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """Draw the middle of a patch: near a PVS, near a voxel of a nucleus, or anywhere.
-
-    Parameters
-    ----------
-    sites : mapping of str to ndarray, shape (n, 3)
-        Voxels of `pvs` and of `nuclei`.
-    shape, patch : sequence of 3 int
-        Of the array and of the patch.
-    rng : Generator
-
-    Returns
-    -------
-    ndarray, shape (3,)
-    """
-    draw = rng.random()
-    kind = "pvs" if draw < _AT_PVS else "nuclei" if draw < _AT_PVS + _AT_NUCLEI else ""
-    if not kind or not len(sites[kind]):
-        return rng.uniform(0, shape)
-    place = sites[kind][int(rng.integers(len(sites[kind])))]
-    return np.asarray(place + rng.uniform(-1, 1, 3) * _JITTER * np.array(patch))
+        to_own = np.linalg.inv(np.array(case.own_to_fine))
+        return {
+            name: nib.affines.apply_affine(to_own, places) for name, places in case.sites().items()
+        }
 
 
 @dataclass

@@ -44,21 +44,29 @@ def apply_member(
     flips, fast : bool
         See `bgpvs_wf.learning.inference.apply_network`.
     """
-    shares, pvs = _apply(member, images, context, bg, flips, fast)
-    return shares | {"pvs": sum_of_logits(pvs)}
+    return _joined(*_apply(member, images, _seen(images, context), bg, flips, fast))
 
 
 def pvs_of_networks(
     member: Member, images: BoxImages, context: np.ndarray, *, fast: bool = False
 ) -> np.ndarray:
     """Return what each network of a member that tells PVS says, shape (networks, *own grid)."""
-    return np.concatenate(_apply(member, images, context, None, False, fast)[1])
+    return np.concatenate(_apply(member, images, _seen(images, context), None, False, fast)[1])
+
+
+def _seen(images: BoxImages, context: np.ndarray) -> np.ndarray:
+    """Return what fine networks see; all members see the same."""
+    return fine_input(images.fine, context, voxel_sizes(images.fine_grid.affine))
+
+
+def _joined(shares: dict[str, np.ndarray], pvs: list[np.ndarray]) -> dict[str, np.ndarray]:
+    return shares | {"pvs": sum_of_logits(pvs)}
 
 
 def _apply(
     member: Member,
     images: BoxImages,
-    context: np.ndarray,
+    fine: np.ndarray,
     bg: np.ndarray | None,
     flips: bool,
     fast: bool,
@@ -74,8 +82,7 @@ def _apply(
         elif bg is not None and "pvs" not in config.heads:
             continue
         else:
-            seen = fine_input(images.fine, context, voxel_sizes(images.fine_grid.affine))
-            found = apply_network(network, config, seen, flips=flips, fast=fast)
+            found = apply_network(network, config, fine, flips=flips, fast=fast)
             found = {
                 head: to_own_grid(share, images.fine_grid, images.own_grid)
                 for head, share in found.items()
@@ -110,9 +117,10 @@ def apply_ensemble(
     fast: bool = False,
 ) -> dict[str, np.ndarray]:
     """Return the mean probabilities of all members; see `apply_member`."""
+    fine = _seen(images, context)
     total: dict[str, np.ndarray] = {}
     for member in members:
-        shares = apply_member(member, images, context, bg=bg, flips=flips, fast=fast)
+        shares = _joined(*_apply(member, images, fine, bg, flips, fast))
         for head, share in shares.items():
             total[head] = total.get(head, 0) + share / np.float32(len(members))
     return total

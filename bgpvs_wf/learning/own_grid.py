@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
+from bgpvs_wf.imaging.intensity import median_and_spread
 from bgpvs_wf.learning.sampling import sampler_grid, smooth_noise, voxel_indices
 
 _LOCAL_MM = 3.0
@@ -25,7 +26,6 @@ _LARGER = 0.3
 """How much more or less than half inside counts as inside there, at most (chosen)."""
 _CLIP = 8.0
 """Noise, in standard deviations, beyond which nothing more is told."""
-_MAD_TO_SD = 1.4826
 
 
 def pvs_input(
@@ -55,8 +55,7 @@ def pvs_input(
 def _over_noise(image: np.ndarray, inside: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Return how much an image exceeds what is around, in units of that in the basal ganglia."""
     excess = image - ndimage.gaussian_filter(image, _LOCAL_MM / sizes)
-    values = excess[inside] if inside.any() else excess
-    noise = _MAD_TO_SD * float(np.median(np.abs(values - np.median(values))))
+    _, noise = median_and_spread(excess[inside] if inside.any() else excess)
     # An image that is missing has neither signal nor noise.
     return np.clip(excess / max(noise, 1e-3), -_CLIP, _CLIP)
 

@@ -13,8 +13,8 @@ _LEAK = 0.1
 class ResidualNetwork(nn.Module):
     """Convolutions of 3 x 3 x 3 voxels, the one in the middle with gaps, and no normalisation.
 
-    Each voxel gets the same answer whatever the window: normalised by its window, as U-Nets are,
-    the same network missed a tenth of the tubes (docs/design.md).
+    Each voxel gets the same answer whatever the window; U-Nets, which are normalised by it, found
+    fewer of the tubes (docs/design.md).
 
     Parameters
     ----------

@@ -17,8 +17,8 @@ from bgpvs_wf.imaging.geometry import resample
 from bgpvs_wf.learning.case import FINE_CHANNELS, OWN_CHANNELS, TrainingCase, write_case
 from bgpvs_wf.learning.classes import BG_CLASSES, VENTRICLE_CLASS
 from bgpvs_wf.learning.context import case_context
-from bgpvs_wf.learning.members import Member, apply_ensemble
-from bgpvs_wf.pseudolabels.region import with_gaps, with_tubes
+from bgpvs_wf.learning.members import Member, apply_ensemble, searched
+from bgpvs_wf.pseudolabels.region import with_tubes
 
 _LEAST = 0.05
 """Confidence of a label that the network is undecided about (chosen)."""
@@ -59,7 +59,7 @@ def relabel(
     nuclei = np.where(np.isin(classes, BG_CLASSES), classes, 0)
     affine = images.own_grid.affine
     # As in a prediction: a tube may have been taken for fluid.
-    inside = with_gaps(nuclei > 0, nuclei, affine)
+    inside = searched(anatomy, affine)
     # As if the network were undecided at the threshold.
     pvs = pvs * (1 - threshold) / (pvs * (1 - threshold) + (1 - pvs) * threshold)
     sure_of_pvs = np.abs(2 * pvs - 1)

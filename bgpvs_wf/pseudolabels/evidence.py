@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from bgpvs_wf.imaging.intensity import median_and_spread
 from bgpvs_wf.imaging.morphology import ball
 from bgpvs_wf.imaging.vesselness import vesselness
 from bgpvs_wf.pseudolabels.outline import local_background
@@ -92,8 +93,7 @@ def excess_over_tissue(image: np.ndarray, region: Region) -> tuple[np.ndarray, f
     excess = image - local_background(
         image, region.search, np.zeros_like(region.search), region.grid.affine
     )
-    inside = excess[region.interior]
-    spread = 1.4826 * float(np.median(np.abs(inside - np.median(inside))))
+    _, spread = median_and_spread(excess[region.interior])
     return excess.astype(np.float32), max(spread, 1e-6)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from bgpvs_wf.imaging.geometry import Grid, voxel_sizes
+from bgpvs_wf.imaging.intensity import median_and_spread
 from bgpvs_wf.imaging.morphology import dilate_mm, nearest_label
 
 BACKGROUND_MM = 2.5
@@ -82,8 +83,7 @@ def local_background(
     clean = tissue & ~tubes
     if not clean.any():
         clean = tissue
-    middle = float(np.median(image[clean]))
-    spread = 1.4826 * float(np.median(np.abs(image[clean] - middle)))
+    middle, spread = median_and_spread(image[clean])
     low, high = middle - OUTLIER * spread, middle + OUTLIER * spread
     sigma = sigma_mm / voxel_sizes(affine)
     weight = ndimage.gaussian_filter(clean.astype(np.float32), sigma)
