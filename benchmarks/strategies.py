@@ -37,7 +37,6 @@ PROPOSED = "anatomy"
 STRATEGIES: dict[str, dict[str, Any]] = {
     "anatomy": {"strategy": "anatomy"},
     "self_training": {"strategy": "anatomy", "fine": {"self_training": 1}},
-    "separate": {"strategy": "separate"},
     "filter": {"strategy": "filter"},
     "manual": {"strategy": "manual"},
 }

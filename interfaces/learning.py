@@ -75,8 +75,7 @@ class CutCase(HomeInterface):
 class TrainInputSpec(HomeInputSpec):
     cases = traits.List(File(), mandatory=True, desc="case.json of each to learn from")
     held_out = traits.List(File(), desc="case.json of each to validate on")
-    heads = traits.Tuple(mandatory=True, desc="of the network")
-    filters = traits.Tuple(mandatory=True, desc="of the network")
+    network = traits.Dict(mandatory=True, desc="fields of NetworkConfig")
     patch = traits.Tuple(desc="of a network that sees patches")
     settings = traits.Dict(mandatory=True, desc="fields of TrainingConfig")
     conduct = traits.Dict({}, usedefault=True, nohash=True, desc="fields that weights do not show")
@@ -106,7 +105,8 @@ class Train(HomeInterface):
         from bgpvs_wf.learning.case import read_case
         from bgpvs_wf.learning.memory import keep_freed_memory
         from bgpvs_wf.learning.monitor import Monitor
-        from bgpvs_wf.learning.tasks import Task, coarse_task, fine_task
+        from bgpvs_wf.learning.networks import NetworkConfig
+        from bgpvs_wf.learning.tasks import make_task
         from bgpvs_wf.learning.training import TrainingConfig, train
 
         inputs = self.inputs
@@ -114,20 +114,14 @@ class Train(HomeInterface):
         keep_freed_memory()
         cases = [read_case(path) for path in inputs.cases]
         held_out = [read_case(path) for path in inputs.held_out or ()]
-        augmentation = AugmentationConfig(**inputs.augmentation)
-        task: Task
-        if inputs.heads == ("coarse",):
-            task = coarse_task(cases, held_out, inputs.seed, inputs.filters, augmentation)
-        else:
-            task = fine_task(
-                cases,
-                held_out,
-                inputs.seed,
-                inputs.heads,
-                inputs.filters,
-                inputs.patch,
-                augmentation,
-            )
+        task = make_task(
+            NetworkConfig(**inputs.network),
+            cases,
+            held_out,
+            seed=inputs.seed,
+            augmentation=AugmentationConfig(**inputs.augmentation),
+            patch=inputs.patch if isdefined(inputs.patch) else None,
+        )
         # Another training, by whatever it is made from, has other checkpoints.
         digest = inputs.get_hashval(hash_method="content")[1]
         folder = Path(inputs.folder) / str(digest)[:12]
@@ -149,7 +143,7 @@ class Train(HomeInterface):
 
 class RelabelInputSpec(HomeInputSpec):
     cases = traits.List(File(), mandatory=True)
-    weights = traits.List(File(), mandatory=True, desc="of the networks of a member")
+    weights = traits.List(File(), mandatory=True, desc="of the two networks of a member")
     networks = traits.List(traits.Dict(), mandatory=True, desc="fields of NetworkConfig of each")
     folder = traits.Str(mandatory=True, hash_files=False)
     threads = traits.Int(1, usedefault=True, nohash=True)
@@ -195,7 +189,7 @@ class AssembleInputSpec(HomeInputSpec):
     fine = traits.List(File(), mandatory=True, desc="weights of all fine networks, by members")
     progress = traits.List(File(), mandatory=True, desc="of all trainings")
     names = traits.List(traits.Str(), mandatory=True, desc="of all trainings")
-    networks = traits.List(traits.Dict(), mandatory=True, desc="of the networks of a member")
+    networks = traits.List(traits.Dict(), mandatory=True, desc="of the two networks of a member")
     held_out = traits.List(File())
     recipe = traits.Dict(mandatory=True, hash_files=False)
     n_cases = traits.Int(mandatory=True)
@@ -227,9 +221,8 @@ class Assemble(HomeInterface):
 
         inputs = self.inputs
         torch.set_num_threads(inputs.threads)
-        count = len(inputs.networks)
-        groups = [inputs.fine[i : i + count] for i in range(0, len(inputs.fine), count)]
-        members = [_member(group, inputs.networks) for group in groups]
+        pairs = zip(inputs.fine[::2], inputs.fine[1::2], strict=True)
+        members = [_member(pair, inputs.networks) for pair in pairs]
         cases = [read_case(path) for path in inputs.held_out or inputs.learnt]
         for member in members:
             calibrate(member, cases)
@@ -269,12 +262,13 @@ def _member(weights: Any, networks: Any) -> Any:
     """Build the networks of a member with their weights."""
     import torch
 
+    from bgpvs_wf.learning.members import Member
     from bgpvs_wf.learning.networks import NetworkConfig, build_network
 
-    member = []
+    parts = []
     for path, fields in zip(weights, networks, strict=True):
         config = NetworkConfig(**fields)
         network = build_network(config)
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        member.append((config, network.eval()))
-    return member
+        parts.append((config, network.eval()))
+    return Member(*parts)

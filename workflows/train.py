@@ -14,8 +14,8 @@ from bgpvs_wf.errors import UsageError
 from bgpvs_wf.interfaces.learning import LEARNT_CASES, Assemble, Relabel, Train
 from bgpvs_wf.learning.assessment import USUAL_THRESHOLD, evenly
 from bgpvs_wf.learning.bundle import Model, NetworkFile, find_model
-from bgpvs_wf.learning.networks import NetworkConfig
-from bgpvs_wf.learning.recipe import STRATEGIES, FineConfig, PVSConfig, Recipe, to_mapping
+from bgpvs_wf.learning.networks import ANATOMY, COARSE, PVS, NetworkConfig
+from bgpvs_wf.learning.recipe import PVSConfig, Recipe, to_mapping
 
 _TRAIN_GB = 6.0
 
@@ -52,8 +52,8 @@ def init_train_wf(
     build = _Build(workflow, recipe, list(map(str, cases)), list(map(str, held_out)), folder)
     build.threads = threads
     networks = [
-        NetworkConfig(heads=heads, filters=_table(recipe, heads).filters)
-        for heads in STRATEGIES[recipe.strategy][1]
+        NetworkConfig(tells=ANATOMY, filters=recipe.fine.filters),
+        NetworkConfig(tells=PVS, filters=recipe.pvs.filters),
     ]
     assemble = Node(
         Assemble(
@@ -78,7 +78,7 @@ def init_train_wf(
     else:
         coarse = build.coarse()
         trained.append(("coarse", coarse))
-        network = NetworkConfig(heads=("coarse",), filters=recipe.coarse.filters)
+        network = NetworkConfig(tells=COARSE, filters=recipe.coarse.filters)
         assemble.inputs.coarse_network = dataclasses.asdict(network)
         workflow.connect(coarse, "weights", assemble, "coarse")
     last: list[Node] = []
@@ -110,7 +110,7 @@ class _Build:
     def coarse(self) -> Node:
         """Add the training of the coarse network."""
         coarse = self.recipe.coarse
-        network = NetworkConfig(heads=("coarse",), filters=coarse.filters)
+        network = NetworkConfig(tells=COARSE, filters=coarse.filters)
         node = self._train(
             "coarse", network, steps=coarse.steps, seed=self.recipe.seed, batch=coarse.batch
         )
@@ -131,10 +131,10 @@ class _Build:
             before = [node for _, node in made[-len(networks) :]]
             nodes = []
             for place, network in enumerate(networks):
-                label = "_".join(network.heads) + (f"_member{number + 1}" if number else "")
+                label = network.tells + (f"_member{number + 1}" if number else "")
                 label += f"_round{turn + 1}" if turn else ""
                 seed = self.recipe.seed + 1000 * number + 100000 * turn
-                table = _table(self.recipe, network.heads)
+                table = self.recipe.pvs if network.tells == PVS else self.recipe.fine
                 node = self._train(
                     label,
                     network,
@@ -149,7 +149,7 @@ class _Build:
                 elif table.start:
                     model = find_model(table.start)
                     files = model.fine[number % len(model.fine)]
-                    advice = f"{'pvs' if network.on_own_grid else 'fine'}.filters and strategy"
+                    advice = f"{'pvs' if network.tells == PVS else 'fine'}.filters"
                     node.inputs.start = _weights_of(model, files, network, advice)
                 nodes.append((label, node))
             made += nodes
@@ -165,7 +165,7 @@ class _Build:
         steps: int,
         seed: int,
         batch: int | None = None,
-        patch: tuple[int, ...] = (),
+        patch: tuple[int, ...] | None = None,
         relabelled: Node | None = None,
     ) -> Node:
         settings = dataclasses.asdict(self.recipe.training)
@@ -173,9 +173,7 @@ class _Build:
         conduct = {name: settings.pop(name) for name in ("workers", "checkpoint_minutes")}
         node = Node(
             Train(
-                heads=network.heads,
-                filters=network.filters,
-                patch=patch,
+                network=dataclasses.asdict(network),
                 settings=settings,
                 conduct=conduct,
                 augmentation=dataclasses.asdict(self.recipe.augmentation),
@@ -188,6 +186,8 @@ class _Build:
             n_procs=self.threads,
             mem_gb=_TRAIN_GB,
         )
+        if patch is not None:
+            node.inputs.patch = patch
         self.workflow.add_nodes([node])
         if relabelled is None:
             node.inputs.cases = self.cases
@@ -216,11 +216,6 @@ class _Build:
         return relabel
 
 
-def _table(recipe: Recipe, heads: tuple[str, ...]) -> FineConfig | PVSConfig:
-    """Return the settings of a network of a member."""
-    return recipe.pvs if heads == ("pvs",) else recipe.fine
-
-
 def _usual_threshold(recipe: Recipe) -> float:
     """Return the threshold of PVS where no case is held out to choose one on."""
     if recipe.fine.start:
@@ -236,6 +231,6 @@ def _weights_of(
         if file.network == network:
             return str(model.folder / file.file)
     raise UsageError(
-        f"The model {model.name} has no network with the heads {', '.join(network.heads)} and the "
-        f"filters {list(network.filters)} to start from; set {settings} as it has."
+        f"The model {model.name} has no network with the filters {list(network.filters)} to start "
+        f"from; set {settings} as it has."
     )

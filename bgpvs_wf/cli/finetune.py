@@ -110,27 +110,22 @@ def finetuning_recipe(model: Model, args: argparse.Namespace) -> Recipe:
         bids_dir=args.bids_dir.expanduser().absolute(),
         truth=args.labels.expanduser().absolute(),
     )
-    networks = [file.network for file in model.fine[0]]
-    if not networks[-1].on_own_grid:
-        raise UsageError(
-            f"The model {model.name} has no network for PVS on the scan's own grid; an earlier "
-            "version made it. Train a model anew, or start from the one in the box."
-        )
+    anatomy, pvs = (file.network for file in model.fine[0])
     recipe = Recipe(
         name=args.name or f"{model.name}-finetuned",
-        strategy="manual" if "pvs" in networks[0].heads else "separate",
+        strategy="manual",
         seed=args.seed,
         cohorts=(TrainingCohort(Cohort("labelled", infants, {}), GIVEN, args.held_out),),
         coarse=CoarseConfig(model=str(model.folder)),
         fine=dataclasses.replace(
             FineConfig(),
-            filters=networks[0].filters,
+            filters=anatomy.filters,
             steps=args.steps,
             members=len(model.fine),
             start=str(model.folder),
         ),
         pvs=dataclasses.replace(
-            PVSConfig(), filters=networks[-1].filters, steps=args.steps, start=str(model.folder)
+            PVSConfig(), filters=pvs.filters, steps=args.steps, start=str(model.folder)
         ),
         training=TrainingConfig(learning_rate=args.learning_rate),
         augmentation=AugmentationConfig(),

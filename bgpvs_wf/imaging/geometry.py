@@ -122,6 +122,25 @@ def coarsen(data: np.ndarray, affine: np.ndarray, target: Grid) -> np.ndarray:
     return resample(ndimage.gaussian_filter(np.asarray(data, np.float32), sigma), affine, target)
 
 
+def coarse_labels(labels: np.ndarray, affine: np.ndarray, target: Grid) -> np.ndarray:
+    """Resample labels to a coarser grid: each voxel gets the one that most of it is, see `coarsen`.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (x, y, z)
+    affine : ndarray, shape (4, 4)
+    target : Grid
+    """
+    found = np.unique(labels)
+    best = np.zeros(target.shape, labels.dtype)
+    most = np.full(target.shape, -1, np.float32)
+    for label in found:
+        share = coarsen(labels == label, affine, target)
+        best[share > most] = label
+        np.maximum(most, share, out=most)
+    return best
+
+
 def _corners(shape: tuple[int, ...]) -> np.ndarray:
     axes = [(0, n - 1) for n in shape]
     return np.array([(i, j, k, 1) for i in axes[0] for j in axes[1] for k in axes[2]], float)

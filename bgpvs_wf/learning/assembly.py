@@ -58,7 +58,10 @@ def write_model(
         name=recipe["name"],
         strategy=recipe["strategy"],
         coarse=coarse,
-        fine=[[(config, network.state_dict()) for config, network in m] for m in members],
+        fine=[
+            ((one, anatomy.state_dict()), (two, pvs.state_dict()))
+            for (one, anatomy), (two, pvs) in members
+        ],
         pvs_threshold=assessment.pvs_threshold,
         volume_margin=assessment.volume_margin,
         card=model_card(recipe, assessment, n_cases),

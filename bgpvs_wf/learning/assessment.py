@@ -18,7 +18,7 @@ from bgpvs_wf.learning.calibration import (
 from bgpvs_wf.learning.case import OWN_CHANNELS, TrainingCase
 from bgpvs_wf.learning.classes import BG_CLASSES
 from bgpvs_wf.learning.context import case_context
-from bgpvs_wf.learning.members import Member, apply_ensemble, pvs_of_networks, searched
+from bgpvs_wf.learning.members import Member, apply_ensemble, apply_member, searched
 from bgpvs_wf.learning.tasks import dice
 
 if TYPE_CHECKING:
@@ -61,16 +61,12 @@ def calibrate(member: Member, cases: Sequence[TrainingCase]) -> None:
 
     Nothing is changed where the cases have no PVS.
     """
-    told = [network for network in member if "pvs" in network[0].heads]
-    found = [_pvs_of_networks(member, case) for case in cases]
+    found = [_pvs(member, case) for case in cases]
     if not found:
         return
-    probabilities, pvs = (np.concatenate(parts, axis=-1) for parts in zip(*found, strict=True))
+    probability, pvs = (np.concatenate(parts) for parts in zip(*found, strict=True))
     if pvs.any() and not pvs.all():
-        slopes, offset = fit_line(probabilities, pvs)
-        for (config, network), slope in zip(told, slopes, strict=True):
-            last = network is told[-1][1]
-            follow_line(network, config, slope, offset if last else 0.0)
+        follow_line(member.pvs[1], *fit_line(probability, pvs))
 
 
 def assess(
@@ -134,12 +130,13 @@ def _apply(members: Sequence[Member], case: TrainingCase) -> _Found:
     return _Found(case.subject, bg[known], true_bg[known], probability[known], pvs[known])
 
 
-def _pvs_of_networks(member: Member, case: TrainingCase) -> tuple[np.ndarray, np.ndarray]:
-    """Return the probabilities of PVS of a member's networks in the true basal ganglia, and PVS."""
+def _pvs(member: Member, case: TrainingCase) -> tuple[np.ndarray, np.ndarray]:
+    """Return the probability of PVS in the true basal ganglia, and which voxels are PVS."""
     true_bg, pvs, sure = _labels(case)
     known = true_bg & sure
-    shares = pvs_of_networks(member, case.boxed(), case_context(case.fine_classes()), fast=True)
-    return shares[:, known], pvs[known]
+    context = case_context(case.fine_classes())
+    share = apply_member(member, case.boxed(), context, fast=True)["pvs"][0]
+    return share[known], pvs[known]
 
 
 def _labels(case: TrainingCase) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

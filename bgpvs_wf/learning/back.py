@@ -8,12 +8,7 @@ from bgpvs_wf.imaging.geometry import Grid, same_grid
 
 
 def to_own_grid(shares: np.ndarray, grid: Grid, own: Grid) -> np.ndarray:
-    """Return probabilities on the scan's own grid: what they are in the middle of each voxel.
-
-    Between the voxels of the fine grid around that middle it is interpolated, but only between
-    those that lie in the voxel itself. Labels to learn from went the other way by nearest
-    neighbour, so each of these has the answer for the whole voxel, and no other one has: a mean
-    with neighbours would lose tubes of one voxel.
+    """Return probabilities on the scan's own grid, interpolated linearly; constant at the edge.
 
     Parameters
     ----------
@@ -40,13 +35,11 @@ def _weights(count: int, fine: int, step: float, start: float) -> np.ndarray:
 
     Examples
     --------
-    >>> _weights(2, 3, 1.4, 0.3)
-    array([[0.7, 0.3, 0. ],
-           [0. , 0.3, 0.7]], dtype=float32)
+    >>> _weights(4, 3, 0.5, -0.25)
+    array([[1.  , 0.  , 0.  ],
+           [0.75, 0.25, 0.  ],
+           [0.25, 0.75, 0.  ],
+           [0.  , 0.75, 0.25]], dtype=float32)
     """
     middle = np.clip(start + step * np.arange(count), 0, fine - 1)
-    distance = np.abs(middle[:, None] - np.arange(fine))
-    weights = np.clip(1 - distance, 0, 1)
-    if step > 1:
-        weights[distance > step / 2] = 0
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.clip(1 - np.abs(middle[:, None] - np.arange(fine)), 0, 1).astype(np.float32)

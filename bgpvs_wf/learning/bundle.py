@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bgpvs_wf.errors import ModelError
 from bgpvs_wf.learning.bundle_config import LICENSE, inference_config, metadata, part_names
-from bgpvs_wf.learning.networks import NetworkConfig
+from bgpvs_wf.learning.networks import ANATOMY, COARSE, PVS, NetworkConfig
 
 if TYPE_CHECKING:
     import torch
@@ -29,12 +29,6 @@ DEFAULT_MODEL = "infant"
 """Name of the model in the box that is used where none is named."""
 _METADATA = Path("configs") / "metadata.json"
 _SECTION = "bgpvs_wf"
-_MEMBERS: Sequence[Sequence[tuple[str, ...]]] = (
-    [("anatomy", "pvs"), ("pvs",)],
-    [("anatomy",), ("pvs",)],
-    [("anatomy", "pvs")],
-)
-"""Heads that a member's networks may have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +50,8 @@ class Model:
     strategy: str
     """How it was trained."""
     coarse: NetworkFile
-    fine: tuple[tuple[NetworkFile, ...], ...]
-    """Members of an ensemble, see `bgpvs_wf.learning.members`."""
+    fine: tuple[tuple[NetworkFile, NetworkFile], ...]
+    """Members of an ensemble, of two networks each; see `bgpvs_wf.learning.members`."""
     pvs_threshold: float
     """Probability from which on a voxel is PVS."""
     volume_margin: float | None = None
@@ -149,7 +143,7 @@ def read_bundle(path: str | Path) -> Model:
             name=str(section["name"]),
             strategy=str(section["strategy"]),
             coarse=_network_file(section["coarse"]),
-            fine=tuple(tuple(map(_network_file, member)) for member in section["fine"]),
+            fine=tuple((_network_file(one), _network_file(two)) for one, two in section["fine"]),
             pvs_threshold=float(section["pvs_threshold"]),
             volume_margin=_optional_number(section.get("volume_margin")),
             caution=str(section.get("caution", "")),
@@ -173,7 +167,7 @@ def write_bundle(
     name: str,
     strategy: str,
     coarse: Trained,
-    fine: Sequence[Sequence[Trained]],
+    fine: Sequence[tuple[Trained, Trained]],
     pvs_threshold: float,
     card: str,
     facts: Mapping[str, Any],
@@ -188,7 +182,7 @@ def write_bundle(
     folder : Path
     name, strategy : str
     coarse : tuple of NetworkConfig and state dict
-    fine : sequence of sequences of such tuples
+    fine : sequence of pairs of such tuples
         Members of the ensemble.
     pvs_threshold : float
     card : str
@@ -236,12 +230,12 @@ def write_bundle(
             "caution": caution,
             "coarse": save("coarse", coarse),
             "fine": [
-                [save(part, one) for part, one in zip(part_names(i, member), member, strict=True)]
+                [save(part, one) for part, one in zip(part_names(i), member, strict=True)]
                 for i, member in enumerate(fine)
             ],
         }
         parts = {"coarse": coarse[0]}
-        parts |= dict(zip(part_names(0, fine[0]), (network for network, _ in fine[0]), strict=True))
+        parts |= dict(zip(part_names(0), (network for network, _ in fine[0]), strict=True))
         described = {**metadata(parts), **facts, _SECTION: section}
         write_json(described, work / _METADATA)
         write_json(inference_config(parts), work / "configs" / "inference.json")
@@ -309,9 +303,7 @@ def _optional_number(value: Any) -> float | None:
 
 
 def _network_file(entry: Mapping[str, Any]) -> NetworkFile:
-    network = NetworkConfig(
-        heads=tuple(map(str, entry["heads"])), filters=tuple(map(int, entry["filters"]))
-    )
+    network = NetworkConfig(tells=str(entry["tells"]), filters=tuple(map(int, entry["filters"])))
     return NetworkFile(file=str(entry["file"]), sha256=str(entry["sha256"]), network=network)
 
 
@@ -320,9 +312,9 @@ def _check_parts(
 ) -> None:
     if not 0 < threshold < 1:
         raise ValueError(f"the threshold is {threshold:g}, not between 0 and 1")
-    if coarse.heads != ("coarse",) or not fine:
+    if coarse.tells != COARSE or not fine:
         raise ValueError("a model needs a coarse network and a fine one")
     for member in fine:
-        heads = [network.heads for network in member]
-        if heads not in _MEMBERS:
-            raise ValueError(f"a member has the heads {heads}, not anatomy and pvs")
+        told = [network.tells for network in member]
+        if told != [ANATOMY, PVS]:
+            raise ValueError(f"a member's networks tell {' and '.join(told)}, not anatomy and pvs")

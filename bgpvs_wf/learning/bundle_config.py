@@ -7,29 +7,33 @@ from importlib import metadata as packages
 from typing import Any
 
 from bgpvs_wf._version import __version__
-from bgpvs_wf.learning.classes import COARSE_CLASSES, FINE_CLASSES
-from bgpvs_wf.learning.inference import OVERLAP, window_of
-from bgpvs_wf.learning.networks import NetworkConfig, network_arguments, network_class
+from bgpvs_wf.learning.inference import OVERLAP, WINDOWS
+from bgpvs_wf.learning.networks import (
+    CHANNELS,
+    PVS,
+    NetworkConfig,
+    network_arguments,
+    network_class,
+)
 from bgpvs_wf.learning.views import CLIP
 
 _SCHEMA = (
     "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/"
     "meta_schema_20240725.json"
 )
-_CHANNELS = {"coarse": COARSE_CLASSES, "anatomy": FINE_CLASSES, "pvs": ("perivascular space",)}
 LICENSE = "Apache License, Version 2.0: https://www.apache.org/licenses/LICENSE-2.0\n"
 
 
-def part_names(number: int, member: Sequence[Any]) -> list[str]:
+def part_names(number: int) -> tuple[str, str]:
     """Return the names of the networks of a member; the first of all is what MONAI looks for.
 
     Examples
     --------
-    >>> part_names(0, ["anatomy", "pvs"]), part_names(1, ["both"])
-    (['model', 'model_pvs'], ['model_2'])
+    >>> part_names(0), part_names(1)
+    (('model', 'model_pvs'), ('model_2', 'model_2_pvs'))
     """
     name = "model" if number == 0 else f"model_{number + 1}"
-    return [name, f"{name}_pvs"][: len(member)]
+    return name, f"{name}_pvs"
 
 
 def metadata(parts: Mapping[str, NetworkConfig]) -> dict[str, Any]:
@@ -51,8 +55,8 @@ def metadata(parts: Mapping[str, NetworkConfig]) -> dict[str, Any]:
         "required_packages_version": {"bgpvs-wf": __version__},
         "task": "Segmentation of the basal ganglia and their perivascular spaces in infant MRI",
         "description": "A coarse network finds the nuclei in the head at 2 mm; a fine one segments "
-        "them and their perivascular spaces in a box around them at 0.5 mm; one on the scan's own "
-        "grid looks at the perivascular spaces again.",
+        "them in a box at 1 mm; a third finds the perivascular spaces in them on the scan's own "
+        "grid.",
         "authors": "The bgpvs-wf developers",
         "copyright": "The bgpvs-wf developers",
         "data_source": "",
@@ -98,11 +102,11 @@ def inference_config(parts: Mapping[str, NetworkConfig]) -> dict[str, Any]:
 
 
 def _inferer(network: NetworkConfig) -> dict[str, Any]:
-    if network.on_own_grid:
+    if network.tells == PVS:
         return {"_target_": "monai.inferers.SimpleInferer"}
     return {
         "_target_": "monai.inferers.SlidingWindowInferer",
-        "roi_size": list(window_of(network)),
+        "roi_size": list(WINDOWS[network.tells]),
         "sw_batch_size": 1,
         "overlap": OVERLAP,
         "mode": "gaussian",
@@ -116,10 +120,10 @@ def _prefixed(name: str, key: str) -> str:
 
 
 def _data(network: NetworkConfig) -> dict[str, Any]:
-    own = network.on_own_grid
-    shape = ["n"] * 3 if own else list(window_of(network))
+    own = network.tells == PVS
+    shape = ["n"] * 3 if own else list(WINDOWS[network.tells])
     common = {"spatial_shape": shape, "dtype": "float32", "is_patch_data": not own}
-    channels = [name for head in network.heads for name in _CHANNELS[head]]
+    channels = CHANNELS[network.tells]
     image = {
         "type": "image",
         "format": "magnitude",

@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import special
 
-from bgpvs_wf.learning.networks import NetworkConfig, last_layer
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -29,61 +27,38 @@ COVERAGE = 0.9
 """Share of the scans whose true volume of PVS the interval is to hold (chosen)."""
 
 
-def fit_line(probabilities: np.ndarray, truth: np.ndarray) -> tuple[list[float], float]:
-    """Return slopes and offset of the line in the logits under which labels are the likeliest.
+def fit_line(probability: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
+    """Return slope and offset of the line in the logit under which labels are the likeliest.
 
     Parameters
     ----------
-    probabilities : ndarray, shape (networks, n)
-        What each network that tells PVS says; their logits, each times its slope, add up.
+    probability : ndarray, shape (n,)
     truth : ndarray of bool, shape (n,)
         With both kinds in it.
     """
     from scipy import optimize
 
-    logits = _logit(probabilities)
+    logit = _logit(probability)
     sign = np.where(truth, 1.0, -1.0)
 
     def loss(line: np.ndarray) -> tuple[float, np.ndarray]:
-        margin = sign * (line[:-1] @ logits + line[-1])
+        margin = sign * (line[0] * logit + line[1])
         pull = -sign * special.expit(-margin) / len(sign)
-        return float(-special.log_expit(margin).mean()), np.r_[logits @ pull, pull.sum()]
+        return float(-special.log_expit(margin).mean()), np.array([logit @ pull, pull.sum()])
 
-    count = len(logits)
-    result = optimize.minimize(
-        loss,
-        [1.0 / count] * count + [0.0],
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[_SLOPES] * count + [(None, None)],
-    )
-    *slopes, offset = map(float, result.x)
-    return slopes, offset
+    bounds = [_SLOPES, (None, None)]
+    result = optimize.minimize(loss, [1.0, 0.0], jac=True, method="L-BFGS-B", bounds=bounds)
+    slope, offset = map(float, result.x)
+    return slope, offset
 
 
-def sum_of_logits(probabilities: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the probability whose logit is the sum of those of some networks.
-
-    Examples
-    --------
-    >>> sum_of_logits([np.array([0.8, 0.5]), np.array([0.8, 0.3])]).round(3)
-    array([0.941, 0.3  ], dtype=float32)
-    """
-    if len(probabilities) == 1:
-        return probabilities[0]
-    total = sum(_logit(share) for share in probabilities)
-    return np.asarray(special.expit(total), np.float32)
-
-
-def follow_line(network: Any, config: NetworkConfig, slope: float, offset: float) -> None:
-    """Change the last layer of a network so that its logits of PVS follow a line, in place."""
+def follow_line(network: Any, slope: float, offset: float) -> None:
+    """Change the last layer of a PVS network so that its logits follow a line, in place."""
     import torch
 
-    layer = last_layer(network, config)
-    channel = config.channels("pvs")
     with torch.no_grad():
-        layer.weight[channel] *= slope
-        layer.bias[channel] = layer.bias[channel] * slope + offset
+        network.output.weight *= slope
+        network.output.bias.mul_(slope).add_(offset)
 
 
 def reliability(probability: np.ndarray, truth: np.ndarray, bins: int = 10) -> pd.DataFrame:

@@ -19,17 +19,17 @@ import numpy as np
 from bgpvs_wf.anatomy.labels import NUCLEI, VENTRICLE_LABELS
 from bgpvs_wf.errors import BadLabelsError
 from bgpvs_wf.imaging.files import atomic_file, write_json
-from bgpvs_wf.imaging.geometry import Grid, resample, voxel_sizes
+from bgpvs_wf.imaging.geometry import Grid, coarse_labels, coarsen, resample, voxel_sizes
 from bgpvs_wf.imaging.intensity import foreground
 from bgpvs_wf.learning.classes import coarse_classes, fine_classes
 from bgpvs_wf.learning.tissues import all_named, named_tissues, with_unnamed
 from bgpvs_wf.learning.views import BoxImages, Scan, canonical
 
-FINE_CHANNELS = ("T2w", "T1w", "classes", "pvs", "confidence", "fluid", "tissue")
-"""Channels of the fine array: images; class; PVS; how sure the label is; share of a voxel that a
-PVS fills, as far as known; tissue, see `bgpvs_wf.learning.tissues`."""
+FINE_CHANNELS = ("T2w", "T1w", "classes", "confidence", "fluid", "tissue")
+"""Channels of the fine array: images; class; how sure the label is; share of a voxel that a PVS
+fills, as far as known; tissue, see `bgpvs_wf.learning.tissues`."""
 OWN_CHANNELS = ("T2w", "T1w", "classes", "pvs", "confidence")
-"""Channels of the array on the scan's own grid."""
+"""Channels of the array on the scan's own grid: images; class; PVS; how sure the labels are."""
 COARSE_CHANNELS = ("T2w", "T1w", "classes")
 _SITES = 4000
 
@@ -60,7 +60,7 @@ class TrainingCase:
         return np.asarray(np.load(self.folder / "fine.npy", mmap_mode="r"))
 
     def fine_classes(self) -> np.ndarray:
-        """Return the classes of the box at 0.5 mm, uint8, shape (x, y, z)."""
+        """Return the classes of the box at 1 mm, uint8, shape (x, y, z)."""
         return self.fine()[FINE_CHANNELS.index("classes")].astype(np.uint8)
 
     def own(self) -> np.ndarray:
@@ -75,7 +75,7 @@ class TrainingCase:
         return BoxImages(fine, Grid(fine.shape[1:], fine_affine), own, Grid(own.shape[1:], affine))
 
     def sites(self) -> Mapping[str, np.ndarray]:
-        """Return voxels of 0.5 mm to put patches around, int16, shape (n, 3): `pvs`, `nuclei`."""
+        """Return voxels of the scan to put patches around, int16, shape (n, 3): `pvs`, `nuclei`."""
         with np.load(self.folder / "sites.npz") as sites:
             return {name: sites[name] for name in sites.files}
 
@@ -139,21 +139,20 @@ def make_case(
     def own(array: np.ndarray) -> np.ndarray:
         return canonical(array, affine)[0][box]
 
-    def fine(array: np.ndarray, order: int) -> np.ndarray:
-        return resample(own(array), own_grid.affine, grid, order)
+    def fine(array: np.ndarray) -> np.ndarray:
+        return coarsen(own(array), own_grid.affine, grid)
 
     pvs = (bgpvs == 2).astype(np.uint8)
     named = named_tissues(anatomy)
     whole = all_named(named)
-    tissue = fine(named, 0)
+    tissue = coarse_labels(own(named), own_grid.affine, grid)
     if not whole:
         tissue = with_unnamed(tissue, boxed.fine)
     channels = [
         *boxed.fine,
-        fine(anatomy_classes, 0),
-        fine(pvs, 0),
-        np.ones(grid.shape) if confidence is None else fine(confidence, 1),
-        fine(pvs if fluid is None else fluid, 0 if fluid is None else 1),
+        coarse_labels(own(anatomy_classes), own_grid.affine, grid),
+        np.ones(grid.shape) if confidence is None else fine(confidence),
+        fine(pvs if fluid is None else fluid),
         tissue,
     ]
     head, head_grid = scan.coarse()
@@ -204,14 +203,10 @@ def write_case(
         with atomic_file(folder / f"{name}.npy") as file:
             np.save(file, array)
         digest.update(array.tobytes())
-    fine, own = arrays["fine"], arrays["own"]
-    _save_sites(
-        fine[FINE_CHANNELS.index("pvs")] > 0,
-        fine[FINE_CHANNELS.index("classes")] > 0,
-        folder / "sites.npz",
-    )
+    classes, pvs = (arrays["own"][OWN_CHANNELS.index(name)] for name in ("classes", "pvs"))
+    _save_sites(pvs > 0, classes > 0, folder / "sites.npz")
     known = {
-        "pvs_voxels": int(own[OWN_CHANNELS.index("pvs")].sum()),
+        "pvs_voxels": int(pvs.sum()),
         "folder": folder,
         "digest": digest.hexdigest(),
     }

@@ -16,7 +16,6 @@ from bgpvs_wf.anatomy.labels import (
 )
 from bgpvs_wf.errors import BadLabelsError
 from bgpvs_wf.imaging.morphology import hull, nearest_label
-from bgpvs_wf.learning.views import MODALITIES
 
 if TYPE_CHECKING:
     import torch
@@ -32,19 +31,13 @@ _OF_NAME = {
 }
 """Name of a class to its labels, left and right where it has sides."""
 FINE_CLASSES = ("rest", *_OF_NAME)
-"""Classes of the fine network's first channels; one more channel tells perivascular spaces."""
+"""Classes of the fine network."""
 BG_CLASSES = (1, 2, 3, 4)
 THALAMUS_CLASS = 5
 VENTRICLE_CLASS = 6
 COARSE_CLASSES = ("background", "brain", "ventricle", "left nuclei", "right nuclei")
 """Classes of the coarse network; nuclei of a side are their convex hull."""
 BRAIN, VENTRICLE, LEFT_NUCLEI, RIGHT_NUCLEI = 1, 2, 3, 4
-TUBE_SCALES_MM = (0.4, 0.7)
-"""Scales of the tube filter for the fine network (chosen: of thin and of thick PVS)."""
-TUBES = tuple(
-    f"tubes of {scale} mm on {modality}" for modality in MODALITIES for scale in TUBE_SCALES_MM
-)
-"""What the tube filter tells the fine network, a channel each."""
 CONTEXT = (
     "nuclei",
     "ventricle",

@@ -1,7 +1,7 @@
 """What the coarse network tells the fine one: where the nuclei are, roughly.
 
-A patch of 32 mm shows a border well, but not always of what; the answer for the whole head at 2 mm
-says that (after the cascade of nnU-Net, Isensee et al., Nat Methods 2021,
+A box shows a border well, but not always of what; the answer for the whole head at 2 mm says that
+(after the cascade of nnU-Net, Isensee et al., Nat Methods 2021,
 doi 10.1038/s41592-020-01008-z). In training the answer is imitated from the labels, with mistakes
 of all kinds, so that the two networks are trained apart and the fine one does not believe blindly.
 What is told are the convex hulls of the nuclei (see `coarse_classes`): told where the nuclei
@@ -73,7 +73,7 @@ class Surroundings:
     shares: torch.Tensor
     """Of the hulls of the nuclei, and of ventricles, in voxels of 2 mm, shape (2, x, y, z)."""
     frame: Frame
-    """Of the hulls, in voxels of 0.5 mm."""
+    """Of the hulls, in voxels of 1 mm."""
 
 
 def surroundings(nuclei: np.ndarray, ventricle: np.ndarray) -> Surroundings:
@@ -82,7 +82,7 @@ def surroundings(nuclei: np.ndarray, ventricle: np.ndarray) -> Surroundings:
     Parameters
     ----------
     nuclei, ventricle : ndarray of bool, shape (x, y, z)
-        On a grid of 0.5 mm whose first axis goes from left to right.
+        On a grid of 1 mm whose first axis goes from left to right.
     """
     import torch
 
@@ -153,7 +153,7 @@ def rough_context(
     told : Surroundings
         What would be right.
     places : Tensor, shape (x, y, z, 3)
-        Where the voxels of a patch are in the box, in voxels of 0.5 mm.
+        Where the voxels of a patch are in the box, in voxels of 1 mm.
     rng : Generator
 
     Returns
@@ -196,7 +196,7 @@ def _coarse_shares(masks: np.ndarray) -> np.ndarray:
 def _sampled(
     shares: torch.Tensor, places: torch.Tensor, bent: torch.Tensor | float = 0
 ) -> torch.Tensor:
-    """Return shares in voxels of 2 mm at places in voxels of 0.5 mm, moved in those of 2 mm."""
+    """Return shares in voxels of 2 mm at places in voxels of 1 mm, moved in those of 2 mm."""
     from torch.nn import functional
 
     grid = sampler_grid((places + 0.5) / _STEP - 0.5 + bent, shares.shape[1:])

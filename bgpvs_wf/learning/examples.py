@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import nibabel as nib
 import numpy as np
 
 from bgpvs_wf.learning.augmentation import (
@@ -25,7 +24,6 @@ from bgpvs_wf.learning.case import COARSE_CHANNELS, FINE_CHANNELS, OWN_CHANNELS,
 from bgpvs_wf.learning.classes import BG_CLASSES, BRAIN, LEFT_NUCLEI
 from bgpvs_wf.learning.context import Surroundings, case_surroundings, rough_context
 from bgpvs_wf.learning.contrasts import random_contrast
-from bgpvs_wf.learning.inputs import fine_input
 from bgpvs_wf.learning.own_grid import pvs_input, rough_mask
 from bgpvs_wf.learning.views import COARSE_MM, FINE_MM
 
@@ -33,10 +31,12 @@ if TYPE_CHECKING:
     import torch
 
 _AT_PVS, _AT_NUCLEI = 0.5, 0.35
-"""Shares of patches around a PVS and around a voxel of a nucleus; the others lie anywhere."""
+"""Shares of PVS patches around a PVS and around a voxel of a nucleus; others lie anywhere."""
 _JITTER = 0.25
-"""How far a patch's middle lies off, as a share of its size."""
-_COARSE_JITTER = 0.12
+"""How far a PVS patch's middle lies off, as a share of its size."""
+_OFF_MIDDLE = 0.15
+"""How far the middle of other patches is from that of head or box at most, as a share of its
+size; farther where a patch is much smaller."""
 _CUT, _MOST_LEFT_VOXELS = 0.4, 12
 """Share of heads cut off beneath the nuclei, and how many slices of 2 mm are left at most."""
 _TURNED = 0.2
@@ -44,62 +44,48 @@ _TURNED = 0.2
 
 
 @dataclass
-class _BoxExamples:
-    """What patches of boxes share: their cases, and where they lie."""
+class _Examples:
+    """What all examples share."""
 
     cases: Sequence[TrainingCase]
     seed: int
     patch: tuple[int, int, int]
     augmentation: AugmentationConfig
-    _sites: dict[str, Mapping[str, np.ndarray]] = field(default_factory=dict, init=False)
 
     def _draw(self, number: int) -> tuple[np.random.Generator, TrainingCase]:
         """Return the generator of an example, and its case."""
         rng = np.random.default_rng([self.seed, number])
         return rng, self.cases[int(rng.integers(len(self.cases)))]
 
-    def _sites_of(self, case: TrainingCase) -> Mapping[str, np.ndarray]:
-        """Return voxels of the array to put patches around, see `TrainingCase.sites`."""
-        return case.sites()
-
-    def _middle(
-        self, case: TrainingCase, shape: tuple[int, ...], rng: np.random.Generator
-    ) -> np.ndarray:
-        """Draw the middle of a patch: near a PVS, near a voxel of a nucleus, or anywhere."""
-        key = str(case.folder)
-        if key not in self._sites:
-            self._sites[key] = self._sites_of(case)
-        sites = self._sites[key]
-        draw = rng.random()
-        kind = "pvs" if draw < _AT_PVS else "nuclei" if draw < _AT_PVS + _AT_NUCLEI else ""
-        if not kind or not len(sites[kind]):
-            return rng.uniform(0, shape)
-        place = sites[kind][int(rng.integers(len(sites[kind])))]
-        return np.asarray(place + rng.uniform(-1, 1, 3) * _JITTER * np.array(self.patch))
+    def _near_the_middle(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        """Draw the middle of a patch that shows most of an array."""
+        size = np.array(shape)
+        reach = np.maximum(_OFF_MIDDLE * size, (size - self.patch) / 2)
+        return np.asarray((size - 1) / 2 + rng.uniform(-1, 1, 3) * reach)
 
 
 @dataclass
-class FineExamples(_BoxExamples):
-    """Patches of boxes; item `i` is made from `seed` and `i`.
+class FineExamples(_Examples):
+    """Boxes of the nuclei at 1 mm; item `i` is made from `seed` and `i`.
 
     Parameters
     ----------
     cases : sequence of TrainingCase
     seed : int
     patch : tuple of 3 int
-        Voxels of 0.5 mm.
+        Voxels of 1 mm; most of a box fits in.
     augmentation : AugmentationConfig
     """
 
     _around: dict[str, Surroundings] = field(default_factory=dict, init=False)
 
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
-        """Return `image`, `classes`, `pvs`, `confidence` and `ventricles` (whether known)."""
+        """Return `image`, `classes`, `confidence` and `ventricles` (whether known)."""
         import torch
 
         rng, case = self._draw(number)
         array = case.fine()
-        middle = self._middle(case, array.shape[1:], rng)
+        middle = self._near_the_middle(array.shape[1:], rng)
         part = sample_patch(
             array, FINE_CHANNELS, middle, self.patch, rng, self.augmentation, flip=True
         )
@@ -110,11 +96,9 @@ class FineExamples(_BoxExamples):
         classes = part["classes"].long()
         image = alter(image, case.present, rng, self.augmentation, FINE_MM)
         context = rough_context(self._surroundings(case, array), part["place"], rng)
-        image = torch.from_numpy(fine_input(image.numpy(), context.numpy(), (FINE_MM,) * 3))
         return {
-            "image": image,
+            "image": torch.cat([image, context]),
             "classes": classes,
-            "pvs": part["pvs"],
             "confidence": part["confidence"],
             "ventricles": torch.tensor(case.ventricles),
         }
@@ -127,7 +111,7 @@ class FineExamples(_BoxExamples):
 
 
 @dataclass
-class PVSExamples(_BoxExamples):
+class PVSExamples(_Examples):
     """Patches of boxes on the scans' own grids; item `i` is made from `seed` and `i`.
 
     Space is mirrored only: what is one voxel wide cannot be turned or bent without a blur.
@@ -140,6 +124,8 @@ class PVSExamples(_BoxExamples):
         Voxels of the scan.
     augmentation : AugmentationConfig
     """
+
+    _sites: dict[str, Mapping[str, np.ndarray]] = field(default_factory=dict, init=False)
 
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
         """Return `image`, `classes`, `pvs` and `confidence`."""
@@ -168,15 +154,24 @@ class PVSExamples(_BoxExamples):
             "confidence": part["confidence"],
         }
 
-    def _sites_of(self, case: TrainingCase) -> Mapping[str, np.ndarray]:
-        to_own = np.linalg.inv(np.array(case.own_to_fine))
-        return {
-            name: nib.affines.apply_affine(to_own, places) for name, places in case.sites().items()
-        }
+    def _middle(
+        self, case: TrainingCase, shape: tuple[int, ...], rng: np.random.Generator
+    ) -> np.ndarray:
+        """Draw the middle of a patch: near a PVS, near a voxel of a nucleus, or anywhere."""
+        key = str(case.folder)
+        if key not in self._sites:
+            self._sites[key] = case.sites()
+        sites = self._sites[key]
+        draw = rng.random()
+        kind = "pvs" if draw < _AT_PVS else "nuclei" if draw < _AT_PVS + _AT_NUCLEI else ""
+        if not kind or not len(sites[kind]):
+            return rng.uniform(0, shape)
+        place = sites[kind][int(rng.integers(len(sites[kind])))]
+        return np.asarray(place + rng.uniform(-1, 1, 3) * _JITTER * np.array(self.patch))
 
 
 @dataclass
-class CoarseExamples:
+class CoarseExamples(_Examples):
     """Heads at 2 mm; item `i` is made from `seed` and `i`.
 
     Parameters
@@ -188,20 +183,13 @@ class CoarseExamples:
     augmentation : AugmentationConfig
     """
 
-    cases: Sequence[TrainingCase]
-    seed: int
-    patch: tuple[int, int, int]
-    augmentation: AugmentationConfig
-
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
         """Return `image`, `classes` and `ventricles` (whether known)."""
         import torch
 
-        rng = np.random.default_rng([self.seed, number])
-        case = self.cases[int(rng.integers(len(self.cases)))]
+        rng, case = self._draw(number)
         array = case.coarse()
-        shape = np.array(array.shape[1:])
-        middle = (shape - 1) / 2 + rng.uniform(-1, 1, 3) * _COARSE_JITTER * shape
+        middle = self._near_the_middle(array.shape[1:], rng)
         patch = sample_patch(
             array, COARSE_CHANNELS, middle, self.patch, rng, self.augmentation, flip=False
         )

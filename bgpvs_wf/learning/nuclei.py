@@ -96,7 +96,7 @@ def find_head(scan: Scan, model: Model, device: torch.device) -> tuple[Scan, Hea
 
     def look(images: np.ndarray) -> np.ndarray:
         # No mirror images: the classes have sides.
-        return apply_network(network, model.coarse.network, images)["coarse"]
+        return apply_network(network, model.coarse.network, images)
 
     images, grid = scan.coarse()
     shares = look(images)

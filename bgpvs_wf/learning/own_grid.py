@@ -1,8 +1,8 @@
 """What the PVS network sees: signal over noise on the scan's own grid, and the basal ganglia.
 
-A tube is about a voxel wide. Interpolated to 0.5 mm it is blurred, and labels that went there by
-nearest neighbour have steps that no image shows; so whether a voxel is PVS is asked on the grid it
-was measured on (docs/design.md). The network is small: it need not find the nuclei, only
+A tube is about a voxel wide. Interpolated to another grid it is blurred, and labels that went there
+by nearest neighbour have steps that no image shows; so whether a voxel is PVS is asked on the grid
+it was measured on (docs/design.md). The network is small: it need not find the nuclei, only
 be told where they are, roughly, as the fine network finds them. In training that is imitated.
 """
 

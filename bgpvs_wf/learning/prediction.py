@@ -13,13 +13,13 @@ import numpy as np
 
 from bgpvs_wf.anatomy.labels import BG_LABELS, NUCLEI, VENTRICLE_LABELS
 from bgpvs_wf.errors import BadImageError, BadLabelsError
-from bgpvs_wf.imaging.geometry import resample, voxel_volume
+from bgpvs_wf.imaging.geometry import coarsen, voxel_volume
 from bgpvs_wf.learning.bundle import Model, load_network
 from bgpvs_wf.learning.calibration import COVERAGE, moved_thresholds
 from bgpvs_wf.learning.classes import BG_CLASSES, THALAMUS_CLASS, anatomy_labels
 from bgpvs_wf.learning.context import given_context
 from bgpvs_wf.learning.inference import choose_device
-from bgpvs_wf.learning.members import apply_ensemble
+from bgpvs_wf.learning.members import Member, apply_ensemble
 from bgpvs_wf.learning.nuclei import HeadNuclei, find_head, tidy_nuclei
 from bgpvs_wf.learning.views import MODALITIES, Box, BoxImages, Scan, canonical, part_of, to_home
 from bgpvs_wf.pseudolabels.region import bg_mask, nuclei_mask, with_gaps, with_tubes
@@ -179,8 +179,12 @@ def _guided(
 ) -> tuple[_Part, dict[str, Any]]:
     """Let the fine networks tell perivascular spaces in given nuclei."""
     images = scan.boxed(box)
-    known = resample(labels, images.own_grid.affine, images.fine_grid, order=0)
-    context = given_context(np.isin(known, list(NUCLEI)), np.isin(known, VENTRICLE_LABELS))
+    context = given_context(
+        *(
+            coarsen(np.isin(labels, list(kind)), images.own_grid.affine, images.fine_grid) >= 0.5
+            for kind in (NUCLEI, VENTRICLE_LABELS)
+        )
+    )
     bg = np.isin(labels, BG_LABELS)
     pvs_share = _apply(model, images, context, bg, device, flips)["pvs"][0]
     return _Part(labels, nuclei, nuclei.astype(np.float32), pvs_share), {"nuclei": "given"}
@@ -196,7 +200,7 @@ def _apply(
 ) -> dict[str, np.ndarray]:
     """Return the mean probabilities of the members of the ensemble."""
     members = [
-        [(file.network, load_network(model, file, device)) for file in member]
+        Member(*((file.network, load_network(model, file, device)) for file in member))
         for member in model.fine
     ]
     return apply_ensemble(members, images, context, bg=bg, flips=flips)

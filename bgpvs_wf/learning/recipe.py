@@ -28,15 +28,8 @@ GIVEN = "given"
 """Labels that are there, drawn by hand or known from the making of an infant."""
 LABELS = (GIVEN, "anatomy", "vesselness", "filter")
 """Where the labels of a cohort come from: given, or a strategy of pseudo-labels."""
-STRATEGIES: Mapping[str, tuple[str, tuple[tuple[str, ...], ...]]] = {
-    "manual": (GIVEN, (("anatomy", "pvs"), ("pvs",))),
-    "filter": ("filter", (("anatomy", "pvs"), ("pvs",))),
-    "anatomy": ("anatomy", (("anatomy", "pvs"), ("pvs",))),
-    "separate": ("anatomy", (("anatomy",), ("pvs",))),
-}
-"""Name to the labels that are learnt, unless a cohort says otherwise, and the heads of a member's
-networks: the first sees the box at 0.5 mm and tells PVS, too, or not; the second looks for PVS on
-the scan's own grid."""
+STRATEGIES: Mapping[str, str] = {"manual": GIVEN, "filter": "filter", "anatomy": "anatomy"}
+"""Name to the labels that are learnt, unless a cohort says otherwise."""
 
 _LEAST_PATCH = 4
 
@@ -56,12 +49,12 @@ class CoarseConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class FineConfig:
-    """The network that segments the box of the nuclei at 0.5 mm, and what all share."""
+    """The network that segments the box of the nuclei at 1 mm, and what both share."""
 
     filters: tuple[int, ...] = (16, 32, 64, 128)
     steps: int = 4000
     """In all, however many rounds share them; 0 keeps the weights of `start`."""
-    patch: tuple[int, ...] = (64, 64, 64)
+    patch: tuple[int, ...] = (64, 64, 48)
     members: int = 1
     """Of the ensemble, trained from other seeds; each takes all steps."""
     self_training: int = 0
@@ -175,7 +168,7 @@ def _recipe(content: Mapping[str, Any], folder: Path) -> Recipe:
         strategy=file.strategy,
         seed=file.seed,
         cohorts=tuple(
-            _cohort(name, values, folder, STRATEGIES[file.strategy][0], file.held_out)
+            _cohort(name, values, folder, STRATEGIES[file.strategy], file.held_out)
             for name, values in file.cohorts.items()
         ),
         coarse=build_settings(CoarseConfig, file.coarse, "coarse."),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bgpvs_wf.imaging.geometry import resample
+from bgpvs_wf.imaging.geometry import coarse_labels, coarsen
 from bgpvs_wf.learning.case import FINE_CHANNELS, OWN_CHANNELS, TrainingCase, write_case
 from bgpvs_wf.learning.classes import BG_CLASSES, VENTRICLE_CLASS
 from bgpvs_wf.learning.context import case_context
@@ -74,10 +74,10 @@ def relabel(
     fine, own = np.array(case.fine()), np.array(case.own())
     for name, label in labels.items():
         own[OWN_CHANNELS.index(name)] = label
-        fine[FINE_CHANNELS.index(name)] = resample(
-            label.astype(np.float32), affine, images.fine_grid, order=0
-        )
-    fine[FINE_CHANNELS.index("fluid")] = fine[FINE_CHANNELS.index("pvs")]
+    grid = images.fine_grid
+    fine[FINE_CHANNELS.index("classes")] = coarse_labels(labels["classes"], affine, grid)
+    for name, share in (("confidence", labels["confidence"]), ("fluid", tubes)):
+        fine[FINE_CHANNELS.index(name)] = coarsen(share, affine, grid)
     facts = dataclasses.asdict(case)
     for name in ("folder", "pvs_voxels", "digest"):
         del facts[name]

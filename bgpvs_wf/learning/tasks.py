@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from bgpvs_wf.imaging.geometry import voxel_sizes
 from bgpvs_wf.learning.augmentation import AugmentationConfig
-from bgpvs_wf.learning.case import FINE_CHANNELS, OWN_CHANNELS, TrainingCase
+from bgpvs_wf.learning.case import OWN_CHANNELS, TrainingCase
 from bgpvs_wf.learning.classes import BG_CLASSES, LEFT_NUCLEI, RIGHT_NUCLEI
 from bgpvs_wf.learning.context import case_context
 from bgpvs_wf.learning.examples import CoarseExamples, FineExamples, PVSExamples
-from bgpvs_wf.learning.inference import apply_network, window_of
-from bgpvs_wf.learning.inputs import fine_input
+from bgpvs_wf.learning.inference import WINDOWS, apply_network
 from bgpvs_wf.learning.losses import class_loss, head_loss, pvs_loss, without_ventricles
-from bgpvs_wf.learning.networks import NetworkConfig
+from bgpvs_wf.learning.networks import ANATOMY, COARSE, NetworkConfig
 from bgpvs_wf.learning.own_grid import pvs_input
 
 if TYPE_CHECKING:
@@ -73,8 +71,7 @@ class CoarseTask:
         found = []
         for case in self.held_out:
             array = np.asarray(case.coarse(), np.float32)
-            given = apply_network(network, self.network, array[:2], fast=True)
-            classes = given["coarse"].argmax(0)
+            classes = apply_network(network, self.network, array[:2], fast=True).argmax(0)
             found += [
                 dice(classes == side, array[2] == side) for side in (LEFT_NUCLEI, RIGHT_NUCLEI)
             ]
@@ -83,36 +80,26 @@ class CoarseTask:
 
 @dataclass
 class FineTask:
-    """Segment nuclei, with PVS or without, in the box at 0.5 mm, by the heads of the network."""
+    """Segment the nuclei in a box at 1 mm."""
 
     network: NetworkConfig
     examples: FineExamples
     held_out: Sequence[TrainingCase]
 
     def loss(self, logits: Tensor, batch: Batch) -> Tensor:
-        """Return the sum of the losses of the heads."""
-        anatomy = logits[:, self.network.channels("anatomy")]
-        anatomy = without_ventricles(anatomy, batch["ventricles"])
-        total = class_loss(anatomy, batch["classes"], batch["confidence"])
-        if "pvs" in self.network.heads:
-            pvs = logits[:, self.network.channels("pvs")][:, 0]
-            total = total + pvs_loss(pvs, batch["pvs"], batch["classes"], batch["confidence"])
-        return total
+        """Return cross entropy and Dice."""
+        logits = without_ventricles(logits, batch["ventricles"])
+        return class_loss(logits, batch["classes"], batch["confidence"])
 
     def scores(self, network: nn.Module) -> dict[str, float]:
-        """Return the mean Dice of the basal ganglia and the Dice of all PVS voxels as one."""
-        nuclei, counts = [], np.zeros(3)
+        """Return the mean Dice of the basal ganglia."""
+        found = []
         for case in self.held_out:
-            array = dict(zip(FINE_CHANNELS, case.fine(), strict=True))
-            boxed = case.boxed()
-            sizes = voxel_sizes(boxed.fine_grid.affine)
-            images = fine_input(boxed.fine, case_context(case.fine_classes()), sizes)
-            given = apply_network(network, self.network, images, fast=True)
-            bg = np.isin(array["classes"], BG_CLASSES)
-            nuclei.append(dice(np.isin(given["anatomy"].argmax(0), BG_CLASSES), bg))
-            if "pvs" in given:
-                counts += pvs_counts(given["pvs"][0], array)
-        return ({"bg_dice": float(np.mean(nuclei))} if nuclei else {}) | pvs_score(counts)
+            classes = case.fine_classes()
+            seen = np.concatenate([case.boxed().fine, case_context(classes)])
+            given = apply_network(network, self.network, seen, fast=True).argmax(0)
+            found.append(dice(np.isin(given, BG_CLASSES), np.isin(classes, BG_CLASSES)))
+        return {"bg_dice": float(np.mean(found))} if found else {}
 
 
 @dataclass
@@ -135,7 +122,7 @@ class PVSTask:
             bg = np.isin(array["classes"], BG_CLASSES)
             images = pvs_input(case.boxed().own, bg, case.voxel_mm)
             given = apply_network(network, self.network, images, fast=True)
-            counts += pvs_counts(given["pvs"][0], array)
+            counts += pvs_counts(given[0], array)
         return pvs_score(counts)
 
 
@@ -165,30 +152,30 @@ def dice(a: np.ndarray, b: np.ndarray) -> float:
     return 2 * int((a & b).sum()) / total if total else 1.0
 
 
-def coarse_task(
+def make_task(
+    network: NetworkConfig,
     cases: Sequence[TrainingCase],
     held_out: Sequence[TrainingCase],
+    *,
     seed: int,
-    filters: tuple[int, ...],
     augmentation: AugmentationConfig,
-) -> CoarseTask:
-    """Return the task of the coarse network."""
-    network = NetworkConfig(heads=("coarse",), filters=filters)
-    examples = CoarseExamples(cases, seed, window_of(network), augmentation)
-    return CoarseTask(network, examples, held_out)
+    patch: tuple[int, int, int] | None = None,
+) -> Task:
+    """Return the task of a network.
 
-
-def fine_task(
-    cases: Sequence[TrainingCase],
-    held_out: Sequence[TrainingCase],
-    seed: int,
-    heads: tuple[str, ...],
-    filters: tuple[int, ...],
-    patch: tuple[int, int, int],
-    augmentation: AugmentationConfig,
-) -> FineTask | PVSTask:
-    """Return the task of a network of the box; one for PVS alone sees the scan's own grid."""
-    network = NetworkConfig(heads=heads, filters=filters)
-    if network.on_own_grid:
-        return PVSTask(network, PVSExamples(cases, seed, patch, augmentation), held_out)
-    return FineTask(network, FineExamples(cases, seed, patch, augmentation), held_out)
+    Parameters
+    ----------
+    network : NetworkConfig
+    cases, held_out : sequence of TrainingCase
+    seed : int
+        Of the examples.
+    augmentation : AugmentationConfig
+    patch : tuple of 3 int, optional
+        Default: the window that the network has when it is used.
+    """
+    patch = patch or WINDOWS[network.tells]
+    if network.tells == COARSE:
+        return CoarseTask(network, CoarseExamples(cases, seed, patch, augmentation), held_out)
+    if network.tells == ANATOMY:
+        return FineTask(network, FineExamples(cases, seed, patch, augmentation), held_out)
+    return PVSTask(network, PVSExamples(cases, seed, patch, augmentation), held_out)

@@ -18,20 +18,19 @@ from bgpvs_wf.imaging.geometry import (
     coarsen,
     crop_affine,
     isotropic_grid,
-    resample,
     voxel_sizes,
 )
 from bgpvs_wf.imaging.intensity import foreground
 
 MODALITIES = ("T2w", "T1w")
 """Channels of an input, in this order."""
-COARSE_MM, FINE_MM = 2.0, 0.5
+COARSE_MM, FINE_MM = 2.0, 1.0
 MARGIN_MM = 8.0
 """How far the fine box reaches beyond the nuclei (chosen: what a voxel at the border needs, and
 room for nuclei that were found too small)."""
 CLIP = 5.0
 """Standardised values are cut here (chosen): fat and vessels beyond tell nothing."""
-_KEPT_MM = (0.4, 0.62)
+_KEPT_MM = (0.85, 1.2)
 """Voxels between these are taken as they are: nothing gains from interpolation (chosen)."""
 
 Box = tuple[slice, slice, slice]
@@ -42,7 +41,7 @@ class BoxImages:
     """The box of the nuclei, standardised, channels in the order of `MODALITIES`."""
 
     fine: np.ndarray
-    """float32, shape (2, x, y, z), at 0.5 mm."""
+    """float32, shape (2, x, y, z), at 1 mm."""
     fine_grid: Grid
     own: np.ndarray
     """The same on the scan's own grid: nothing was interpolated."""
@@ -114,13 +113,10 @@ class Scan:
         grid = fine_grid(part)
         if grid is part:
             return BoxImages(own, part, own, part)
-        # A spline looks a few voxels beyond the box only.
+        # The blur looks a few voxels beyond the box only.
         near = slices_around(self.grid, part, 4)
-        images = np.zeros((2, *grid.shape), np.float32)
-        for channel, image, there in zip(images, self.images, self.present, strict=True):
-            if there:
-                affine = crop_affine(self.grid.affine, near)
-                channel[...] = np.maximum(resample(image[near], affine, grid, order=3), 0)
+        affine = crop_affine(self.grid.affine, near)
+        images = np.stack([coarsen(image[near], affine, grid) for image in self.images])
         return BoxImages(standardise(images), grid, own, part)
 
     def box_around(self, mask: np.ndarray, grid: Grid) -> Box:
@@ -151,7 +147,7 @@ def to_home(data: np.ndarray, home: Grid) -> np.ndarray:
 
 
 def fine_grid(box: Grid) -> Grid:
-    """Return the grid of the fine network in a box: 0.5 mm, or the box's own if close to it."""
+    """Return the grid of the fine network in a box: 1 mm, or the box's own if close to it."""
     sizes = voxel_sizes(box.affine)
     if sizes.min() >= _KEPT_MM[0] and sizes.max() <= _KEPT_MM[1]:
         return box

@@ -10,29 +10,27 @@ import pytest
 
 from bgpvs_wf.cli.finetune import finetuning_recipe
 from bgpvs_wf.cli.main import build_parser
-from bgpvs_wf.errors import UsageError
 from bgpvs_wf.learning.bundle import Model, write_bundle
-from bgpvs_wf.learning.networks import NetworkConfig, build_network
+from bgpvs_wf.learning.networks import ANATOMY, COARSE, PVS, NetworkConfig, build_network
 
-COARSE = ("coarse", (2, 4, 4))
-JOINT, ANATOMY, PVS = ("anatomy_pvs", (4, 8, 8)), ("anatomy", (4, 8, 8)), ("pvs", (3, 3))
+FILTERS = {COARSE: (2, 4, 4), ANATOMY: (4, 8, 8), PVS: (3, 3)}
 
 
 @pytest.fixture
 def make_model(tmp_path):
     """Return a function that writes a model of tiny networks."""
 
-    def trained(heads: str, filters: tuple[int, ...]):
-        config = NetworkConfig(heads=tuple(heads.split("_")), filters=filters)
+    def trained(tells: str):
+        config = NetworkConfig(tells=tells, filters=FILTERS[tells])
         return config, build_network(config).state_dict()
 
-    def make(*member, members=1) -> Model:
+    def make(members: int = 1) -> Model:
         return write_bundle(
             tmp_path / "model",
             name="tiny",
             strategy="manual",
-            coarse=trained(*COARSE),
-            fine=[[trained(*one) for one in member] for _ in range(members)],
+            coarse=trained(COARSE),
+            fine=[(trained(ANATOMY), trained(PVS)) for _ in range(members)],
             pvs_threshold=0.3,
             card="",
             facts={},
@@ -49,24 +47,16 @@ def recipe_of(model, tmp_path, *words):
     return finetuning_recipe(model, build_parser().parse_args(command))
 
 
-@pytest.mark.parametrize(
-    ("member", "strategy"), [((JOINT, PVS), "manual"), ((ANATOMY, PVS), "separate")]
-)
-def test_all_networks_of_a_member_go_on_learning(make_model, tmp_path, member, strategy):
-    model = make_model(*member, members=2)
+def test_all_networks_of_a_member_go_on_learning(make_model, tmp_path):
+    model = make_model(members=2)
     recipe = recipe_of(model, tmp_path, "--steps", "40", "--learning-rate", "1e-4")
-    assert (recipe.name, recipe.strategy) == ("tiny-finetuned", strategy)
+    assert (recipe.name, recipe.strategy) == ("tiny-finetuned", "manual")
     assert recipe.coarse.model == recipe.fine.start == recipe.pvs.start == str(model.folder)
     assert recipe.fine.filters == (4, 8, 8)
     assert recipe.pvs.filters == (3, 3)
     assert (recipe.fine.steps, recipe.pvs.steps, recipe.fine.members) == (40, 40, 2)
     assert recipe.training.learning_rate == 1e-4
     assert recipe.settings["predict"] == {"model": str(model.folder)}
-
-
-def test_a_model_of_an_earlier_version_is_refused(make_model, tmp_path):
-    with pytest.raises(UsageError, match="tiny has no network for PVS on the scan's own grid"):
-        recipe_of(make_model(JOINT), tmp_path)
 
 
 def test_what_cannot_be_finetuned(make_model, tmp_path):
@@ -79,7 +69,7 @@ def test_what_cannot_be_finetuned(make_model, tmp_path):
         return line
 
     (tmp_path / "bids").mkdir()
-    model = str(make_model(JOINT, PVS).folder)
+    model = str(make_model().folder)
     nowhere = str(tmp_path / "nowhere")
     assert f"--labels {nowhere} is no folder" in said(tmp_path / "out", nowhere, "--model", model)
     kept = said(tmp_path, str(tmp_path / "bids"), "--model", model)

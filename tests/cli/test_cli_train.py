@@ -101,7 +101,7 @@ def test_a_model_comes_out(site):
     model = read_bundle(where.model)
     check_weights(model)
     assert (model.name, model.strategy) == ("tiny", "manual")
-    assert [one.network.heads for one in model.fine[0]] == [("anatomy", "pvs"), ("pvs",)]
+    assert [one.network.tells for one in model.fine[0]] == ["anatomy", "pvs"]
     assert model.coarse.network.filters == (2, 4, 4)
     assert f"Model: {where.model}" in said
     assert f"--model {where.model}" in said
@@ -113,17 +113,17 @@ def test_a_model_comes_out(site):
     assert len(scores) == 1
     assert scores["bg_dice"].between(0, 1).all()
     curves = (where.model / "docs" / "curves.svg").read_text()
-    assert "anatomy_pvs, loss" in curves
+    assert "anatomy, loss" in curves
     record = json.loads((where.model / "configs" / "training.json").read_text())
     assert record["recipe"]["fine"]["steps"] == 4
-    assert set(record["trainings"]) == {"coarse", "anatomy_pvs", "pvs"}
-    assert record["trainings"]["anatomy_pvs"]["step"] == 4
+    assert set(record["trainings"]) == {"coarse", "anatomy", "pvs"}
+    assert record["trainings"]["anatomy"]["step"] == 4
     assert record["trainings"]["pvs"]["step"] == 3
 
 
 def test_what_was_made_on_the_way(site):
     where, _ = site
-    assert where.trainings() == {"coarse": 1, "anatomy_pvs": 1, "pvs": 1}
+    assert where.trainings() == {"coarse": 1, "anatomy": 1, "pvs": 1}
     assert len(list(where.out.glob("training/*/*/tensorboard/*"))) == 3
     for label in ("sub-01", "sub-02"):
         facts = json.loads((where.out / "cases" / "drawn_given" / label / "case.json").read_text())
@@ -151,7 +151,7 @@ def test_a_lost_model_is_assembled_again(site):
     again = where.train()
     assert again.returncode == 0, again.stdout + again.stderr
     assert read_bundle(where.model).checksum == before
-    assert where.trainings() == {"coarse": 1, "anatomy_pvs": 1, "pvs": 1}
+    assert where.trainings() == {"coarse": 1, "anatomy": 1, "pvs": 1}
 
 
 def test_a_changed_setting_trains_what_it_concerns(site):
@@ -159,26 +159,24 @@ def test_a_changed_setting_trains_what_it_concerns(site):
     changed = RECIPE.replace("steps = 4", "steps = 3").replace('"tiny"', '"other"')
     again = where.train(changed)
     assert again.returncode == 0, again.stdout + again.stderr
-    assert where.trainings() == {"coarse": 1, "anatomy_pvs": 2, "pvs": 1}
+    assert where.trainings() == {"coarse": 1, "anatomy": 2, "pvs": 1}
     assert read_bundle(where.model).name == "other"
 
 
 @pytest.mark.slow
-def test_pseudo_labels_separate_networks_and_self_training(site):
+def test_pseudo_labels_members_and_self_training(site):
     """On the infants of the others; the coarse network is that of their model."""
     where, _ = site
     model = where.root / "first"
     shutil.copytree(where.model, model)
-    recipe = RECIPE.replace('"manual"', '"separate"').replace('"tiny"', '"separate"')
+    recipe = RECIPE.replace('"manual"', '"anatomy"').replace('"tiny"', '"taught"')
     recipe = recipe.replace("[coarse]", f'[coarse]\nmodel = "{model}"')
     recipe = recipe.replace("[fine]", "[fine]\nself_training = 1\nmembers = 2")
     done = where.train(recipe)
     assert done.returncode == 0, done.stdout + done.stderr
     trained = read_bundle(where.model)
     assert trained.coarse.sha256 == read_bundle(model).coarse.sha256
-    assert [[one.network.heads for one in member] for member in trained.fine] == [
-        [("anatomy",), ("pvs",)]
-    ] * 2
+    assert len(trained.fine) == 2
     assert (where.out / "cases" / "drawn_anatomy" / "sub-01" / "case.json").is_file()
     for member in (1, 2):
         (facts,) = where.out.glob(f"training/relabelled_{member}_1/*/case.json")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from scipy import special
 from toy_cases import rewritten, toy_case
 
 from bgpvs_wf.learning import assessment, members, selftraining
@@ -16,12 +15,11 @@ from bgpvs_wf.learning.calibration import fit_line
 from bgpvs_wf.learning.case import FINE_CHANNELS, OWN_CHANNELS, read_case
 from bgpvs_wf.learning.classes import BG_CLASSES, VENTRICLE_CLASS
 from bgpvs_wf.learning.context import case_context
-from bgpvs_wf.learning.inputs import fine_input
-from bgpvs_wf.learning.members import apply_ensemble, apply_member, pvs_of_networks, searched
-from bgpvs_wf.learning.networks import NetworkConfig, build_network
+from bgpvs_wf.learning.members import Member, apply_ensemble, apply_member, searched
+from bgpvs_wf.learning.networks import ANATOMY, COARSE, PVS, NetworkConfig, build_network
 from bgpvs_wf.learning.own_grid import pvs_input
 from bgpvs_wf.learning.selftraining import relabel
-from bgpvs_wf.learning.tasks import FineTask, PVSTask, coarse_task, dice, fine_task
+from bgpvs_wf.learning.tasks import FineTask, PVSTask, dice, make_task
 from bgpvs_wf.pseudolabels.region import with_gaps
 
 
@@ -31,7 +29,17 @@ def case(tmp_path):
 
 
 def array_of(case):
-    return dict(zip(FINE_CHANNELS, np.asarray(case.fine(), np.float32), strict=True))
+    """Return all that is in a case whose fine grid is its own."""
+    arrays = {}
+    for names, array in ((FINE_CHANNELS, case.fine()), (OWN_CHANNELS, case.own())):
+        arrays |= dict(zip(names, np.asarray(array, np.float32), strict=True))
+    return arrays
+
+
+def task_of(tells, case, held_out=None):
+    network = NetworkConfig(tells=tells, filters=(2, 2, 2))
+    options = {"seed": 1, "augmentation": AugmentationConfig(), "patch": (8, 8, 8)}
+    return make_task(network, [case], [case] if held_out is None else held_out, **options)
 
 
 def answers(case, seed, blur=0.35):
@@ -56,7 +64,7 @@ def answering(monkeypatch):
 
     for module in (assessment, selftraining):
         monkeypatch.setattr(module, "apply_ensemble", apply)
-    monkeypatch.setattr(assessment, "pvs_of_networks", lambda *a, **o: apply(*a, **o)["pvs"])
+    monkeypatch.setattr(assessment, "apply_member", apply)
 
     def tell(case, given):
         array = array_of(case)
@@ -75,16 +83,16 @@ def test_dice():
 
 def test_the_threshold_is_the_best_one(tmp_path, answering):
     cases = [toy_case(tmp_path / name, seed=i) for i, name in enumerate("abc")]
-    unsure = np.array(cases[0].fine())
-    unsure[FINE_CHANNELS.index("confidence"), :, :9] = 0.4
-    cases[0] = rewritten(cases[0], fine=unsure)
+    unsure = np.array(cases[0].own())
+    unsure[OWN_CHANNELS.index("confidence"), :, :9] = 0.4
+    cases[0] = rewritten(cases[0], own=unsure)
     given = [answers(case, seed) for seed, case in enumerate(cases)]
     for case, one in zip(cases, given, strict=True):
         answering(case, one)
 
     def voxels(case, one):
         array = array_of(case)
-        inside = searched(one["anatomy"], np.diag([0.5, 0.5, 0.5, 1]))
+        inside = searched(one["anatomy"], np.eye(4))
         true = np.isin(array["classes"], BG_CLASSES)
         known = (inside | true | (array["pvs"] > 0)) & (array["confidence"] > 0.5)
         return np.where(inside, one["pvs"][0], 0)[known], array["pvs"][known] > 0
@@ -117,28 +125,23 @@ def test_without_pvs_the_threshold_stays(tmp_path, answering):
     assert "| c | i | l |" in model_card(recipe, nothing, 1)
 
 
-@pytest.mark.parametrize("heads", [("anatomy", "pvs"), ("pvs",)])
 @pytest.mark.parametrize("pvs", [True, False])
-def test_a_network_is_calibrated_where_there_are_pvs(tmp_path, answering, pvs, heads):
+def test_a_network_is_calibrated_where_there_are_pvs(tmp_path, answering, pvs):
     cases = [toy_case(tmp_path / name, seed=i, pvs=pvs) for i, name in enumerate("ab")]
     for seed, case in enumerate(cases):
         answering(case, answers(case, seed, blur=0.2))
-    config = NetworkConfig(heads=heads, filters=(2, 2, 2))
+    config = NetworkConfig(tells=PVS, filters=(2, 2))
     network = build_network(config)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    calibrate([(config, network)], cases)
-    last = "output." if config.on_own_grid else "output_block.conv.conv."
+    member = Member((NetworkConfig(tells=ANATOMY), None), (config, network))
+    calibrate(member, cases)
     changed = {n for n, value in network.state_dict().items() if not torch.equal(value, before[n])}
-    assert changed == ({f"{last}weight", f"{last}bias"} if pvs else set())
+    assert changed == ({"output.weight", "output.bias"} if pvs else set())
     if pvs:
-        found = [assessment._pvs_of_networks([], case) for case in cases]
-        (slope,), _ = fit_line(
-            np.concatenate([share for share, _ in found], axis=1),
-            np.concatenate([true for _, true in found]),
-        )
-        channel = config.channels("pvs")
-        expected = before[f"{last}weight"][channel] * slope
-        torch.testing.assert_close(network.state_dict()[f"{last}weight"][channel], expected)
+        found = [assessment._pvs(member, case) for case in cases]
+        slope, _ = fit_line(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+        expected = before["output.weight"] * slope
+        torch.testing.assert_close(network.state_dict()["output.weight"], expected)
 
 
 def test_a_model_gives_new_labels(case, tmp_path, answering):
@@ -151,7 +154,7 @@ def test_a_model_gives_new_labels(case, tmp_path, answering):
     before, after = array_of(case), array_of(made)
     classes = given["anatomy"].argmax(0)
     nuclei = np.where(np.isin(classes, BG_CLASSES), classes, 0)
-    inside = with_gaps(nuclei > 0, nuclei, np.diag([0.5, 0.5, 0.5, 1]))
+    inside = with_gaps(nuclei > 0, nuclei, np.eye(4))
     tubes = (given["pvs"][0] >= 0.6) & inside
     mistaken = tubes & (nuclei == 0)
     np.testing.assert_array_equal(after["classes"][~mistaken], classes[~mistaken])
@@ -208,129 +211,104 @@ def test_what_a_case_does_not_know_a_model_does_not_add(tmp_path, answering):
     assert np.isin(after["classes"][~same], BG_CLASSES).all()
 
 
-@pytest.mark.parametrize("first", [("anatomy",), ("anatomy", "pvs")])
-def test_the_pvs_network_is_told_the_basal_ganglia(case, monkeypatch, first):
-    """Those the first one, or who knows better, finds; logits of PVS add up."""
+def test_the_pvs_network_is_told_the_basal_ganglia(case, monkeypatch):
+    """Those the first one, or who knows better, finds."""
     boxed = case.boxed()
     shape = boxed.own.shape[1:]
     anatomy = np.zeros((7, *shape), np.float32)
     anatomy[0] = 0.5
     anatomy[2, 3:12] = 0.9
     anatomy[2, 6, 8:10, 8] = 0  # a tube that is taken for fluid
-    rng = np.random.default_rng(0)
-    pvs = {name: rng.uniform(0.1, 0.9, (1, *shape)) for name in ("first", "second")}
+    pvs = np.random.default_rng(0).uniform(0.1, 0.9, (1, *shape)).astype(np.float32)
     seen = {}
 
     def apply(network, config, images, **options):
-        seen[network] = images
-        both = {"anatomy": anatomy, "pvs": pvs[network].astype(np.float32)}
-        return {head: both[head] for head in config.heads}
+        assert len(images) == len(config.inputs)
+        seen[config.tells] = images
+        return anatomy if config.tells == ANATOMY else pvs
 
     monkeypatch.setattr(members, "apply_network", apply)
-    member = [(NetworkConfig(heads=first), "first"), (NetworkConfig(heads=("pvs",)), "second")]
+    member = Member(*((NetworkConfig(tells=tells), None) for tells in (ANATOMY, PVS)))
     context = case_context(case.fine_classes())
     shares = apply_member(member, boxed, context)
-    assert list(shares) == ["anatomy", "pvs"]
-    np.testing.assert_array_equal(seen["first"], fine_input(boxed.fine, context, (0.5,) * 3))
+    np.testing.assert_array_equal(shares["anatomy"], anatomy)
+    np.testing.assert_array_equal(shares["pvs"], pvs)
+    np.testing.assert_array_equal(seen[ANATOMY], np.concatenate([boxed.fine, context]))
     bg = np.zeros(shape, bool)
     bg[3:12] = True
-    np.testing.assert_array_equal(seen["second"], pvs_input(boxed.own, bg, (0.5,) * 3))
-    # Where the basal ganglia are known, a network that only finds them is not asked.
+    np.testing.assert_array_equal(seen[PVS], pvs_input(boxed.own, bg, (1.0,) * 3))
+    # Where the basal ganglia are known, they are not looked for.
     seen.clear()
     bg = np.arange(shape[0])[:, None, None] * np.ones(shape) > 8
-    shares = apply_member(member, boxed, context, bg=bg)
-    assert list(seen) == (["second"] if len(first) == 1 else ["first", "second"])
-    np.testing.assert_array_equal(seen["second"], pvs_input(boxed.own, bg, (0.5,) * 3))
-    parts = [special.logit(pvs[name]) for name in seen]
-    np.testing.assert_allclose(shares["pvs"], special.expit(sum(parts)), atol=1e-5)
-    told = [name for name in ("first", "second") if name == "second" or "pvs" in first]
-    apart = pvs_of_networks(member, boxed, context)
-    np.testing.assert_allclose(apart, np.concatenate([pvs[name] for name in told]), atol=1e-6)
+    assert list(apply_member(member, boxed, context, bg=bg)) == ["pvs"]
+    assert list(seen) == [PVS]
+    np.testing.assert_array_equal(seen[PVS], pvs_input(boxed.own, bg, (1.0,) * 3))
     # An ensemble is the mean.
     two = apply_ensemble([member, member], boxed, context)
     np.testing.assert_allclose(two["anatomy"], anatomy, rtol=1e-6)
 
 
-def network_saying(config, classes, pvs):
+def saying(answer):
     """Return a stand-in for `apply_network`."""
 
     def apply(network, config, images, **options):
         assert len(images) == len(config.inputs)
-        out = {}
-        if "anatomy" in config.heads:
-            out["anatomy"] = np.eye(7, dtype=np.float32)[classes].transpose(3, 0, 1, 2)
-        if "pvs" in config.heads:
-            out["pvs"] = pvs[None].astype(np.float32)
-        return out
+        return answer.astype(np.float32)
 
     return apply
 
 
-@pytest.mark.parametrize("heads", [("anatomy", "pvs"), ("anatomy",), ("pvs",)])
-def test_scores_on_cases_held_out(case, monkeypatch, heads):
-    array = array_of(case)
-    classes = array["classes"].astype(int)
+def one_hot(classes, count):
+    return np.eye(count)[classes].transpose(3, 0, 1, 2)
+
+
+def test_nuclei_are_scored_on_cases_held_out(case, monkeypatch):
+    classes = array_of(case)["classes"].astype(int)
     bg = np.isin(classes, BG_CLASSES)
     found = classes.copy()
     found[:, :4] = 0
-    pvs = (array["pvs"] > 0) & (np.arange(16) > 6)
-    pvs[0, 0, 0] = True  # far from the nuclei; nobody asks there
-    task = fine_task([case], [case], 1, heads, (2, 2, 2), (8, 8, 8), AugmentationConfig())
-    assert isinstance(task, PVSTask if heads == ("pvs",) else FineTask)
-    monkeypatch.setattr(
-        "bgpvs_wf.learning.tasks.apply_network", network_saying(task.network, found, pvs)
-    )
-    expected = {}
-    if "anatomy" in heads:
-        expected["bg_dice"] = dice(bg & (np.arange(18)[:, None] >= 4), bg)
-    if "pvs" in heads:
-        expected["pvs_dice"] = dice(pvs & bg, array["pvs"] > 0)
-    assert task.scores(None) == pytest.approx(expected)
+    task = task_of(ANATOMY, case)
+    assert isinstance(task, FineTask)
+    monkeypatch.setattr("bgpvs_wf.learning.tasks.apply_network", saying(one_hot(found, 7)))
+    expected = dice(bg & (np.arange(18)[:, None] >= 4), bg)
+    assert task.scores(None) == pytest.approx({"bg_dice": expected})
     task.held_out = []
     assert task.scores(None) == {}
 
 
-def test_pvs_scores_need_pvs(tmp_path, monkeypatch):
-    case = toy_case(tmp_path, pvs=False)
-    task = fine_task([case], [case], 1, ("pvs",), (2, 2, 2), (8, 8, 8), AugmentationConfig())
-    nothing = np.zeros(case.fine().shape[1:])
-    monkeypatch.setattr(
-        "bgpvs_wf.learning.tasks.apply_network", network_saying(None, nothing, nothing)
-    )
+def test_pvs_are_scored_on_cases_held_out(case, tmp_path, monkeypatch):
+    array = array_of(case)
+    pvs = (array["pvs"] > 0) & (np.arange(16) > 6)
+    expected = dice(pvs, array["pvs"] > 0)
+    pvs[0, 0, 0] = True  # far from the nuclei; nobody asks there
+    task = task_of(PVS, case)
+    assert isinstance(task, PVSTask)
+    monkeypatch.setattr("bgpvs_wf.learning.tasks.apply_network", saying(pvs[None]))
+    assert task.scores(None) == pytest.approx({"pvs_dice": expected})
+    task.held_out = [toy_case(tmp_path / "without", pvs=False)]
     assert task.scores(None) == {}
 
 
-def test_the_loss_is_the_sum_of_the_heads(case):
-    settings = ((2, 2, 2), (8, 8, 8), AugmentationConfig())
-    joint, anatomy, pvs = (
-        fine_task([case], [], 1, heads, *settings)
-        for heads in (("anatomy", "pvs"), ("anatomy",), ("pvs",))
-    )
-    batch = {name: value[None] for name, value in joint.examples[3].items()}
-    torch.manual_seed(0)
-    logits = torch.randn((1, 8, 8, 8, 8))
-    both = joint.loss(logits, batch)
-    parts = anatomy.loss(logits[:, :7], batch) + pvs.loss(logits[:, 7:], batch)
-    assert both.item() == pytest.approx(parts.item())
-    assert build_network(joint.network)(batch["image"]).shape == logits.shape
-    alone = {name: value[None] for name, value in pvs.examples[3].items()}
-    assert build_network(pvs.network)(alone["image"]).shape == (1, 1, 8, 8, 8)
-    assert torch.isfinite(pvs.loss(logits[:, 7:], alone))
+@pytest.mark.parametrize(("tells", "channels"), [(ANATOMY, 7), (PVS, 1)])
+def test_a_batch_has_a_loss(case, tells, channels):
+    task = task_of(tells, case)
+    batch = {name: value[None] for name, value in task.examples[3].items()}
+    logits = build_network(task.network)(batch["image"])
+    assert logits.shape == (1, channels, 8, 8, 8)
+    loss = task.loss(logits, batch)
+    assert torch.isfinite(loss)
+    loss.backward()
 
 
 def test_the_coarse_task(tmp_path, monkeypatch):
     known = toy_case(tmp_path / "a")
     unknown = toy_case(tmp_path / "b", ventricles=False)
-    task = coarse_task([known], [known, unknown], 1, (2, 2, 2), AugmentationConfig())
+    task = task_of(COARSE, known, [known, unknown])
     assert task.held_out == [known, unknown]
     truth = np.asarray(known.coarse()[2], int)
     given = np.where(truth == 4, 0, truth)
 
-    def apply(network, config, images, **options):
-        assert len(images) == len(config.inputs) == 2
-        return {"coarse": np.eye(5)[given].transpose(3, 0, 1, 2)}
-
-    monkeypatch.setattr("bgpvs_wf.learning.tasks.apply_network", apply)
+    monkeypatch.setattr("bgpvs_wf.learning.tasks.apply_network", saying(one_hot(given, 5)))
     assert task.scores(None) == {"nuclei_dice": 0.5}
 
 
@@ -342,17 +320,16 @@ def test_models_are_told_what_the_labels_say(case, tmp_path, monkeypatch):
         return answers(case, 1)
 
     def applied(network, config, images, **options):
-        seen[config.heads] = images
-        return answers(case, 1)
+        seen[config.tells] = images
+        return answers(case, 1)[config.tells]
 
     for module in (assessment, selftraining):
         monkeypatch.setattr(module, "apply_ensemble", apply)
     monkeypatch.setattr("bgpvs_wf.learning.tasks.apply_network", applied)
-    settings = ((2, 2, 2), (8, 8, 8), AugmentationConfig())
     assess([], [case])
     relabel(case, [], tmp_path / "new")
-    for heads in (("anatomy", "pvs"), ("pvs",)):
-        fine_task([case], [case], 1, heads, *settings).scores(None)
+    for tells in (ANATOMY, PVS):
+        task_of(tells, case).scores(None)
     array = array_of(case)
     images = np.stack([array["T2w"], array["T1w"]])
     context = case_context(array["classes"].astype(np.uint8))
@@ -360,7 +337,6 @@ def test_models_are_told_what_the_labels_say(case, tmp_path, monkeypatch):
     for given, its_context in told:
         np.testing.assert_array_equal(given, images)
         np.testing.assert_array_equal(its_context, context)
-    expected = fine_input(images, context, (0.5,) * 3)
-    np.testing.assert_array_equal(seen["anatomy", "pvs"], expected)
+    np.testing.assert_array_equal(seen[ANATOMY], np.concatenate([images, context]))
     bg = np.isin(array["classes"], BG_CLASSES)
-    np.testing.assert_array_equal(seen["pvs",], pvs_input(images, bg, (0.5,) * 3))
+    np.testing.assert_array_equal(seen[PVS], pvs_input(images, bg, (1.0,) * 3))

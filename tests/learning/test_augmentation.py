@@ -12,11 +12,11 @@ from scipy.spatial.transform import Rotation
 
 from bgpvs_wf.anatomy.labels import REGIONS
 from bgpvs_wf.learning.augmentation import AugmentationConfig, drop_modality, sample_patch
-from bgpvs_wf.learning.case import FINE_CHANNELS
 from bgpvs_wf.learning.contrasts import random_contrast
 from bgpvs_wf.learning.examples import alter
 from bgpvs_wf.learning.tissues import TISSUES
 
+CHANNELS = ("T2w", "T1w", "classes", "pvs", "confidence", "fluid", "tissue")
 STILL = AugmentationConfig(rotation_deg=0, scaling=0, bending=0)
 QUIET = AugmentationConfig(intensity=0, motion=0, contrast=0, t2w_only=0, t1w_only=0)
 _MODES = {
@@ -71,7 +71,7 @@ def test_a_patch_is_what_scipy_cuts(seed, centre, size, flip):
     )
     patch = sample_patch(
         array,
-        FINE_CHANNELS,
+        CHANNELS,
         np.array(centre),
         size,
         np.random.default_rng(seed),
@@ -83,9 +83,9 @@ def test_a_patch_is_what_scipy_cuts(seed, centre, size, flip):
     where = np.einsum("ij,j...->i...", matrix, index) + np.array(centre).reshape(3, 1, 1, 1) + bent
     # At the same distance from two voxels either is the nearest.
     clear = (np.abs(where % 1 - 0.5) > 1e-4).all(axis=0)
-    assert set(patch) == {"place", *FINE_CHANNELS}
+    assert set(patch) == {"place", *CHANNELS}
     np.testing.assert_allclose(np.moveaxis(patch["place"].numpy(), -1, 0), where, atol=1e-4)
-    for name, channel in zip(FINE_CHANNELS, array, strict=True):
+    for name, channel in zip(CHANNELS, array, strict=True):
         order, mode = _MODES[name]
         expected = ndimage.map_coordinates(channel.astype(float), where, order=order, mode=mode)
         got = patch[name].numpy()
@@ -102,9 +102,9 @@ def test_without_change_a_patch_is_a_crop(size):
     low = np.array((3, 2, 4))
     centre = low + (np.array(size) - 1) / 2
     rng = np.random.default_rng(0)
-    patch = sample_patch(array, FINE_CHANNELS, centre, size, rng, STILL, flip=False)
+    patch = sample_patch(array, CHANNELS, centre, size, rng, STILL, flip=False)
     crop = array[:, *(slice(a, a + n) for a, n in zip(low, size, strict=True))]
-    for name, expected in zip(FINE_CHANNELS, crop.astype(np.float32), strict=True):
+    for name, expected in zip(CHANNELS, crop.astype(np.float32), strict=True):
         np.testing.assert_allclose(patch[name], expected, atol=1e-4)
 
 
@@ -112,10 +112,10 @@ def test_without_change_a_patch_is_a_crop(size):
 def test_a_patch_that_is_not_turned_is_as_sharp_as_the_array(size):
     array, config = fine_array(), AugmentationConfig(turned=0, rotation_deg=40, scaling=0.4)
     centre, rng = np.array((6.3, 6.8, 7.1)), np.random.default_rng(0)
-    patch = sample_patch(array, FINE_CHANNELS, centre, size, rng, config, flip=False)
+    patch = sample_patch(array, CHANNELS, centre, size, rng, config, flip=False)
     low = np.floor(centre - (np.array(size) - 1) / 2).astype(int)
     crop = array[:, *(slice(a, a + n) for a, n in zip(low, size, strict=True))]
-    for name, expected in zip(FINE_CHANNELS, crop.astype(np.float32), strict=True):
+    for name, expected in zip(CHANNELS, crop.astype(np.float32), strict=True):
         np.testing.assert_allclose(patch[name], expected, atol=1e-4)
 
 
@@ -136,7 +136,7 @@ def test_left_and_right_change_places_half_the_time():
 def test_far_outside_nothing_is_labelled(centre):
     rng = np.random.default_rng(1)
     array = fine_array()
-    patch = sample_patch(array, FINE_CHANNELS, np.array(centre), (6, 6, 6), rng, STILL, flip=True)
+    patch = sample_patch(array, CHANNELS, np.array(centre), (6, 6, 6), rng, STILL, flip=True)
     for name in ("classes", "pvs", "tissue", "confidence", "fluid"):
         assert not patch[name].any(), name
     assert patch["T2w"].abs().max() > 0  # goes on as at the edge
@@ -145,7 +145,7 @@ def test_far_outside_nothing_is_labelled(centre):
 def test_an_array_of_one_slice():
     rng = np.random.default_rng(1)
     array = fine_array((1, 9, 9))
-    patch = sample_patch(array, FINE_CHANNELS, np.array((0, 4, 4)), (3, 3, 3), rng, STILL, flip=0)
+    patch = sample_patch(array, CHANNELS, np.array((0, 4, 4)), (3, 3, 3), rng, STILL, flip=0)
     np.testing.assert_allclose(patch["classes"][1], array[2, 0, 3:6, 3:6])
     assert not patch["classes"][[0, 2]].any()
 

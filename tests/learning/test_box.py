@@ -27,7 +27,7 @@ BG_DICE, PVS_DICE = 0.85, 0.62
 def windows():
     """Give the networks the windows of the program, not those of toys."""
     toys = dict(WINDOWS)
-    WINDOWS.update(coarse=(80, 96, 80), fine=(64, 64, 64))
+    WINDOWS.update(coarse=(80, 96, 80), anatomy=(64, 64, 48))
     yield
     WINDOWS.update(toys)
 

@@ -17,8 +17,8 @@ from toy_networks import random_model, random_network
 from bgpvs_wf.errors import ModelError
 from bgpvs_wf.learning import bundle
 from bgpvs_wf.learning.bundle import Model, find_model, load_network, read_bundle
-from bgpvs_wf.learning.classes import CONTEXT, TUBES
-from bgpvs_wf.learning.networks import build_network
+from bgpvs_wf.learning.classes import CONTEXT
+from bgpvs_wf.learning.networks import ANATOMY, COARSE, PVS, build_network
 
 
 @pytest.fixture
@@ -26,15 +26,18 @@ def model(tmp_path: Path) -> Model:
     return random_model(tmp_path / "model")
 
 
+def member(*seeds: int) -> list[object]:
+    return [random_network(t, seed=i) for t, i in zip((ANATOMY, PVS), seeds, strict=True)]
+
+
 @pytest.fixture
-def separate(tmp_path: Path) -> Model:
-    fine = [[random_network("anatomy", seed=i), random_network("pvs", seed=i)] for i in (1, 2)]
-    return random_model(tmp_path / "separate", strategy="separate", fine=fine)
+def ensemble(tmp_path: Path) -> Model:
+    return random_model(tmp_path / "ensemble", fine=[member(1, 1), member(2, 2)])
 
 
 def test_a_model_comes_back_as_it_was(model):
     assert read_bundle(model.folder) == model
-    config, weights = random_network("anatomy", "pvs")
+    config, weights = random_network(ANATOMY)
     assert model.fine[0][0].network == config
     network = load_network(model, model.fine[0][0], "cpu")
     assert not network.training
@@ -43,7 +46,7 @@ def test_a_model_comes_back_as_it_was(model):
         torch.testing.assert_close(value, weights[name], rtol=1e-3, atol=1e-4)
 
 
-def test_files_are_those_of_the_bundle_specification(model, separate):
+def test_files_are_those_of_the_bundle_specification(model, ensemble):
     names = {p.relative_to(model.folder).as_posix() for p in model.folder.rglob("*.*")}
     assert names == {
         "configs/metadata.json",
@@ -51,9 +54,10 @@ def test_files_are_those_of_the_bundle_specification(model, separate):
         "docs/README.md",
         "models/coarse.pt",
         "models/model.pt",
+        "models/model_pvs.pt",
     }
     assert (model.folder / "LICENSE").is_file()
-    weights = {p.name for p in separate.folder.glob("models/*")}
+    weights = {p.name for p in ensemble.folder.glob("models/*")}
     assert weights == {"coarse.pt", *(f"model{i}{p}.pt" for i in ("", "_2") for p in ("", "_pvs"))}
     assert not list(model.folder.parent.glob(".*"))
     assert (model.folder / "docs" / "README.md").read_text() == "# Random\n"
@@ -76,12 +80,13 @@ def test_the_checksum_is_that_of_what_changes_results(model, tmp_path):
     others = {
         "threshold": {"pvs_threshold": 0.4},
         "margin": {"volume_margin": 0.4},
-        "coarse": {"coarse": random_network("coarse", seed=1)},
-        "fine": {"fine": [[random_network("anatomy", "pvs", seed=1)]]},
-        "members": {"fine": [[random_network("anatomy", "pvs")]] * 2},
+        "coarse": {"coarse": random_network(COARSE, seed=1)},
+        "fine": {"fine": [member(1, 0)]},
+        "PVS": {"fine": [member(0, 1)]},
+        "members": {"fine": [member(0, 0)] * 2},
     }
     sums = [random_model(tmp_path / name, **change).checksum for name, change in others.items()]
-    assert len({model.checksum, *sums}) == 6
+    assert len({model.checksum, *sums}) == 7
     assert read_bundle(tmp_path / "margin").volume_margin == 0.4
     renamed = random_model(tmp_path / "renamed", name="other", card="x", facts={"version": "2"})
     assert renamed.checksum == model.checksum
@@ -101,11 +106,11 @@ def test_facts_win_over_what_is_filled_in(tmp_path):
     assert wanted <= set(described)
 
 
-def test_metadata_name_the_channels(separate):
-    described = json.loads((separate.folder / "configs" / "metadata.json").read_text())
+def test_metadata_name_the_channels(model):
+    described = json.loads((model.folder / "configs" / "metadata.json").read_text())
     for part, names in (
         ("coarse_", ("T2w", "T1w")),
-        ("", ("T2w", "T1w", *TUBES, *CONTEXT)),
+        ("", ("T2w", "T1w", *CONTEXT)),
         ("pvs_", ("T2w over its noise", "T1w over its noise", "basal ganglia")),
     ):
         image = described[f"{part}network_data_format"]["inputs"]["image"]
@@ -123,7 +128,7 @@ def test_a_model_is_replaced_whole_and_nothing_else_is(model, tmp_path):
         random_model(other)
     before = again.checksum
     with pytest.raises(AttributeError):
-        random_model(model.folder, coarse=(random_network("coarse")[0], {"a": "no tensor"}))
+        random_model(model.folder, coarse=(random_network(COARSE)[0], {"a": "no tensor"}))
     assert read_bundle(model.folder).checksum == before
     assert {p.name for p in model.folder.parent.iterdir()} == {"model", "other"}
 
@@ -131,16 +136,16 @@ def test_a_model_is_replaced_whole_and_nothing_else_is(model, tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        {"coarse": random_network("anatomy")},
+        {"coarse": random_network(ANATOMY)},
         {"fine": []},
-        {"fine": [[random_network("anatomy")]]},
-        {"fine": [[random_network("pvs"), random_network("anatomy")]]},
+        {"fine": [[random_network(ANATOMY)]]},
+        {"fine": [[random_network(PVS), random_network(ANATOMY)]]},
         {"pvs_threshold": 1.0},
     ],
     ids=["no coarse", "no fine", "no PVS", "wrong order", "threshold"],
 )
 def test_what_makes_no_model_is_not_written(tmp_path, change):
-    with pytest.raises(ValueError, match=r"head|network|threshold"):
+    with pytest.raises(ValueError, match=r"network|threshold"):
         random_model(tmp_path / "model", **change)
     assert not (tmp_path / "model").exists()
 
@@ -262,16 +267,15 @@ def test_metadata_are_read_without_torch(model):
     assert done.stdout.split() == [model.checksum, "False", "False"]
 
 
-@pytest.mark.parametrize("kind", ["model", "separate"])
-def test_monai_parses_the_bundle_and_loads_the_weights(kind, request):
+def test_monai_parses_the_bundle_and_loads_the_weights(model):
     from monai.bundle import ConfigParser, verify_net_in_out
 
-    model = request.getfixturevalue(kind)
     configs = model.folder / "configs"
     parser = ConfigParser()
     parser.read_config(configs / "inference.json")
     parser["bundle_root"] = str(model.folder)
-    for name, file in (("", model.fine[0][0]), ("coarse_", model.coarse)):
+    anatomy, pvs = model.fine[0]
+    for name, file in (("", anatomy), ("pvs_", pvs), ("coarse_", model.coarse)):
         network = parser.get_parsed_content(f"{name}network_def")
         network.load_state_dict(parser.get_parsed_content(f"{name}weights"))
         ours = load_network(model, file, "cpu").state_dict()
@@ -291,7 +295,7 @@ def test_monai_parses_the_bundle_and_loads_the_weights(kind, request):
 def bundle_window() -> tuple[int, int, int]:
     from bgpvs_wf.learning.inference import WINDOWS
 
-    return WINDOWS["fine"]
+    return WINDOWS[ANATOMY]
 
 
 def test_monai_runs_the_bundle(model):
@@ -311,5 +315,4 @@ def test_monai_runs_the_bundle(model):
     logits = torch.from_numpy(np.load(model.folder / "logits.npy"))
     file = model.fine[0][0]
     ours = apply_network(load_network(model, file, "cpu"), file.network, image)
-    np.testing.assert_allclose(logits[:7].softmax(0), ours["anatomy"], atol=1e-5)
-    np.testing.assert_allclose(logits[7:].sigmoid(), ours["pvs"], atol=1e-5)
+    np.testing.assert_allclose(logits.softmax(0), ours, atol=1e-5)

@@ -138,9 +138,9 @@ def test_slices_hold_the_other_grid_and_no_more(affine, other, low, margin):
         assert part.stop < ends[axis] + 1 + margin + 1e-5
 
 
-@given(affine=affines((0.8, 0.9, 1.1)))
+@given(affine=affines((0.8, 0.7, 1.3)))
 @settings(max_examples=8)
-def test_a_box_at_half_a_millimetre_is_where_it_was(affine):
+def test_a_box_at_a_millimetre_is_where_it_was(affine):
     """An image whose brightness says where it is, is as bright after interpolation."""
     shape = tuple(np.ceil(26 / voxel_sizes(affine)).astype(int))
     home = Grid(shape, affine)
@@ -150,7 +150,7 @@ def test_a_box_at_half_a_millimetre_is_where_it_was(affine):
     box = tuple(slice(6, n - 6) for n in scan.grid.shape)
     boxed = scan.boxed(box)
     seen, grid = boxed.fine, boxed.fine_grid
-    np.testing.assert_allclose(voxel_sizes(grid.affine), 0.5)
+    np.testing.assert_allclose(voxel_sizes(grid.affine), 1)
     centres = [
         nib.affines.apply_affine(g.affine, (np.array(g.shape) - 1) / 2)
         for g in (part_of(scan.grid, box), grid)
@@ -159,9 +159,9 @@ def test_a_box_at_half_a_millimetre_is_where_it_was(affine):
     # Nothing is done to it on its own grid but that it is standardised.
     np.testing.assert_array_equal(boxed.own, standardise(scan.images[:, *box]))
     assert same_grid(boxed.own_grid, part_of(scan.grid, box))
-    # Standardised it is still a line of the place; a spline rings a little at the border.
+    # Standardised it is still a line of the place, but where a blur reaches the end of the scan.
     x = np.einsum("i,i...->...", slope, places(grid))
-    inner = (slice(6, -6),) * 3
+    inner = (slice(2, -2),) * 3
     fit = np.polyfit(x[inner].ravel(), seen[0][inner].ravel(), 1)
     assert fit[0] > 0
     np.testing.assert_allclose(seen[0][inner], np.polyval(fit, x[inner]), atol=2e-3)
@@ -171,22 +171,22 @@ def test_a_box_at_half_a_millimetre_is_where_it_was(affine):
 @pytest.mark.parametrize(
     ("sizes", "kept"),
     [
-        ((0.5, 0.5, 0.5), True),
-        ((0.4, 0.5, 0.6), True),
+        ((1.0, 1.0, 1.0), True),
+        ((0.9, 0.9, 1.1), True),
         ((0.8, 0.8, 0.8), False),
-        ((0.5, 0.5, 1.0), False),
-        ((0.3, 0.5, 0.5), False),
+        ((1.0, 1.0, 2.0), False),
+        ((0.5, 1.0, 1.0), False),
     ],
 )
-def test_small_voxels_are_taken_as_they_are(sizes, kept):
+def test_voxels_of_about_a_millimetre_are_taken_as_they_are(sizes, kept):
     affine = np.diag([*sizes, 1.0])
     box = Grid((20, 21, 22), affine)
     grid = fine_grid(box)
     assert (grid is box) == kept
     if not kept:
-        np.testing.assert_allclose(voxel_sizes(grid.affine), 0.5)
+        np.testing.assert_allclose(voxel_sizes(grid.affine), 1)
         fields = [np.array(g.shape) * voxel_sizes(g.affine) for g in (box, grid)]
-        np.testing.assert_allclose(*fields, atol=0.26)
+        np.testing.assert_allclose(*fields, atol=0.51)
     image = np.random.default_rng(0).uniform(1, 2, (20, 21, 22)).astype(np.float32)
     box_slices = (slice(2, 18), slice(3, 18), slice(0, 22))
     boxed = Scan.from_arrays(image, None, affine).boxed(box_slices)

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from bgpvs_wf.learning.networks import NetworkConfig, build_network, last_layer
+from bgpvs_wf.learning.networks import PVS, NetworkConfig, build_network
 from bgpvs_wf.learning.own_grid import pvs_input, rough_mask
 from bgpvs_wf.learning.tasks import dice
 
-PVS = NetworkConfig(heads=("pvs",), filters=(4, 4, 4, 4, 4))
+CONFIG = NetworkConfig(tells=PVS, filters=(4, 4, 4, 4, 4))
 
 
 def noise(seed, shape=(24, 22, 20)):
@@ -39,7 +39,7 @@ def test_what_is_seen_is_signal_over_noise(seed, voxel, gain, level):
     images[0, 12, 10, 5:15] += 1.5
     seen = pvs_input(images, bg, voxel)
     assert seen.dtype == np.float32
-    assert seen.shape == (len(PVS.inputs), *bg.shape)
+    assert seen.shape == (len(CONFIG.inputs), *bg.shape)
     spread = [np.median(np.abs(x[bg] - np.median(x[bg]))) * 1.4826 for x in seen[:2]]
     np.testing.assert_allclose(spread, 1, atol=1e-4)
     np.testing.assert_allclose(pvs_input(gain * images + level, bg, voxel), seen, atol=2e-3)
@@ -72,12 +72,12 @@ def test_a_rough_mask_is_about_right():
 
 def test_the_answer_is_that_of_a_voxel_not_of_a_window():
     torch.manual_seed(0)
-    network = build_network(PVS).eval()
-    image = torch.randn(1, len(PVS.inputs), 30, 28, 26)
+    network = build_network(CONFIG).eval()
+    image = torch.randn(1, len(CONFIG.inputs), 30, 28, 26)
     with torch.no_grad():
         whole = network(image)
         part = network(image[..., 2:27, 1:26, 3:24])
     # Five convolutions, one with gaps: six voxels to each side.
     inner = (..., slice(6, -6), slice(6, -6), slice(6, -6))
     torch.testing.assert_close(part[inner], whole[..., 8:21, 7:20, 9:18], atol=1e-5, rtol=1e-5)
-    assert last_layer(network, PVS).weight.shape == (1, 4, 1, 1, 1)
+    assert network.output.weight.shape == (1, 4, 1, 1, 1)

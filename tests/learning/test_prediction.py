@@ -10,17 +10,18 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import special
+from scipy import ndimage, special
 from scipy.spatial.transform import Rotation
 from toy_networks import Toy, random_model, random_network, toy_head, toy_model
 
 from bgpvs_wf.anatomy.starts import TURNS
 from bgpvs_wf.errors import BadImageError, BadLabelsError, ModelError, UsageError
-from bgpvs_wf.imaging.geometry import Grid, isotropic_grid, resample
+from bgpvs_wf.imaging.geometry import Grid, isotropic_grid
 from bgpvs_wf.learning import inference, nuclei
 from bgpvs_wf.learning.back import to_own_grid
 from bgpvs_wf.learning.bundle import Model
 from bgpvs_wf.learning.classes import COARSE_CLASSES
+from bgpvs_wf.learning.networks import ANATOMY, COARSE, PVS
 from bgpvs_wf.learning.nuclei import tidy_nuclei
 from bgpvs_wf.learning.prediction import Prediction, predict
 from bgpvs_wf.learning.views import canonical
@@ -57,44 +58,59 @@ def test_nuclei_and_pvs_are_found_to_the_voxel(model):
     assert found.anatomy.dtype == np.int16
     assert found.dseg.dtype == np.uint8
     assert found.record == {
-        "strategy": "joint",
+        "strategy": "manual",
         "model": "toy",
         "checksum": model.checksum,
         "members": 1,
         "modalities": ["T2w", "T1w"],
         "pvs_threshold": 0.5,
         "nuclei": "found by the model",
-        "bg_volume_mm3": float((toy.bgpvs > 0).sum() * 0.125),
-        "pvs_volume_mm3": float(toy.tubes.sum() * 0.125),
+        "bg_volume_mm3": float((toy.bgpvs > 0).sum()),
+        "pvs_volume_mm3": float(toy.tubes.sum()),
     }
 
 
-def test_tubes_of_a_voxel_come_back_from_the_fine_grid(found, toy):
+def test_nuclei_come_back_from_the_fine_grid(found, toy):
     np.testing.assert_array_equal(found.dseg == 2, toy.tubes)
-    wrong = found.anatomy != toy.dseg
-    assert wrong.sum() < 0.01 * (toy.dseg > 0).sum()  # rims, where the toy's networks guess
+    # At rims, where voxels hold two tissues, the toy's networks guess.
+    for label in (0, 12, 51, 213):
+        inside = ndimage.binary_erosion(toy.dseg == label, iterations=2, border_value=1)
+        assert (found.anatomy[inside] == label).all()
 
 
-@pytest.mark.parametrize("strategy", ["joint", "separate", "both"])
-def test_thick_slices(tmp_path, strategy):
+def test_thick_slices(model):
     toy = toy_head((0.6, 0.6, 1.2))
-    found = _predict(toy_model(tmp_path / "model", strategy), toy)
+    found = _predict(model, toy)
     inside, true = found.dseg > 0, toy.bgpvs > 0
-    assert 2 * (inside & true).sum() > 0.99 * (inside.sum() + true.sum())
+    assert 2 * (inside & true).sum() > 0.9 * (inside.sum() + true.sum())
     assert found.dseg.shape == toy.dseg.shape
 
 
 @given(
-    voxel=st.tuples(*[st.floats(0.63, 2.5)] * 3),
-    shape=st.tuples(*[st.integers(4, 20)] * 3),
+    voxel=st.tuples(*[st.floats(0.3, 2.5)] * 3),
+    shape=st.tuples(*[st.integers(4, 12)] * 3),
+    slope=st.tuples(*[st.floats(-1, 1)] * 3),
 )
-def test_labels_come_back_from_the_fine_grid_as_they_went(voxel, shape):
-    """Single voxels, too, on the way that training labels take and then predictions."""
-    labels = (np.random.default_rng(0).random(shape) < 0.2).astype(np.uint8)
-    own = Grid(labels.shape, np.diag([*voxel, 1.0]))
-    grid = isotropic_grid(own, 0.5)
-    share = resample(labels, own.affine, grid, order=0).astype(np.float32)
-    np.testing.assert_array_equal(to_own_grid(share[None], grid, own)[0] >= 0.5, labels)
+def test_what_changes_evenly_comes_back_from_the_fine_grid(voxel, shape, slope):
+    """Beyond the outermost voxels of the fine grid there is nothing to go by."""
+    own = Grid(shape, np.diag([*voxel, 1.0]))
+    grid = isotropic_grid(own, 1.0)
+    share, expected = (
+        np.tensordot(slope, _places(one), 1).astype(np.float32) for one in (grid, own)
+    )
+    ends = nib.affines.apply_affine(grid.affine, [[0, 0, 0], np.array(grid.shape) - 1])
+    inner = np.all(
+        [(p >= low) & (p <= high) for p, low, high in zip(_places(own), *ends, strict=True)], 0
+    )
+    back = to_own_grid(share[None], grid, own)[0]
+    assert back.shape == own.shape
+    np.testing.assert_allclose(back[inner], expected[inner], atol=1e-4)
+
+
+def _places(grid: Grid) -> np.ndarray:
+    return np.moveaxis(
+        nib.affines.apply_affine(grid.affine, np.moveaxis(np.indices(grid.shape), 0, -1)), -1, 0
+    )
 
 
 def test_maps_agree_with_each_other(found, toy, model):
@@ -154,13 +170,13 @@ def test_a_header_that_is_wrong_by_half_a_turn_is_noticed(model, toy, monkeypatc
     apply = nuclei.apply_network
 
     def upright_only(network, config, images):
-        shares = apply(network, config, images)["coarse"]
+        shares = apply(network, config, images)
         place = np.argwhere(images[0] == images[0].max()).mean(axis=0)[1:]
         if not (place > np.array(images.shape[2:]) / 2).all():
             if how == "finds none":
                 shares[COARSE_CLASSES.index("brain")] = 2
             shares = 0.95 * shares + 0.01
-        return {"coarse": shares}
+        return shares
 
     monkeypatch.setattr(nuclei, "apply_network", upright_only)
     turn = np.eye(4)
@@ -192,19 +208,10 @@ def test_given_nuclei_are_kept_and_need_no_coarse_network(model, toy, tmp_path):
     assert found.record["nuclei"] == "given"
 
 
-@pytest.mark.parametrize("strategy", ["separate", "both"])
-def test_a_network_on_the_own_grid_finds_what_a_joint_one_does(tmp_path, strategy):
-    toy = toy_head()
-    found = _predict(toy_model(tmp_path / "model", strategy), toy)
-    np.testing.assert_array_equal(found.anatomy, toy.dseg)
-    np.testing.assert_array_equal(found.dseg, toy.bgpvs)
-
-
-@pytest.mark.parametrize("strategy", ["joint", "separate", "both"])
-def test_a_given_lentiform_nucleus_will_do(tmp_path, strategy):
+def test_a_given_lentiform_nucleus_will_do(model):
     toy = toy_head()
     anatomy = np.where(toy.dseg == 12, 9012, np.where(toy.dseg == 51, 9051, 0))
-    found = _predict(toy_model(tmp_path / "model", strategy), toy, anatomy=anatomy)
+    found = _predict(model, toy, anatomy=anatomy)
     np.testing.assert_array_equal(found.anatomy, anatomy)
     np.testing.assert_array_equal(found.dseg, toy.bgpvs)
 
@@ -220,12 +227,12 @@ def test_one_image_is_enough(model, toy):
 
 
 def test_members_are_averaged(toy, tmp_path):
-    networks = [random_network("anatomy", "pvs", seed=seed) for seed in (1, 2)]
+    members = [[random_network(t, seed=seed) for t in (ANATOMY, PVS)] for seed in (1, 2)]
     single = [
-        _predict(random_model(tmp_path / f"{i}", fine=[[one]]), toy, anatomy=toy.dseg)
-        for i, one in enumerate(networks)
+        _predict(random_model(tmp_path / f"{i}", fine=[one]), toy, anatomy=toy.dseg)
+        for i, one in enumerate(members)
     ]
-    model = random_model(tmp_path / "all", fine=[[one] for one in networks])
+    model = random_model(tmp_path / "all", fine=members)
     together = _predict(model, toy, anatomy=toy.dseg)
     mean = np.mean([one.pvs_probability for one in single], axis=0)
     np.testing.assert_allclose(together.pvs_probability, mean, atol=1e-5)
@@ -268,8 +275,8 @@ def test_the_processor_steps_in_for_a_full_gpu(model, toy, found, monkeypatch, c
 
     monkeypatch.setattr(inference, "_apply", once)
     again = _predict(model, toy)
-    # What failed, four looks at the head, the fine network.
-    assert len(calls) == 1 + 4 + 1
+    # What failed, four looks at the head, nuclei, PVS.
+    assert len(calls) == 1 + 4 + 2
     assert "too little free memory" in caplog.text
     np.testing.assert_array_equal(again.dseg, found.dseg)
 
@@ -282,7 +289,7 @@ def test_the_processor_steps_in_for_a_full_gpu(model, toy, found, monkeypatch, c
     ],
 )
 def test_images_without_nuclei(toy, tmp_path, winner, words):
-    config, weights = random_network("coarse")
+    config, weights = random_network(COARSE)
     weights["output_block.conv.conv.weight"].zero_()
     weights["output_block.conv.conv.bias"][COARSE_CLASSES.index(winner)] = 9
     model = random_model(tmp_path / "model", coarse=(config, weights))
@@ -291,10 +298,10 @@ def test_images_without_nuclei(toy, tmp_path, winner, words):
 
 
 def test_an_image_without_basal_ganglia(toy, tmp_path):
-    config, weights = random_network("anatomy", "pvs")
+    config, weights = random_network(ANATOMY)
     weights["output_block.conv.conv.weight"].zero_()
     weights["output_block.conv.conv.bias"][0] = 9
-    known = toy_model(tmp_path / "model", fine=[[(config, weights)]])
+    known = toy_model(tmp_path / "model", fine=[[(config, weights), random_network(PVS)]])
     with pytest.raises(BadImageError, match="finds no basal ganglia"):
         _predict(known, toy)
 

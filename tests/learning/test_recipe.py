@@ -98,7 +98,7 @@ def test_runs_have_the_settings_of_all_then_of_the_cohort_then_of_the_labels(tmp
 def test_a_cohort_has_the_labels_of_the_strategy(tmp_path, strategy):
     text = RECIPE.replace('"anatomy"', f'"{strategy}"', 1).replace('labels = "given"', "")
     text = text.replace('bids_dir = "bids"', 'bids_dir = "bids"\ntruth = "truth"')
-    assert {one.labels for one in read(tmp_path, text).cohorts} == {STRATEGIES[strategy][0]}
+    assert {one.labels for one in read(tmp_path, text).cohorts} == {STRATEGIES[strategy]}
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_sidecars_and_page_say_which_model(site, done):
     assert said["Parameters"]["predict"] == {
         "model": "toy",
         "checksum": model.checksum,
-        "strategy": "joint",
+        "strategy": "manual",
         "members": 1,
         "pvs_threshold": 0.5,
         "flips": False,

@@ -10,7 +10,7 @@ import pytest
 from toy_networks import random_model, random_network
 
 from bgpvs_wf.errors import ModelError, UsageError
-from bgpvs_wf.learning.networks import NetworkConfig, build_network
+from bgpvs_wf.learning.networks import ANATOMY, COARSE, PVS, NetworkConfig, build_network
 from bgpvs_wf.learning.recipe import read_recipe
 from bgpvs_wf.workflows.train import init_train_wf
 
@@ -33,8 +33,7 @@ filters = [4, 4]
 patch = [8, 8, 8]
 steps = 90
 """
-JOINT = ["train_anatomy_pvs", "train_pvs"]
-SEPARATE = ["train_anatomy", "train_pvs"]
+NETWORKS = ["train_anatomy", "train_pvs"]
 
 
 @pytest.fixture
@@ -77,12 +76,8 @@ def edges(workflow) -> set[tuple[str, str]]:
     return {(a.name, b.name) for a, b in workflow._graph.edges}
 
 
-@pytest.mark.parametrize(
-    ("strategy", "trained"),
-    [("manual", JOINT), ("anatomy", JOINT), ("filter", JOINT), ("separate", SEPARATE)],
-)
-def test_the_networks_of_a_strategy(build, tmp_path, strategy, trained):
-    workflow = build(strategy)
+def test_the_networks_of_a_model(build, tmp_path):
+    workflow, trained = build(), NETWORKS
     assert names(workflow) == sorted(
         [*trained, "all_progress", "all_weights", "assemble", "train_coarse"]
     )
@@ -93,18 +88,16 @@ def test_the_networks_of_a_strategy(build, tmp_path, strategy, trained):
             (90, 4) if own else (120, 2)
         )
         assert inputs.patch == ((8, 8, 8) if own else (16, 16, 16))
-        assert inputs.filters == ((4, 4) if own else (4, 8, 8))
-        assert "_".join(inputs.heads) == name.removeprefix("train_")
+        tells = name.removeprefix("train_")
+        assert inputs.network == {"tells": tells, "filters": (4, 4) if own else (4, 8, 8)}
         assert (name, "all_weights") in edges(workflow)
         assert inputs.folder == str(tmp_path / "out" / "training" / name.removeprefix("train_"))
     coarse = workflow.get_node("train_coarse")
     assert coarse.inputs.settings["steps"] == 5
     assert coarse.inputs.settings["batch"] == 1
-    assert coarse.inputs.heads == ("coarse",)
+    assert coarse.inputs.network["tells"] == "coarse"
     assemble = workflow.get_node("assemble").inputs
-    assert [tuple(one["heads"]) for one in assemble.networks] == [
-        tuple(name.removeprefix("train_").split("_")) for name in trained
-    ]
+    assert [one["tells"] for one in assemble.networks] == ["anatomy", "pvs"]
     assert assemble.names == ["coarse", *(name.removeprefix("train_") for name in trained)]
     assert assemble.n_cases == 2
     assert assemble.usual_threshold == 0.5
@@ -114,10 +107,9 @@ def test_the_networks_of_a_strategy(build, tmp_path, strategy, trained):
         assert (node.n_procs, node.inputs.threads) == (2, 2)
 
 
-@pytest.mark.parametrize(("strategy", "networks"), [("anatomy", JOINT), ("separate", SEPARATE)])
-def test_rounds_of_self_training_share_the_steps(build, strategy, networks):
-    workflow = build(strategy, self_training=2)
-    labels = [[f"{n}{r}" for n in networks] for r in ("", "_round2", "_round3")]
+def test_rounds_of_self_training_share_the_steps(build):
+    workflow = build(self_training=2)
+    labels = [[f"{n}{r}" for n in NETWORKS] for r in ("", "_round2", "_round3")]
     assert {n for n in names(workflow) if n.startswith("train_")} == {
         "train_coarse",
         *(n for turn in labels for n in turn),
@@ -148,8 +140,8 @@ def test_rounds_of_self_training_share_the_steps(build, strategy, networks):
 
 
 def test_members_are_trained_side_by_side_from_other_seeds(build):
-    workflow = build("separate", members=3)
-    nodes = [f"{n}{m}" for m in ("", "_member2", "_member3") for n in SEPARATE]
+    workflow = build(members=3)
+    nodes = [f"{n}{m}" for m in ("", "_member2", "_member3") for n in NETWORKS]
     merge = workflow.get_node("all_weights")
     order = {}
     for a, b, data in workflow._graph.edges(data=True):
@@ -169,10 +161,10 @@ def test_the_coarse_network_of_a_model(build, tmp_path):
     assert "train_coarse" not in names(workflow)
     inputs = workflow.get_node("assemble").inputs
     assert inputs.coarse_model == str(model.folder)
-    assert inputs.names == ["anatomy_pvs", "pvs"]
+    assert inputs.names == ["anatomy", "pvs"]
     before = inputs.get_hashval()[1]
     # Another model at the same place is another input.
-    other = random_model(tmp_path / "model", coarse=random_network("coarse", seed=4))
+    other = random_model(tmp_path / "model", coarse=random_network(COARSE, seed=4))
     again = build(coarse_model=other.folder).get_node("assemble").inputs
     assert again.get_hashval()[1] != before
     with pytest.raises(ModelError, match=r"no model 'nowhere'|no folder"):
@@ -180,14 +172,13 @@ def test_the_coarse_network_of_a_model(build, tmp_path):
 
 
 def test_weights_to_start_from(build, tmp_path):
-    separate = random_model(
+    model = random_model(
         tmp_path / "model",
-        strategy="separate",
-        fine=[[random_network(head, seed=i) for head in ("anatomy", "pvs")] for i in (1, 2)],
+        fine=[[random_network(tells, seed=i) for tells in (ANATOMY, PVS)] for i in (1, 2)],
         pvs_threshold=0.35,
     )
-    start = str(separate.folder)
-    workflow = build("separate", start=start, pvs={"start": start, "steps": 0}, members=3)
+    start = str(model.folder)
+    workflow = build(start=start, pvs={"start": start, "steps": 0}, members=3)
     # No step keeps the weights.
     assert workflow.get_node("train_pvs").inputs.settings["steps"] == 0
     starts = {
@@ -204,18 +195,17 @@ def test_weights_to_start_from(build, tmp_path):
         "train_pvs_member3": "model_pvs.pt",
     }
     assert workflow.get_node("assemble").inputs.usual_threshold == 0.35
-    for strategy, filters in (("anatomy", (4, 8, 8)), ("separate", (4, 8, 16))):
-        with pytest.raises(UsageError, match=r"to start from; set fine\.filters and strategy"):
-            build(strategy, start=start, filters=filters)
-    with pytest.raises(UsageError, match=r"to start from; set pvs\.filters and strategy"):
-        build("separate", pvs={"start": start, "filters": (8, 8)})
+    with pytest.raises(UsageError, match=r"to start from; set fine\.filters as it has"):
+        build(start=start, filters=(4, 8, 16))
+    with pytest.raises(UsageError, match=r"to start from; set pvs\.filters as it has"):
+        build(pvs={"start": start, "filters": (8, 8)})
 
 
 def test_coarse_weights_to_start_from(build, tmp_path):
-    model = random_model(tmp_path / "model", coarse=random_network("coarse"))
+    model = random_model(tmp_path / "model", coarse=random_network(COARSE))
     start = build(coarse_start=model.folder).get_node("train_coarse").inputs.start
     assert Path(start) == model.folder / "models" / "coarse.pt"
-    network = NetworkConfig(heads=("coarse",), filters=(4, 8, 16))
+    network = NetworkConfig(tells=COARSE, filters=(4, 8, 16))
     other = random_model(tmp_path / "other", coarse=(network, build_network(network).state_dict()))
     with pytest.raises(UsageError, match=r"to start from; set coarse\.filters as it has"):
         build(coarse_start=other.folder)
@@ -234,4 +224,4 @@ def test_the_same_recipe_is_the_same_hash_wherever_it_stands(build):
     assert hashes() == first
     changed = hashes(steps=130)
     assert changed["train_coarse"] == first["train_coarse"]
-    assert changed["train_anatomy_pvs"] != first["train_anatomy_pvs"]
+    assert changed["train_anatomy"] != first["train_anatomy"]

@@ -24,11 +24,11 @@ from bgpvs_wf.learning import training
 from bgpvs_wf.learning.augmentation import AugmentationConfig
 from bgpvs_wf.learning.inference import WINDOWS
 from bgpvs_wf.learning.monitor import FILE, Monitor, read_monitor
-from bgpvs_wf.learning.networks import NetworkConfig, build_network
+from bgpvs_wf.learning.networks import ANATOMY, PVS, NetworkConfig, build_network
 from bgpvs_wf.learning.training import Progress, TrainingConfig, learning_rate, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-NETWORK = NetworkConfig(heads=("pvs",), filters=(2, 2, 2))
+NETWORK = NetworkConfig(tells=PVS, filters=(2, 2, 2))
 
 
 class Noise:
@@ -212,8 +212,7 @@ def test_a_batch_may_be_larger_than_the_cases(tmp_path):
 def interface(toys: Path, folder: Path, **changes: Any) -> Train:
     settings: dict[str, Any] = {
         "cases": [str(toys / "a" / "case.json")],
-        "heads": ("anatomy", "pvs"),
-        "filters": (2, 2, 2),
+        "network": {"tells": ANATOMY, "filters": (2, 2, 2)},
         "patch": (8, 8, 8),
         "settings": asdict(config(steps=1)),
         "augmentation": asdict(AugmentationConfig()),
@@ -250,13 +249,13 @@ def test_what_changes_a_training_changes_its_folder(cases, tmp_path):
     for number, change in enumerate(
         (
             {"seed": 2},
-            {"filters": (2, 2, 4)},
+            {"network": {"tells": ANATOMY, "filters": (2, 2, 4)}},
             {"patch": (8, 8, 16)},
             {"settings": asdict(config(steps=1, learning_rate=1e-3))},
             {"augmentation": asdict(AugmentationConfig(scaling=0.1))},
             {"cases": [str(cases / "c" / "case.json")]},
             {"start": str(start)},
-            {"heads": ("anatomy",)},
+            {"network": {"tells": PVS, "filters": (2, 2, 2)}},
         ),
         start=2,
     ):
@@ -296,5 +295,5 @@ def test_the_monitor_tells_where_a_training_is(tmp_path, monkeypatch):
 
 def test_windows_are_as_they_were():
     """The toy training changes them for itself only."""
-    assert WINDOWS["fine"] == (80, 64, 56)
+    assert WINDOWS[ANATOMY] == (40, 32, 28)
     assert os.environ["NIPYPE_NO_ET"] == "1"

@@ -85,7 +85,7 @@ def toy_case(
     images = np.stack([classes - 3 + 5 * tube, 3 - classes - 5 * tube]) + noise
     labels = np.array([41, 50, 51, 52, 49, 43, 42])
     tissue = np.array([TISSUES[n] for n in labels[[0, 1, 2, 3, 3, 4, 5]]])[classes.astype(int)]
-    fine = np.stack([*images, classes, tube, np.ones(shape), tube, tissue])
+    fine = np.stack([*images, classes, np.ones(shape), tube, tissue])
     head = np.zeros((14, 15, 16))
     head[2:-2, 2:-2, 2:-2] = 1
     head[5:9, 5:9, 5:9] = 2
@@ -95,25 +95,23 @@ def toy_case(
         "subject": folder.name,
         "present": (True, True),
         "ventricles": True,
-        "voxel_mm": (0.5, 0.5, 0.5),
+        "voxel_mm": (1.0, 1.0, 1.0),
         "own_to_fine": np.eye(4).tolist(),
         "by_hand": True,
     }
     arrays = {
         "fine": fine,
-        "own": fine[:5],
+        "own": np.stack([*images, classes, tube, np.ones(shape)]),
         "coarse": np.stack([head - 2 + noise.mean(), 2 - head, head]),
     }
     return write_case(folder, arrays, {**values, **facts})
 
 
 def rewritten(case: TrainingCase, **arrays: np.ndarray) -> TrainingCase:
-    """Write a case anew with other arrays; the one on its own grid is cut out of the fine one."""
+    """Write a case anew with other arrays."""
     import dataclasses
 
     whole = {name: np.array(getattr(case, name)()) for name in ("fine", "own", "coarse")}
-    if "fine" in arrays:
-        whole["own"] = arrays["fine"][:5]
     facts = dataclasses.asdict(case)
     for name in ("folder", "pvs_voxels", "digest"):
         del facts[name]

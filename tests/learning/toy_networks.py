@@ -11,8 +11,8 @@ import numpy as np
 from bgpvs_wf.imaging.geometry import resample
 from bgpvs_wf.learning.bundle import Model, write_bundle
 from bgpvs_wf.learning.classes import COARSE_CLASSES, FINE_CLASSES
-from bgpvs_wf.learning.inference import window_of
-from bgpvs_wf.learning.networks import NetworkConfig, build_network
+from bgpvs_wf.learning.inference import WINDOWS
+from bgpvs_wf.learning.networks import ANATOMY, CHANNELS, COARSE, PVS, NetworkConfig, build_network
 from bgpvs_wf.learning.own_grid import pvs_input
 from bgpvs_wf.learning.views import Scan
 
@@ -44,7 +44,7 @@ class Toy:
         return (np.isin(self.dseg, (12, 51)).astype(np.uint8) + self.tubes).astype(np.uint8)
 
 
-def toy_head(voxel_mm: tuple[float, float, float] = (0.5, 0.5, 0.5)) -> Toy:
+def toy_head(voxel_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Toy:
     """Paint a head in a field of 40 x 32 x 28 mm; axes are right, anterior, superior."""
     size = np.array(FIELD_MM)
     shape = np.round(size / voxel_mm).astype(int)
@@ -72,7 +72,7 @@ def toy_head(voxel_mm: tuple[float, float, float] = (0.5, 0.5, 0.5)) -> Toy:
     return Toy(t2w.astype(np.float32), t1w.astype(np.float32), affine, dseg, tubes)
 
 
-def toy_model(folder: Path, strategy: str = "joint", members: int = 1, **changes: Any) -> Model:
+def toy_model(folder: Path, members: int = 1, **changes: Any) -> Model:
     """Write a model that knows the toy head."""
     toy = toy_head()
     scan = Scan.from_arrays(toy.t2w, toy.t1w, toy.affine)
@@ -88,23 +88,18 @@ def toy_model(folder: Path, strategy: str = "joint", members: int = 1, **changes
     dseg, tubes = toy.dseg[box], toy.tubes[box]
     fine_names = ("ventricle", "putamen")
     fine = np.select([dseg == 213, dseg > 0], [FINE_CLASSES.index(name) for name in fine_names])
-    heads = {
-        "joint": [("anatomy", "pvs")],
-        "separate": [("anatomy",), ("pvs",)],
-        "both": [("anatomy", "pvs"), ("pvs",)],
-    }[strategy]
 
-    def trained(heads: tuple[str, ...], seen: np.ndarray, truth: np.ndarray) -> Any:
-        config = NetworkConfig(heads=heads, filters=filters_of(heads))
-        if config.on_own_grid:
-            seen = pvs_input(seen, (truth == 2) | tubes, (0.5, 0.5, 0.5))
+    def trained(tells: str, seen: np.ndarray, truth: np.ndarray) -> Any:
+        config = NetworkConfig(tells=tells, filters=filters_of(tells))
+        if tells == PVS:
+            seen = pvs_input(seen, (truth == 2) | tubes, (1.0, 1.0, 1.0))
         return config, brightness_network(config, seen, truth, tubes).state_dict()
 
     settings: dict[str, Any] = {
         "name": "toy",
-        "strategy": strategy,
-        "coarse": trained(("coarse",), head, coarse),
-        "fine": [[trained(h, images, fine) for h in heads] for _ in range(members)],
+        "strategy": "manual",
+        "coarse": trained(COARSE, head, coarse),
+        "fine": [[trained(t, images, fine) for t in (ANATOMY, PVS)] for _ in range(members)],
         "pvs_threshold": 0.5,
         "card": "# A toy",
         "facts": {"version": "0.0.1"},
@@ -113,17 +108,17 @@ def toy_model(folder: Path, strategy: str = "joint", members: int = 1, **changes
     return write_bundle(folder, **{**settings, **changes})
 
 
-def filters_of(heads: tuple[str, ...]) -> tuple[int, ...]:
+def filters_of(tells: str) -> tuple[int, ...]:
     """Return those of a tiny network."""
-    return (4, 4) if heads == ("pvs",) else FILTERS
+    return (4, 4) if tells == PVS else FILTERS
 
 
-def random_network(*heads: str, seed: int = 0) -> Any:
+def random_network(tells: str, seed: int = 0) -> Any:
     """Return a tiny network with random weights, as `write_bundle` takes it."""
     import torch
 
     torch.manual_seed(seed)
-    config = NetworkConfig(heads=heads, filters=filters_of(heads))
+    config = NetworkConfig(tells=tells, filters=filters_of(tells))
     return config, build_network(config).state_dict()
 
 
@@ -131,9 +126,9 @@ def random_model(folder: Path, **changes: Any) -> Model:
     """Write a model of tiny networks with random weights."""
     settings: dict[str, Any] = {
         "name": "random",
-        "strategy": "joint",
-        "coarse": random_network("coarse"),
-        "fine": [[random_network("anatomy", "pvs")]],
+        "strategy": "manual",
+        "coarse": random_network(COARSE),
+        "fine": [[random_network(ANATOMY), random_network(PVS)]],
         "pvs_threshold": 0.5,
         "card": "# Random",
         "facts": {},
@@ -148,7 +143,7 @@ def brightness_network(
     import torch
 
     network = build_network(config)
-    if config.on_own_grid:
+    if config.tells == PVS:
         return _tell_bright(network, images[0], tubes)
     for name, value in network.state_dict().items():
         value.fill_(1.0 if name.endswith("weight") and "norm" in name else 0.0)
@@ -162,7 +157,7 @@ def brightness_network(
             first = FILTERS[0] if block is up.conv1 else 0  # behind what comes from below
             for channel in (0, 1):
                 block.conv.weight[channel, first + channel, 1, 1, 1] = 1
-        weight, bias = _nearest_mean(config, images, classes, tubes)
+        weight, bias = _nearest_mean(config, images, classes)
         network.output_block.conv.conv.weight[:, :2, 0, 0, 0] = torch.from_numpy(weight)
         network.output_block.conv.conv.bias[:] = torch.from_numpy(bias)
     return network
@@ -185,30 +180,21 @@ def _tell_bright(network: nn.Module, image: np.ndarray, tubes: np.ndarray) -> nn
 
 
 def _nearest_mean(
-    config: NetworkConfig, images: np.ndarray, classes: np.ndarray, tubes: np.ndarray
+    config: NetworkConfig, images: np.ndarray, classes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return weight and bias of the last layer."""
-    coarse = "coarse" in config.heads
-    window = window_of(config)
-    missing = np.maximum(np.array(window) - images.shape[1:], 0)
+    missing = np.maximum(np.array(WINDOWS[config.tells]) - images.shape[1:], 0)
     padded = np.pad(images, [(0, 0), *((m // 2, m - m // 2) for m in missing)], mode="edge")
     mean, std = (of(padded, axis=(1, 2, 3), keepdims=True) for of in (np.mean, np.std))
     seen = (images - mean) / np.maximum(std, 1e-5)
     rows = []
-    for head in config.heads:
-        if head == "pvs":
-            bright = seen[0][tubes].mean()
-            middle = (bright + seen[0][(classes == 2) & ~tubes].mean()) / 2
-            steep = 10 / (bright - middle)
-            rows.append((steep, 0.0, -steep * (middle + _OFFSET)))
+    for number in range(len(CHANNELS[config.tells])):
+        inside = classes == number
+        if not inside.any():
+            rows.append((0.0, 0.0, -1000.0))
             continue
-        for number in range(len(COARSE_CLASSES if coarse else FINE_CLASSES)):
-            inside = classes == number
-            if not inside.any():
-                rows.append((0.0, 0.0, -1000.0))
-                continue
-            c = np.array([channel[inside].mean() for channel in seen])
-            c *= (1, 1) if coarse else (1, 0)
-            rows.append((*(_STEEP * c), -_STEEP * ((c**2).sum() / 2 + _OFFSET * c.sum())))
+        c = np.array([channel[inside].mean() for channel in seen])
+        c *= (1, 1) if config.tells == COARSE else (1, 0)
+        rows.append((*(_STEEP * c), -_STEEP * ((c**2).sum() / 2 + _OFFSET * c.sum())))
     table = np.array(rows, np.float32)
     return table[:, :2], table[:, 2]

@@ -16,7 +16,7 @@ from bgpvs_wf.learning.augmentation import AugmentationConfig
 from bgpvs_wf.learning.case import read_case
 from bgpvs_wf.learning.examples import FineExamples
 from bgpvs_wf.learning.inference import WINDOWS
-from bgpvs_wf.learning.networks import NetworkConfig
+from bgpvs_wf.learning.networks import ANATOMY, NetworkConfig
 from bgpvs_wf.learning.tasks import FineTask
 from bgpvs_wf.learning.training import Progress, TrainingConfig, train
 
@@ -26,7 +26,7 @@ STEPS = 34
 def train_toy(cases: Path, folder: Path, workers: int, end: int | None = None):
     """Train; the process is killed after a step if one is given."""
     found = [read_case(path) for path in sorted(cases.glob("*/case.json"))]
-    network = NetworkConfig(heads=("anatomy", "pvs"), filters=(2, 4, 4))
+    network = NetworkConfig(tells=ANATOMY, filters=(2, 4, 4))
     augmentation = AugmentationConfig(intensity=0.5, motion=0.3, contrast=0.4)
     examples = FineExamples(found[:-1], 5, (8, 8, 8), augmentation)
     # No bfloat16, on whatever machine; a checkpoint whenever one can be written.
@@ -38,8 +38,8 @@ def train_toy(cases: Path, folder: Path, workers: int, end: int | None = None):
         device="cpu",
         workers=workers,
     )
-    before, threads = WINDOWS["fine"], torch.get_num_threads()
-    WINDOWS["fine"] = (24, 24, 24)
+    before, threads = WINDOWS[ANATOMY], torch.get_num_threads()
+    WINDOWS[ANATOMY] = (24, 24, 24)
     torch.set_num_threads(1)
 
     def on_step(progress: Progress, loss: float) -> None:
@@ -50,7 +50,7 @@ def train_toy(cases: Path, folder: Path, workers: int, end: int | None = None):
         task = FineTask(network, examples, found[-1:])
         return train(task, config, folder, seed=3, on_step=on_step)
     finally:
-        WINDOWS["fine"] = before
+        WINDOWS[ANATOMY] = before
         torch.set_num_threads(threads)
 
 

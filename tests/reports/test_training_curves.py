@@ -20,19 +20,19 @@ def training(scores: list[dict[str, float]] | None = None) -> dict[str, object]:
 
 def test_each_training_has_its_curves():
     scores = [{"step": 10, "bg_dice": 0.5, "pvs_dice": 0.1}, {"step": 25, "bg_dice": 0.9}]
-    given = {"coarse": training(), "anatomy_pvs": training(scores), "<b>&": training()}
+    given = {"coarse": training(), "anatomy": training(scores), "<b>&": training()}
     seen = texts(training_curves(given))
     for name in given:
         assert f"{name}, loss" in seen
     for score in ("bg_dice", "pvs_dice"):
-        assert f"anatomy_pvs, {SCORES[score]}" in seen
+        assert f"anatomy, {SCORES[score]}" in seen
     assert not any("coarse, " in text and "Dice" in text for text in seen)
     assert {"Training", "Step", "Loss", "Dice on cases held out"} <= set(seen)
     assert training_curves(given) == training_curves(given)
 
 
 def test_many_trainings():
-    names = [f"anatomy_pvs_member{i}" for i in range(12)]
+    names = [f"anatomy_member{i}" for i in range(12)]
     seen = texts(training_curves({name: training([{"step": 25, "pvs_dice": 1}]) for name in names}))
     assert all(f"{name}, loss" in seen for name in names)
 
@@ -43,7 +43,7 @@ def test_nothing_was_trained(given):
 
 
 def test_a_training_that_ended_at_once_does_not_hide_the_others():
-    given = {"coarse": {"losses": [], "scores": []}, "anatomy_pvs": training()}
+    given = {"coarse": {"losses": [], "scores": []}, "anatomy": training()}
     seen = texts(training_curves(given))
-    assert "anatomy_pvs, loss" in seen
+    assert "anatomy, loss" in seen
     assert "coarse, loss" not in seen
