@@ -12,6 +12,8 @@ _EXCEPTION = re.compile(
 )
 _EXIT_CODE = re.compile(r"subprocess exited with code (-?\d+)")
 _OWN = "bgpvs_wf.errors."
+_SEVERAL = "raised. Re-raising first."
+"""What Nipype says where several steps failed; the first one's error stands before."""
 _FULL = "No space left on device"
 _ADVICE = {
     _FULL: "Free some space and run again.",
@@ -93,6 +95,7 @@ def describe(lines: Iterable[str]) -> str:
     """
     lines = [line.removeprefix("\t").rstrip() for line in lines]
     found = [match for match in map(_EXCEPTION.match, lines) if match]
+    found = [match for match in found if _SEVERAL not in match[0]] or found
     if not found:
         return next((line.strip() for line in reversed(lines) if line.strip()), "unknown cause")
     last = found[-1]

@@ -81,6 +81,18 @@ def test_a_full_disk_is_the_cause_of_what_follows():
     assert describe(lines).startswith("OSError: [Errno 28] No space left on device. Free")
 
 
+def test_of_several_steps_that_failed_the_first_says_why():
+    try:
+        try:
+            raise FileNotFoundError(2, "No such file or directory", "/share/t2w.nii.gz")
+        except OSError as first:
+            raise RuntimeError("2 raised. Re-raising first.") from first
+    except RuntimeError as error:
+        lines = "".join(traceback.format_exception(error)).splitlines()
+    expected = "FileNotFoundError: [Errno 2] No such file or directory: '/share/t2w.nii.gz'"
+    assert describe(lines) == expected
+
+
 def test_something_else_gives_its_last_line():
     assert describe(["first", "", "last words", " "]) == "last words"
     assert describe([]) == "unknown cause"
