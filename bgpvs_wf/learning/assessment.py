@@ -35,7 +35,7 @@ class Assessment:
     """What came of it."""
 
     pvs_threshold: float
-    """The probability that gives the best Dice of all PVS voxels as one."""
+    """The probability that gives the best mean Dice of the cases that have PVS."""
     cases: pd.DataFrame
     """A row a case: `subject`, `bg_dice`, `pvs_dice`, `pvs_voxels_true`, `pvs_voxels`."""
     calibration_error: float
@@ -86,10 +86,11 @@ def assess(
         Taken where no case has PVS that are found.
     """
     found = [_apply(members, case) for case in cases]
-    total = np.sum([[one.counts(t) for t in THRESHOLDS] for one in found], axis=0)
+    # Each scan counts as much as another: fine voxels are more.
+    scores = [[one.dice(t) for t in THRESHOLDS] for one in found if one.pvs.any()]
     threshold = usual_threshold
-    if found and total[:, 1].any() and total[:, 2].any():
-        threshold = THRESHOLDS[int((2 * total[:, 2] / total[:, :2].sum(axis=1)).argmax())]
+    if np.any(scores):
+        threshold = THRESHOLDS[int(np.mean(scores, axis=0).argmax())]
     error = calibration_error(reliability(*_voxels(found)))
     margin = volume_margin([(one.probability, one.pvs) for one in found], threshold)
     return Assessment(threshold, _table(found, threshold), error, margin)
@@ -112,10 +113,9 @@ class _Found:
     probability: np.ndarray
     pvs: np.ndarray
 
-    def counts(self, threshold: float) -> tuple[int, int, int]:
-        """Return the PVS voxels found, the true ones, and those that are both."""
-        found = self.probability >= threshold
-        return int(found.sum()), int(self.pvs.sum()), int((found & self.pvs).sum())
+    def dice(self, threshold: float) -> float:
+        """Return the Dice of PVS."""
+        return dice(self.probability >= threshold, self.pvs)
 
 
 def _apply(members: Sequence[Member], case: TrainingCase) -> _Found:
@@ -161,14 +161,13 @@ def _table(found: Sequence[_Found], threshold: float) -> pd.DataFrame:
 
     rows = []
     for one in found:
-        size, true, both = one.counts(threshold)
         rows.append(
             {
                 "subject": one.subject,
                 "bg_dice": dice(one.bg | (one.probability >= threshold), one.true_bg),
-                "pvs_dice": 2 * both / (size + true) if size + true else 1.0,
-                "pvs_voxels_true": true,
-                "pvs_voxels": size,
+                "pvs_dice": one.dice(threshold),
+                "pvs_voxels_true": int(one.pvs.sum()),
+                "pvs_voxels": int((one.probability >= threshold).sum()),
             }
         )
     columns = ["subject", "bg_dice", "pvs_dice", "pvs_voxels_true", "pvs_voxels"]
