@@ -11,7 +11,7 @@ PROGRAM = (sys.executable, "-m", "bgpvs_wf.cli.main")
 
 
 def call_program(
-    root: Path, *words: str | Path, program: tuple[str, ...] = PROGRAM, timeout: float = 300
+    root: Path, *words: str | Path, program: tuple[str, ...] = PROGRAM, timeout: float = 900
 ) -> subprocess.CompletedProcess[str]:
     """Call the command line in a folder, with no atlases but those in it."""
     return subprocess.run(
