@@ -24,6 +24,7 @@ import pandas as pd
 from bgpvs_wf.imaging.files import save_image, write_text
 
 PROCESSES = 2
+PROGRAM = (sys.executable, "-m", "bgpvs_wf.cli.main")
 _PLAIN = """
 import sys
 from bgpvs_wf.bids.query import find_subjects
@@ -117,8 +118,7 @@ def step_seconds(work: Path) -> float:
 
 def ours(config: Path, log: Path) -> tuple[float, float]:
     """Run the program."""
-    command = [sys.executable, "-m", "bgpvs_wf.cli.main", "run", "--config", str(config)]
-    return timed(command, log)
+    return timed([*PROGRAM, "run", "--config", str(config)], log)
 
 
 def plain(config: Path, log: Path) -> tuple[float, float]:

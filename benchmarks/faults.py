@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from cohort import make_dataset, settings
+from cohort import PROGRAM, make_dataset, settings
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from cluster import Cluster, running_cluster, why_not
@@ -57,7 +57,7 @@ class Site:
 
     def start(self, *words: str | Path) -> subprocess.Popen[str]:
         """Start the program."""
-        command = [sys.executable, "-m", "bgpvs_wf.cli.main", *map(str, words)]
+        command = [*PROGRAM, *map(str, words)]
         return subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

@@ -12,20 +12,17 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from cohort import PROCESSES, timed
-
-_PROGRAM = [sys.executable, "-m", "bgpvs_wf.cli.main"]
+from cohort import PROCESSES, PROGRAM, timed
 
 
 def make_infants(out: Path, count: int) -> Path:
     """Make the infants, without T1w, where they are not there yet."""
     bids = out / "bids"
     if not bids.exists():
-        command = [*_PROGRAM, "simulate", str(bids), "--subjects", str(count), "--seed", "5701"]
+        command = [*PROGRAM, "simulate", str(bids), "--subjects", str(count), "--seed", "5701"]
         timed(command, out / "simulate.log")
         for path in bids.glob("sub-*/**/*_T1w.*"):
             path.unlink()
@@ -37,7 +34,7 @@ def seconds(bids: Path, name: str, plugin: str, labels: list[str]) -> float:
     out, work = (bids.parent / f"{what}-{name}" for what in ("out", "work"))
     for folder in (out, work):
         shutil.rmtree(folder, ignore_errors=True)
-    command = [*_PROGRAM, "run", str(bids), str(out), "-w", str(work), "--plugin", plugin]
+    command = [*PROGRAM, "run", str(bids), str(out), "-w", str(work), "--plugin", plugin]
     command += ["--nprocs", str(PROCESSES), "--omp-nthreads", "1", "--segmentation", "pseudolabel"]
     command += ["--anatomy", "derivatives", "--derivatives", f"truth={bids}/derivatives/truth"]
     return timed([*command, "--participant-label", *labels], bids.parent / f"{name}.log")[0]

@@ -18,6 +18,7 @@ import numpy as np
 from scipy import ndimage
 
 from bgpvs_wf.imaging.geometry import bounding_box, voxel_sizes
+from bgpvs_wf.imaging.intensity import median_and_spread
 
 BACKGROUND_SIGMA_MM = 2.0
 """Standard deviation of the Gaussian that weighs a voxel's surroundings; chosen."""
@@ -140,8 +141,7 @@ def local_background(
         usable &= np.isfinite(values) & (values != 0)
         if not usable.any():
             continue
-        middle = np.median(values[usable])
-        spread = 1.4826 * np.median(np.abs(values[usable] - middle))
+        middle, spread = median_and_spread(values[usable])
         usable &= np.abs(values - middle) <= max(_OUTLIER * spread, 1e-6 * abs(middle))
         weight = ndimage.gaussian_filter(usable.astype(float), sigma)
         total = ndimage.gaussian_filter(np.where(usable, values, 0.0).astype(float), sigma)

@@ -126,7 +126,7 @@ class Site:
         given = ("--segmentation", "pseudolabel") if words[0] in ("run", "submit") else ()
         return [sys.executable, str(driver), *map(str, words), *given]
 
-    def call(self, *words: str | Path, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+    def call(self, *words: str | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Call the command line."""
         program, *words = self.command(*words)
         return call_program(self.root, *words, program=(program,), timeout=timeout)

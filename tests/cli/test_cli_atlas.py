@@ -38,7 +38,7 @@ def atlas(tmp_path: Path):
 
     def run(*args: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "bgpvs_wf.cli.main", "atlas", *map(str, args)]
-        return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=600)
+        return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
 
     return run
 

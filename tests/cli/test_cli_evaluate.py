@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 def call(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "bgpvs_wf.cli.main", "evaluate", *words]
     return subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=600, check=False
+        command, cwd=folder, capture_output=True, text=True, timeout=120, check=False
     )
 
 

@@ -98,7 +98,7 @@ class Dataset:
             text=True,
             cwd=self.root,
             env=os.environ | {"BGPVS_WF_ATLASES": str(self.root / "atlases")},
-            timeout=1500,
+            timeout=500,
             check=False,
         )
 

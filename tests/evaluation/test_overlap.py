@@ -114,4 +114,4 @@ with multiprocessing.get_context("fork").Pool(1) as pool:
 
 def test_processes_forked_after_it_can_compute():
     """`compare` scores a cohort, then forks the workers that run the next one."""
-    subprocess.run([sys.executable, "-c", _FORKED], check=True, timeout=600)
+    subprocess.run([sys.executable, "-c", _FORKED], check=True, timeout=120)

@@ -86,7 +86,7 @@ def test_a_training_that_was_killed_comes_out_the_same(cases, undisturbed, tmp_p
         [sys.executable, str(script), str(cases), str(tmp_path), str(workers), "27"],
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=120,
         check=False,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr

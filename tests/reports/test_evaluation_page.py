@@ -309,7 +309,7 @@ def test_tables_are_sorted_in_a_narrow_browser(page, tables, tmp_path):
     profile = (f"--user-data-dir={tmp_path / 'profile'}", "--window-size=500,900")
     logged = ("--enable-logging=stderr", "--dump-dom", path.as_uri())
     call = [CHROMIUM, *FLAGS, *profile, *logged]
-    done = subprocess.run(call, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(call, capture_output=True, text=True, timeout=120, check=False)
     found = re.search(r'data-result="([^"]+)"', done.stdout)
     assert found, done.stderr[-2000:]
     result = json.loads(html.unescape(found[1]))

@@ -248,7 +248,7 @@ def browsed(report, tmp_path_factory):
     (folder / "page.html").write_text(page, encoding="utf-8")
     profile = [f"--user-data-dir={folder / 'profile'}", "--window-size=420,900"]
     call = [CHROMIUM, *FLAGS, *profile, "--dump-dom", (folder / "page.html").as_uri()]
-    done = subprocess.run(call, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(call, capture_output=True, text=True, timeout=120, check=False)
     found = re.search(r"data-result='([^']+)'|data-result=\"([^\"]+)\"", done.stdout)
     assert found, done.stderr[-2000:]
     return json.loads(html.unescape(found[1] or found[2])), done.stderr
