@@ -1,8 +1,8 @@
-"""Nuclei that follow the borders seen in the images: expectation-maximisation on atlas labels."""
+"""Nuclei that follow the borders seen in the images: expectation-maximisation on what is known."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,13 +17,16 @@ from bgpvs_wf.anatomy.labels import (
     THALAMUS_LABELS,
     WM_LABELS,
 )
-from bgpvs_wf.imaging.geometry import bounding_box, crop_affine, voxel_sizes
+from bgpvs_wf.imaging.geometry import bounding_box, crop_affine, voxel_sizes, voxel_volume
 from bgpvs_wf.imaging.morphology import close_mm, distance_to_mm, nearest_label
 
 PRIOR_SIGMA_MM = 1.2
 """How far a registered border is off, standard deviation (chosen)."""
 LIKELIHOOD_WEIGHT = 0.6
 """Less than 1, because the noise of neighbouring voxels is not independent (chosen)."""
+TOLD_WEIGHT = 0.94
+"""The same with a network's prior, in voxels of 1 mm; it goes with the square of their size, as
+small ones depend on each other more (chosen on phantoms that are in no test)."""
 NEIGHBOUR_WEIGHT = 2.0
 """Of the neighbours' posteriors (chosen)."""
 TUBE_MM = 1.0
@@ -33,8 +36,18 @@ REACH_MM = 6.0
 PASSES = 2
 """What one pass finds is the next one's prior, so that a border farther off is reached (chosen on
 phantoms that are in no test, and three infants)."""
+TEMPER = 0.7
+"""Power of probabilities that were told: a network is too sure of its borders (chosen)."""
+_LEAST = 1e-3
+"""Prior of what a network rules out."""
+_LEAST_SPREAD = 0.1
+"""Of a structure's intensities, as a share of that of all (chosen)."""
+_OUTLYING = 6.0
+"""Squared distance, in standard deviations, beyond which a voxel is a tube or a vessel (chosen)."""
 _ITERATIONS = 6
-_CAPSULE, _WM, _CORTEX, _FLUID = 9200, 2, 3, 24
+FLUID = 24
+"""Label of all that is fluid."""
+_CAPSULE, _WM, _CORTEX = 9200, 2, 3
 _CAPSULE_MM = 7.0
 
 
@@ -47,20 +60,31 @@ class Refined(NamedTuple):
     """float32, posterior of the basal ganglia, shape (x, y, z)."""
 
 
-def refine(dseg: np.ndarray, affine: np.ndarray, images: Sequence[np.ndarray]) -> Refined:
-    """Refine registered nuclei on the images.
+def refine(
+    dseg: np.ndarray,
+    affine: np.ndarray,
+    images: Sequence[np.ndarray],
+    told: Mapping[int, np.ndarray] | None = None,
+    include_thalamus: bool = False,
+) -> Refined:
+    """Refine nuclei that a registration or a network found, on the images.
 
     A Gaussian mixture over the intensities of all images, one component a structure (both sides
-    share it), with the registered labels, smoothed, as spatial prior and the neighbours' posteriors
-    as a mean field (Van Leemput et al., IEEE Trans Med Imaging 1999, doi 10.1109/42.811270).
+    share it), with the labels, smoothed, as spatial prior and the neighbours' posteriors as a mean
+    field (Van Leemput et al., IEEE Trans Med Imaging 1999, doi 10.1109/42.811270).
 
     Parameters
     ----------
     dseg : ndarray of int, shape (x, y, z)
-        Harmonised labels, registered to the subject.
+        Harmonised labels.
     affine : ndarray, shape (4, 4)
     images : sequence of ndarray, shape (x, y, z)
-        Preprocessed, one or more.
+        Preprocessed, one or more; 0 is background.
+    told : mapping of int to ndarray, shape (x, y, z), optional
+        Probabilities of the labels of nuclei, and of `FLUID`, from a network: the prior, instead of
+        smoothed labels; what is left to 1 is shared out among the others as these are.
+    include_thalamus : bool
+        Whether the thalamus counts as basal ganglia.
 
     Returns
     -------
@@ -82,18 +106,24 @@ def refine(dseg: np.ndarray, affine: np.ndarray, images: Sequence[np.ndarray]) -
     where = (distance_to_mm(nuclei[box], cropped) < REACH_MM) & signal
     sigma = 0.4 / voxel_sizes(cropped)
     samples = np.stack([ndimage.gaussian_filter(image, sigma)[where] for image in cut], axis=-1)
-    for _ in range(PASSES):
+    weight, passes = LIKELIHOOD_WEIGHT, PASSES
+    if told is not None:
+        weight, passes = TOLD_WEIGHT * voxel_volume(cropped) ** (2 / 3), 1
+    for _ in range(passes):
         classes = _classes(part, cropped)
         labels = np.unique(classes)
         prior = _prior(classes, labels, where, cropped)
-        posterior = _maximise(samples, prior, labels, where)
+        if told is not None:
+            prior = _told_prior(prior, labels, {i: p[box][where] for i, p in told.items()})
+        posterior = _maximise(samples, prior, labels, where, weight)
         part = _relabelled(part, labels, where, posterior, cropped)
     out = np.array(dseg, np.int16)
     out[box] = part
     probability = np.zeros(dseg.shape, np.float32)
     inner = probability[box]
-    inner[where] = posterior[np.isin(labels, BG_LABELS)].sum(axis=0)
-    inner[~where & np.isin(classes, BG_LABELS)] = 1
+    counted = BG_LABELS + (THALAMUS_LABELS if include_thalamus else ())
+    inner[where] = np.minimum(posterior[np.isin(labels, counted)].sum(axis=0), 1)
+    inner[~where & np.isin(classes, counted)] = 1
     return Refined(out, probability)
 
 
@@ -101,10 +131,10 @@ def _classes(dseg: np.ndarray, affine: np.ndarray) -> np.ndarray:
     """Reduce labels to nuclei, capsule, white matter, cortex and fluid."""
     out = np.full(dseg.shape, _WM, np.int16)
     out[np.isin(dseg, CORTEX_LABELS)] = _CORTEX
-    out[np.isin(dseg, CSF_LABELS)] = _FLUID
+    out[np.isin(dseg, CSF_LABELS)] = FLUID
     nuclei = np.isin(dseg, tuple(NUCLEI))
     out[nuclei] = dseg[nuclei]
-    caudal = np.isin(dseg, (*THALAMUS_LABELS, 11, 50, 4, 43))
+    caudal = np.isin(dseg, (*THALAMUS_LABELS, 11, 50, 4, 43, 213))
     lentiform = np.isin(dseg, (12, 13, 51, 52, 9012, 9051))
     capsule = np.isin(dseg, (0, *WM_LABELS))
     for structure in (caudal, lentiform):
@@ -122,8 +152,23 @@ def _prior(
     return prior / prior.sum(axis=0)
 
 
+def _told_prior(
+    smoothed: np.ndarray, labels: np.ndarray, told: Mapping[int, np.ndarray]
+) -> np.ndarray:
+    """Return the prior where some labels' probabilities are told; all of shape (labels, voxels)."""
+    known = np.isin(labels, list(told))
+    shares = np.stack([told[int(i)] for i in labels[known]])
+    shares = np.concatenate([shares, 1 - shares.sum(axis=0, keepdims=True)])
+    shares = np.clip(shares, 0, 1) ** TEMPER
+    shares = np.maximum(shares / shares.sum(axis=0), _LEAST)
+    prior = np.array(smoothed)
+    prior[known] = shares[:-1]
+    prior[~known] *= shares[-1] / smoothed[~known].sum(axis=0)
+    return np.asarray(prior / prior.sum(axis=0))
+
+
 def _maximise(
-    samples: np.ndarray, prior: np.ndarray, labels: np.ndarray, where: np.ndarray
+    samples: np.ndarray, prior: np.ndarray, labels: np.ndarray, where: np.ndarray, weight: float
 ) -> np.ndarray:
     """Return the posteriors, shape (classes, voxels)."""
     groups = np.array([min(int(i), MIRROR.get(int(i), int(i))) for i in labels])
@@ -133,7 +178,7 @@ def _maximise(
         for group in np.unique(groups):
             members = groups == group
             fit = _log_likelihood(samples, posterior[members].sum(axis=0))
-            field[members] += LIKELIHOOD_WEIGHT * fit
+            field[members] += weight * fit
         field -= field.max(axis=0)
         posterior = np.exp(field)
         posterior /= posterior.sum(axis=0)
@@ -150,16 +195,25 @@ def _neighbours(posterior: np.ndarray, where: np.ndarray) -> np.ndarray:
 
 
 def _log_likelihood(samples: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Return the log density of the Gaussian that the weighted samples make."""
+    """Return the log density of the Gaussian that the weighted samples make, tubes left out."""
     core = np.where(weight > 0.6, weight, 0)
     weight = core if np.count_nonzero(core) > 50 else weight
+    # Voxels at a border, partly filled, are no other structure.
+    floor = np.diag((_LEAST_SPREAD * samples.std(axis=0) + 1e-6) ** 2)
+    distance, _ = _gaussian(samples, weight, floor)
+    distance, log_size = _gaussian(samples, weight * (distance < _OUTLYING), floor)
+    return -0.5 * (distance + log_size)
+
+
+def _gaussian(
+    samples: np.ndarray, weight: np.ndarray, floor: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Return the squared distances to weighted samples, and the log determinant of their spread."""
     total = weight.sum()
-    mean = weight @ samples / total
-    centred = samples - mean
-    floor = np.diag((0.01 * samples.mean(axis=0)) ** 2)
+    centred = samples - weight @ samples / total
     covariance = (weight[:, None] * centred).T @ centred / total + floor
     distance = np.einsum("ni,ij,nj->n", centred, np.linalg.inv(covariance), centred)
-    return -0.5 * (distance + np.linalg.slogdet(covariance)[1])
+    return distance, float(np.linalg.slogdet(covariance)[1])
 
 
 def _relabelled(
@@ -175,7 +229,7 @@ def _relabelled(
     old = before[where]
     nucleus = np.isin(best, tuple(NUCLEI))
     changed = np.isin(old, tuple(NUCLEI)) & ~nucleus
-    other = np.select([best == _CORTEX, best == _FLUID], [_CORTEX, _FLUID], _WM)
+    other = np.select([best == _CORTEX, best == FLUID], [_CORTEX, FLUID], _WM)
     part[where] = np.where(nucleus, best, np.where(changed, other, old))
     _give_back_tubes(part, np.isin(before, tuple(NUCLEI)), affine)
     return part

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from bgpvs_wf.anatomy.labels import BG_LABELS
+from bgpvs_wf.learning.borders import follow_borders
 from bgpvs_wf.learning.calibration import (
     calibration_error,
     fit_line,
@@ -18,8 +20,9 @@ from bgpvs_wf.learning.calibration import (
 from bgpvs_wf.learning.case import OWN_CHANNELS, TrainingCase
 from bgpvs_wf.learning.classes import BG_CLASSES
 from bgpvs_wf.learning.context import case_context
-from bgpvs_wf.learning.members import Member, apply_ensemble, apply_member, searched
+from bgpvs_wf.learning.members import Member, apply_anatomy, apply_pvs
 from bgpvs_wf.learning.tasks import dice
+from bgpvs_wf.pseudolabels.region import with_gaps
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,22 +123,22 @@ class _Found:
 
 def _apply(members: Sequence[Member], case: TrainingCase) -> _Found:
     images = case.boxed()
-    shares = apply_ensemble(members, images, case_context(case.fine_classes()), fast=True)
+    shares = apply_anatomy(members, images, case_context(case.fine_classes()), fast=True)
+    # As in a prediction; cases do not know sides.
+    labels = follow_borders(shares, images, np.zeros(shares.shape[1:], bool)).labels
+    nuclei = np.where(np.isin(labels, BG_LABELS), labels, 0)
+    inside = with_gaps(nuclei > 0, nuclei, images.own_grid.affine)
+    probability = np.where(inside, apply_pvs(members, images, inside, fast=True), 0)
     true_bg, pvs, sure = _labels(case)
-    bg = np.isin(shares["anatomy"].argmax(axis=0), BG_CLASSES)
-    # As in a prediction.
-    inside = searched(shares["anatomy"], images.own_grid.affine)
-    probability = np.where(inside, shares["pvs"][0], 0)
     known = (inside | true_bg) & sure
-    return _Found(case.subject, bg[known], true_bg[known], probability[known], pvs[known])
+    return _Found(case.subject, nuclei[known] > 0, true_bg[known], probability[known], pvs[known])
 
 
 def _pvs(member: Member, case: TrainingCase) -> tuple[np.ndarray, np.ndarray]:
     """Return the probability of PVS in the true basal ganglia, and which voxels are PVS."""
     true_bg, pvs, sure = _labels(case)
     known = true_bg & sure
-    context = case_context(case.fine_classes())
-    share = apply_member(member, case.boxed(), context, fast=True)["pvs"][0]
+    share = apply_pvs([member], case.boxed(), true_bg, fast=True)
     return share[known], pvs[known]
 
 

@@ -102,21 +102,6 @@ def case_surroundings(classes: np.ndarray) -> Surroundings:
     return surroundings(is_nucleus(classes), classes == VENTRICLE_CLASS)
 
 
-def given_context(nuclei: np.ndarray, ventricle: np.ndarray) -> np.ndarray:
-    """Return the context of known anatomy.
-
-    Parameters
-    ----------
-    nuclei, ventricle : ndarray of bool, shape (x, y, z)
-        See `surroundings`.
-
-    Returns
-    -------
-    ndarray of float32, shape (len(CONTEXT), x, y, z)
-    """
-    return _whole(surroundings(nuclei, ventricle), nuclei.shape)
-
-
 def whole_context(shares: np.ndarray, places: np.ndarray, frame: Frame) -> np.ndarray:
     """Return the context of shares of nuclei and ventricles, and where their voxels are.
 
@@ -136,8 +121,15 @@ def whole_context(shares: np.ndarray, places: np.ndarray, frame: Frame) -> np.nd
 
 
 def case_context(classes: np.ndarray) -> np.ndarray:
-    """Return the context of the classes (see `FINE_CLASSES`) of a training case."""
-    return _whole(case_surroundings(classes), classes.shape)
+    """Return the context of the classes (see `FINE_CLASSES`) of a training case.
+
+    Returns
+    -------
+    ndarray of float32, shape (len(CONTEXT), x, y, z)
+    """
+    told = case_surroundings(classes)
+    places = voxel_indices(classes.shape)
+    return whole_context(_sampled(told.shares, places).numpy(), np.asarray(places), told.frame)
 
 
 def rough_context(
@@ -177,12 +169,6 @@ def rough_context(
         frame.size * np.exp(rng.normal(0, _FRAME_SIZE, 3)),
     )
     return torch.stack([*shares, *wrong.waves(places)]).float()
-
-
-def _whole(told: Surroundings, shape: tuple[int, ...]) -> np.ndarray:
-    places = voxel_indices(shape)
-    shares = _sampled(told.shares, places)
-    return whole_context(shares.numpy(), np.asarray(places), told.frame)
 
 
 def _coarse_shares(masks: np.ndarray) -> np.ndarray:

@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bgpvs_wf.anatomy.labels import BG_LABELS, NUCLEI, VENTRICLE_LABELS
+from bgpvs_wf.anatomy.labels import NUCLEI
 from bgpvs_wf.errors import BadImageError, BadLabelsError
-from bgpvs_wf.imaging.geometry import coarsen, voxel_volume
+from bgpvs_wf.imaging.geometry import voxel_volume
+from bgpvs_wf.learning.borders import follow_borders
 from bgpvs_wf.learning.bundle import Model, load_network
 from bgpvs_wf.learning.calibration import COVERAGE, moved_thresholds
-from bgpvs_wf.learning.classes import BG_CLASSES, THALAMUS_CLASS, anatomy_labels
-from bgpvs_wf.learning.context import given_context
 from bgpvs_wf.learning.inference import choose_device
-from bgpvs_wf.learning.members import Member, apply_ensemble
-from bgpvs_wf.learning.nuclei import HeadNuclei, find_head, tidy_nuclei
-from bgpvs_wf.learning.views import MODALITIES, Box, BoxImages, Scan, canonical, part_of, to_home
+from bgpvs_wf.learning.members import Member, apply_anatomy, apply_pvs
+from bgpvs_wf.learning.nuclei import HeadNuclei, find_head
+from bgpvs_wf.learning.views import MODALITIES, Box, Scan, canonical, part_of, to_home
 from bgpvs_wf.pseudolabels.region import bg_mask, nuclei_mask, with_gaps, with_tubes
 
 if TYPE_CHECKING:
@@ -146,11 +145,11 @@ def _unaided(
     flips: bool,
 ) -> tuple[_Part, dict[str, Any]]:
     """Let the fine networks tell nuclei and perivascular spaces."""
-    images = scan.boxed(box)
-    shares = _apply(model, images, head.context(images.fine_grid), None, device, flips)
-    classes = shares["anatomy"]
-    labels = anatomy_labels(classes.argmax(axis=0), head.right(images.own_grid))
-    labels = tidy_nuclei(labels)
+    images, members = scan.boxed(box), _members(model, device)
+    context = head.context(images.fine_grid)
+    shares = apply_anatomy(members, images, context, flips=flips)
+    right = head.right(images.own_grid)
+    labels, bg_share = follow_borders(shares, images, right, include_thalamus)
     try:
         nuclei = nuclei_mask(labels, include_thalamus)
     except BadLabelsError as error:
@@ -158,14 +157,9 @@ def _unaided(
             "The model finds no basal ganglia in the image; look at it, or give the nuclei with "
             "--anatomy derivatives or --anatomy atlas."
         ) from error
-    counted = [*BG_CLASSES, *([THALAMUS_CLASS] if include_thalamus else [])]
-    part = _Part(
-        labels,
-        nuclei,
-        np.minimum(classes[counted].sum(axis=0), 1),
-        shares["pvs"][0],
-    )
-    return part, {"nuclei": "found by the model"}
+    inside = with_gaps(nuclei, np.where(nuclei, labels, 0), images.own_grid.affine)
+    pvs_share = apply_pvs(members, images, inside, flips=flips)
+    return _Part(labels, nuclei, bg_share, pvs_share), {"nuclei": "found by the model"}
 
 
 def _guided(
@@ -177,33 +171,16 @@ def _guided(
     device: torch.device,
     flips: bool,
 ) -> tuple[_Part, dict[str, Any]]:
-    """Let the fine networks tell perivascular spaces in given nuclei."""
-    images = scan.boxed(box)
-    context = given_context(
-        *(
-            coarsen(np.isin(labels, list(kind)), images.own_grid.affine, images.fine_grid) >= 0.5
-            for kind in (NUCLEI, VENTRICLE_LABELS)
-        )
-    )
-    bg = np.isin(labels, BG_LABELS)
-    pvs_share = _apply(model, images, context, bg, device, flips)["pvs"][0]
+    """Let the PVS networks tell perivascular spaces in given nuclei."""
+    pvs_share = apply_pvs(_members(model, device), scan.boxed(box), nuclei, flips=flips)
     return _Part(labels, nuclei, nuclei.astype(np.float32), pvs_share), {"nuclei": "given"}
 
 
-def _apply(
-    model: Model,
-    images: BoxImages,
-    context: np.ndarray,
-    bg: np.ndarray | None,
-    device: torch.device,
-    flips: bool,
-) -> dict[str, np.ndarray]:
-    """Return the mean probabilities of the members of the ensemble."""
-    members = [
+def _members(model: Model, device: torch.device) -> list[Member]:
+    return [
         Member(*((file.network, load_network(model, file, device)) for file in member))
         for member in model.fine
     ]
-    return apply_ensemble(members, images, context, bg=bg, flips=flips)
 
 
 def _finished(

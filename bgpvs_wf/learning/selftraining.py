@@ -17,8 +17,8 @@ from bgpvs_wf.imaging.geometry import coarse_labels, coarsen
 from bgpvs_wf.learning.case import FINE_CHANNELS, OWN_CHANNELS, TrainingCase, write_case
 from bgpvs_wf.learning.classes import BG_CLASSES, VENTRICLE_CLASS
 from bgpvs_wf.learning.context import case_context
-from bgpvs_wf.learning.members import Member, apply_ensemble, searched
-from bgpvs_wf.pseudolabels.region import with_tubes
+from bgpvs_wf.learning.members import Member, apply_anatomy, apply_pvs
+from bgpvs_wf.pseudolabels.region import with_gaps, with_tubes
 
 _LEAST = 0.05
 """Confidence of a label that the network is undecided about (chosen)."""
@@ -46,8 +46,7 @@ def relabel(
     """
     images = case.boxed()
     context = case_context(case.fine_classes())
-    shares = apply_ensemble(members, images, context, flips=True, fast=True)
-    anatomy = shares["anatomy"]
+    anatomy = apply_anatomy(members, images, context, flips=True, fast=True)
     if not case.ventricles:
         # Where labels do not know ventricles, the class is not learnt; see `without_ventricles`.
         anatomy[VENTRICLE_CLASS] = 0
@@ -55,11 +54,11 @@ def relabel(
     classes = anatomy.argmax(axis=0)
     ordered = np.sort(anatomy, axis=0)
     sure = ordered[-1] - ordered[-2]
-    pvs = shares["pvs"][0]
     nuclei = np.where(np.isin(classes, BG_CLASSES), classes, 0)
     affine = images.own_grid.affine
     # As in a prediction: a tube may have been taken for fluid.
-    inside = searched(anatomy, affine)
+    inside = with_gaps(nuclei > 0, nuclei, affine)
+    pvs = apply_pvs(members, images, inside, flips=True, fast=True)
     # As if the network were undecided at the threshold.
     pvs = pvs * (1 - threshold) / (pvs * (1 - threshold) + (1 - pvs) * threshold)
     sure_of_pvs = np.abs(2 * pvs - 1)

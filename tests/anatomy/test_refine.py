@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import ndimage
+from scipy import ndimage, stats
 
 from bgpvs_wf.anatomy.labels import BG_LABELS, NUCLEI
-from bgpvs_wf.anatomy.refine import REACH_MM, refine
+from bgpvs_wf.anatomy.refine import FLUID, REACH_MM, TEMPER, _log_likelihood, refine
 from bgpvs_wf.imaging.morphology import distance_to_mm
 
 AFFINE = np.diag([-1.0, 1.0, 1.0, 1.0])
@@ -144,3 +144,67 @@ def test_no_image_or_no_nucleus_is_refused() -> None:
         refine(labels(), AFFINE, [])
     with pytest.raises(ValueError, match="empty"):
         refine(np.zeros(SHAPE, np.int16), AFFINE, [scan(labels(), 0)])
+
+
+def told_of(dseg: np.ndarray, sigma: float = 1.0, shift: tuple[int, ...] = (0, 0, 0)) -> dict:
+    """Return what a network might tell: each nucleus blurred, and moved."""
+    masks = {label: dseg == label for label in CENTRES} | {FLUID: dseg == 14}
+    return {
+        label: ndimage.gaussian_filter(np.roll(mask, shift, (0, 1, 2)).astype(np.float32), sigma)
+        for label, mask in masks.items()
+    }
+
+
+@pytest.mark.parametrize("shift", [(1, 0, 0), (0, -2, 0), (1, 1, 1)])
+def test_what_a_network_tells_moves_to_the_border(shift: tuple[int, ...]) -> None:
+    truth = labels()
+    told = told_of(truth, shift=shift)
+    found = np.roll(truth, shift, axis=(0, 1, 2))
+    refined = refine(found, AFFINE, [scan(truth, 5)], told)
+    assert dice(bg(found), bg(truth)) < 0.9
+    assert dice(bg(refined.dseg), bg(truth)) > 0.93
+    assert refined.bg_probability.max() <= 1
+
+
+@pytest.mark.parametrize("include_thalamus", [False, True])
+def test_without_images_to_go_by_the_posterior_is_what_was_told(
+    monkeypatch: pytest.MonkeyPatch, include_thalamus: bool
+) -> None:
+    for name in ("TOLD_WEIGHT", "NEIGHBOUR_WEIGHT"):
+        monkeypatch.setattr(f"bgpvs_wf.anatomy.refine.{name}", 0)
+    truth = labels()
+    truth[truth == 11] = 10
+    told = told_of(truth)
+    del told[11]
+    told[10] = ndimage.gaussian_filter((truth == 10).astype(np.float32), 1)
+    refined = refine(truth, AFFINE, [scan(truth, 6)], told, include_thalamus)
+    near = distance_to_mm(np.isin(truth, tuple(NUCLEI)), AFFINE) < REACH_MM
+    for place in np.argwhere(near)[::97]:
+        shares = {label: float(share[tuple(place)]) for label, share in told.items()}
+        shares[0] = max(1 - sum(shares.values()), 0)
+        raised = {label: max(share, 0) ** TEMPER for label, share in shares.items()}
+        kept = {label: max(share / sum(raised.values()), 1e-3) for label, share in raised.items()}
+        counted = [12, 51, 50, *([10] if include_thalamus else [])]
+        expected = sum(kept[label] for label in counted) / sum(kept.values())
+        assert refined.bg_probability[tuple(place)] == pytest.approx(expected, abs=1e-4)
+
+
+@given(seed=st.integers(0, 1000), images=st.integers(1, 3))
+def test_a_structure_is_a_gaussian_without_its_outliers(seed: int, images: int) -> None:
+    rng = np.random.default_rng(seed)
+    samples = rng.normal(100, 10, (300, images)) @ rng.normal(0, 1, (images, images))
+    samples[:20] *= 3
+    weight = rng.uniform(0.61, 1, 300)
+    spread = np.diag((0.1 * samples.std(axis=0) + 1e-6) ** 2)
+
+    def gaussian(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mean = np.average(samples, axis=0, weights=weight)
+        covariance = np.atleast_2d(np.cov(samples.T, aweights=weight, ddof=0)) + spread
+        return mean, covariance
+
+    mean, covariance = gaussian(weight)
+    inverse = np.linalg.inv(covariance)
+    near = np.array([(s - mean) @ inverse @ (s - mean) < 6 for s in samples])
+    expected = stats.multivariate_normal(*gaussian(weight * near)).logpdf(samples)
+    found = _log_likelihood(samples, weight) - images / 2 * np.log(2 * np.pi)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)

@@ -7,15 +7,17 @@ import pytest
 import torch
 from toy_cases import rewritten, toy_case
 
+from bgpvs_wf.anatomy.labels import BG_LABELS
 from bgpvs_wf.learning import assessment, members, selftraining
 from bgpvs_wf.learning.assembly import model_card
 from bgpvs_wf.learning.assessment import THRESHOLDS, assess, calibrate, score_cases
 from bgpvs_wf.learning.augmentation import AugmentationConfig
+from bgpvs_wf.learning.borders import follow_borders
 from bgpvs_wf.learning.calibration import fit_line
 from bgpvs_wf.learning.case import FINE_CHANNELS, OWN_CHANNELS, read_case
 from bgpvs_wf.learning.classes import BG_CLASSES, VENTRICLE_CLASS
 from bgpvs_wf.learning.context import case_context
-from bgpvs_wf.learning.members import Member, apply_ensemble, apply_member, searched
+from bgpvs_wf.learning.members import Member, apply_anatomy, apply_pvs
 from bgpvs_wf.learning.networks import ANATOMY, COARSE, PVS, NetworkConfig, build_network
 from bgpvs_wf.learning.own_grid import pvs_input
 from bgpvs_wf.learning.selftraining import relabel
@@ -59,12 +61,15 @@ def answering(monkeypatch):
     """Let models answer as told, by the case's T2w."""
     told = {}
 
-    def apply(members, images, context, **options):
-        return {head: share.copy() for head, share in told[float(images.own.sum())].items()}
+    def anatomy(members, images, context, **options):
+        return told[float(images.own.sum())]["anatomy"].copy()
+
+    def pvs(members, images, bg, **options):
+        return told[float(images.own.sum())]["pvs"][0].copy()
 
     for module in (assessment, selftraining):
-        monkeypatch.setattr(module, "apply_ensemble", apply)
-    monkeypatch.setattr(assessment, "apply_member", apply)
+        monkeypatch.setattr(module, "apply_anatomy", anatomy)
+        monkeypatch.setattr(module, "apply_pvs", pvs)
 
     def tell(case, given):
         array = array_of(case)
@@ -92,7 +97,10 @@ def test_the_threshold_is_the_best_one(tmp_path, answering):
 
     def voxels(case, one):
         array = array_of(case)
-        inside = searched(one["anatomy"], np.eye(4))
+        sides = np.zeros(array["classes"].shape, bool)
+        labels = follow_borders(one["anatomy"], case.boxed(), sides).labels
+        nuclei = np.where(np.isin(labels, BG_LABELS), labels, 0)
+        inside = with_gaps(nuclei > 0, nuclei, np.eye(4))
         true = np.isin(array["classes"], BG_CLASSES)
         known = (inside | true | (array["pvs"] > 0)) & (array["confidence"] > 0.5)
         return np.where(inside, one["pvs"][0], 0)[known], array["pvs"][known] > 0
@@ -210,41 +218,33 @@ def test_what_a_case_does_not_know_a_model_does_not_add(tmp_path, answering):
     assert np.isin(after["classes"][~same], BG_CLASSES).all()
 
 
-def test_the_pvs_network_is_told_the_basal_ganglia(case, monkeypatch):
-    """Those the first one, or who knows better, finds."""
-    boxed = case.boxed()
+def test_networks_see_the_box_and_what_was_found_before(case, monkeypatch):
+    boxed, context = case.boxed(), case_context(case.fine_classes())
     shape = boxed.own.shape[1:]
-    anatomy = np.zeros((7, *shape), np.float32)
-    anatomy[0] = 0.5
-    anatomy[2, 3:12] = 0.9
-    anatomy[2, 6, 8:10, 8] = 0  # a tube that is taken for fluid
-    pvs = np.random.default_rng(0).uniform(0.1, 0.9, (1, *shape)).astype(np.float32)
-    seen = {}
+    rng = np.random.default_rng(0)
+    given = {ANATOMY: rng.random((7, *shape)), PVS: rng.random((1, *shape))}
+    seen, weights = {}, {"first": 0.5, "second": 1.5}
 
     def apply(network, config, images, **options):
+        assert options == {"flips": True, "fast": False}
         assert len(images) == len(config.inputs)
         seen[config.tells] = images
-        return anatomy if config.tells == ANATOMY else pvs
+        return (given[config.tells] * weights[network]).astype(np.float32)
 
     monkeypatch.setattr(members, "apply_network", apply)
-    member = Member(*((NetworkConfig(tells=tells), None) for tells in (ANATOMY, PVS)))
-    context = case_context(case.fine_classes())
-    shares = apply_member(member, boxed, context)
-    np.testing.assert_array_equal(shares["anatomy"], anatomy)
-    np.testing.assert_array_equal(shares["pvs"], pvs)
+    ensemble = [
+        Member(*((NetworkConfig(tells=tells), name) for tells in (ANATOMY, PVS)))
+        for name in weights
+    ]
+    shares = apply_anatomy(ensemble, boxed, context, flips=True)
+    assert list(seen) == [ANATOMY]
     np.testing.assert_array_equal(seen[ANATOMY], np.concatenate([boxed.fine, context]))
-    bg = np.zeros(shape, bool)
-    bg[3:12] = True
-    np.testing.assert_array_equal(seen[PVS], pvs_input(boxed.own, bg, (1.0,) * 3))
-    # Where the basal ganglia are known, they are not looked for.
-    seen.clear()
-    bg = np.arange(shape[0])[:, None, None] * np.ones(shape) > 8
-    assert list(apply_member(member, boxed, context, bg=bg)) == ["pvs"]
-    assert list(seen) == [PVS]
-    np.testing.assert_array_equal(seen[PVS], pvs_input(boxed.own, bg, (1.0,) * 3))
     # An ensemble is the mean.
-    two = apply_ensemble([member, member], boxed, context)
-    np.testing.assert_allclose(two["anatomy"], anatomy, rtol=1e-6)
+    np.testing.assert_allclose(shares, given[ANATOMY], rtol=1e-6)
+    bg = np.arange(shape[0])[:, None, None] * np.ones(shape) > 8
+    share = apply_pvs(ensemble, boxed, bg, flips=True)
+    np.testing.assert_array_equal(seen[PVS], pvs_input(boxed.own, bg, (1.0,) * 3))
+    np.testing.assert_allclose(share, given[PVS][0], rtol=1e-6)
 
 
 def saying(answer):
@@ -316,14 +316,18 @@ def test_models_are_told_what_the_labels_say(case, tmp_path, monkeypatch):
 
     def apply(members, images, context, **options):
         told.append((images.fine, context))
-        return answers(case, 1)
+        return answers(case, 1)["anatomy"]
+
+    def pvs(members, images, bg, **options):
+        return answers(case, 1)["pvs"][0]
 
     def applied(network, config, images, **options):
         seen[config.tells] = images
         return answers(case, 1)[config.tells]
 
     for module in (assessment, selftraining):
-        monkeypatch.setattr(module, "apply_ensemble", apply)
+        monkeypatch.setattr(module, "apply_anatomy", apply)
+        monkeypatch.setattr(module, "apply_pvs", pvs)
     monkeypatch.setattr("bgpvs_wf.learning.tasks.apply_network", applied)
     assess([], [case])
     relabel(case, [], tmp_path / "new")

@@ -29,7 +29,6 @@ from bgpvs_wf.learning.context import (
     case_context,
     case_surroundings,
     frame_of,
-    given_context,
     rough_context,
 )
 from bgpvs_wf.learning.examples import FineExamples
@@ -48,6 +47,10 @@ SHAPES = st.tuples(*[st.integers(3, 13)] * 3)
 def ball(shape, middle, radii):
     axes = zip(np.indices(shape), middle, radii, strict=True)
     return sum(((i - m) / r) ** 2 for i, m, r in axes) < 1
+
+
+def context_of(nuclei, ventricle):
+    return case_context(np.select([nuclei, ventricle], [1, VENTRICLE_CLASS]))
 
 
 def toy_classes():
@@ -128,14 +131,14 @@ def no_mistakes(monkeypatch):
 
 
 @given(shape=SHAPES, seed=st.integers(0, 1000))
-def test_a_given_context_is_what_scipy_makes(shape, seed):
+def test_the_context_of_a_case_is_what_scipy_makes(shape, seed):
     classes = drawn_classes(shape, seed)
     nuclei, ventricle = true_nuclei(classes), classes == VENTRICLE_CLASS
     expected = reference(nuclei, ventricle)
-    for found in (given_context(nuclei, ventricle), case_context(classes)):
-        assert found.dtype == np.float32
-        assert found.shape == (len(CONTEXT), *shape)
-        np.testing.assert_allclose(found, expected, atol=1e-5)
+    found = case_context(classes)
+    assert found.dtype == np.float32
+    assert found.shape == (len(CONTEXT), *shape)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_the_capsule_is_not_told():
@@ -144,8 +147,8 @@ def test_the_capsule_is_not_told():
     nuclei = ball(shape, (19, 28, 20), (16, 24, 16)) | ball(shape, (60, 28, 20), (16, 24, 16))
     ventricle = ball(shape, (40, 28, 20), (4, 10, 6))
     gap = ball(shape, (19, 28, 20), (7, 15, 7)) | ball(shape, (60, 28, 20), (7, 15, 7))
-    told = given_context(nuclei & ~gap, ventricle)
-    np.testing.assert_allclose(told, given_context(nuclei, ventricle), atol=1e-5)
+    told = context_of(nuclei & ~gap, ventricle)
+    np.testing.assert_allclose(told, context_of(nuclei, ventricle), atol=1e-5)
     assert told[NUCLEI][nuclei & gap].mean() > 0.8
     assert told[NUCLEI][ventricle].mean() < 0.3
 
@@ -173,11 +176,11 @@ def test_the_frame_is_that_of_the_nuclei():
 def test_a_mirrored_head_has_the_mirrored_context():
     classes = toy_classes()[:44]
     nuclei, ventricle = true_nuclei(classes), classes == VENTRICLE_CLASS
-    plain, mirrored = given_context(nuclei, ventricle), given_context(nuclei[::-1], ventricle[::-1])
+    plain, mirrored = context_of(nuclei, ventricle), context_of(nuclei[::-1], ventricle[::-1])
     np.testing.assert_allclose(mirrored, plain[:, ::-1], atol=1e-5)
     # Where both sides are alike, so is what is told of them.
     alike = nuclei | nuclei[::-1]
-    told = given_context(alike, ventricle)[WAVES]
+    told = context_of(alike, ventricle)[WAVES]
     np.testing.assert_allclose(told, told[:, ::-1], atol=1e-5)
 
 
@@ -341,17 +344,12 @@ def test_the_context_of_a_head_on_another_grid():
     np.testing.assert_allclose(found[WAVES], waves(index, mask), atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "given", [None, (12, 51), (9012, 9051)], ids=["found", "given", "lentiform"]
-)
-def test_the_fine_network_is_told_what_is_where(tmp_path, monkeypatch, given):
-    """By the coarse network, or by whoever gave the nuclei; axes in any order."""
+def test_the_fine_network_is_told_what_is_where(tmp_path, monkeypatch):
+    """Axes in any order."""
     toy, model = toy_head((0.8, 0.8, 0.8)), toy_model(tmp_path / "model")
     order = [[2, -1], [0, 1], [1, -1]]
-    t2w, t1w, anatomy = (nib.apply_orientation(a, order) for a in (toy.t2w, toy.t1w, toy.dseg))
+    t2w, t1w = (nib.apply_orientation(a, order) for a in (toy.t2w, toy.t1w))
     affine = toy.affine @ nib.orientations.inv_ornt_aff(order, toy.t2w.shape)
-    if given:
-        anatomy = np.select([anatomy == 12, anatomy == 51], given, anatomy)
     seen = {}
 
     class SeenError(Exception):
@@ -368,16 +366,9 @@ def test_the_fine_network_is_told_what_is_where(tmp_path, monkeypatch, given):
         raise SeenError
 
     monkeypatch.setattr(prediction, "find_head", found)
-    monkeypatch.setattr(prediction, "apply_ensemble", apply)
+    monkeypatch.setattr(prediction, "apply_anatomy", apply)
     with pytest.raises(SeenError):
-        predict(
-            model,
-            t2w=t2w,
-            t1w=t1w,
-            affine=affine,
-            anatomy=anatomy if given else None,
-            device="cpu",
-        )
+        predict(model, t2w=t2w, t1w=t1w, affine=affine, device="cpu")
     told = seen["context"]
     assert told.dtype == np.float32
     assert len(told) == len(CONTEXT)
@@ -395,10 +386,6 @@ def test_the_fine_network_is_told_what_is_where(tmp_path, monkeypatch, given):
         np.testing.assert_allclose(mean_place(near), mean_place(true), atol=1)
     mask = coarse_shares(nuclei, labels == 213)[0] >= 0.5
     true = waves(np.indices(labels.shape), mask, step=2)
-    if given:
-        assert "head" not in seen
-        np.testing.assert_allclose(told[WAVES], true, atol=1e-4)
-        return
     # The toy's coarse network takes the rim of the ventricle for nuclei.
     assert np.abs(told[WAVES] - true)[:, nuclei].mean() < 0.15
     head = seen["head"]
