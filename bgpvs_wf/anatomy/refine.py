@@ -36,8 +36,6 @@ REACH_MM = 6.0
 PASSES = 2
 """What one pass finds is the next one's prior, so that a border farther off is reached (chosen on
 phantoms that are in no test, and three infants)."""
-TEMPER = 0.7
-"""Power of probabilities that were told: a network is too sure of its borders (chosen)."""
 _LEAST = 1e-3
 """Prior of what a network rules out."""
 _LEAST_SPREAD = 0.1
@@ -159,8 +157,7 @@ def _told_prior(
     known = np.isin(labels, list(told))
     shares = np.stack([told[int(i)] for i in labels[known]])
     shares = np.concatenate([shares, 1 - shares.sum(axis=0, keepdims=True)])
-    shares = np.clip(shares, 0, 1) ** TEMPER
-    shares = np.maximum(shares / shares.sum(axis=0), _LEAST)
+    shares = np.maximum(shares, _LEAST)
     prior = np.array(smoothed)
     prior[known] = shares[:-1]
     prior[~known] *= shares[-1] / smoothed[~known].sum(axis=0)

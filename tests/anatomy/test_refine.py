@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import ndimage, stats
 
 from bgpvs_wf.anatomy.labels import BG_LABELS, NUCLEI
-from bgpvs_wf.anatomy.refine import FLUID, REACH_MM, TEMPER, _log_likelihood, refine
+from bgpvs_wf.anatomy.refine import FLUID, REACH_MM, _log_likelihood, refine
 from bgpvs_wf.imaging.morphology import distance_to_mm
 
 AFFINE = np.diag([-1.0, 1.0, 1.0, 1.0])
@@ -181,9 +181,8 @@ def test_without_images_to_go_by_the_posterior_is_what_was_told(
     near = distance_to_mm(np.isin(truth, tuple(NUCLEI)), AFFINE) < REACH_MM
     for place in np.argwhere(near)[::97]:
         shares = {label: float(share[tuple(place)]) for label, share in told.items()}
-        shares[0] = max(1 - sum(shares.values()), 0)
-        raised = {label: max(share, 0) ** TEMPER for label, share in shares.items()}
-        kept = {label: max(share / sum(raised.values()), 1e-3) for label, share in raised.items()}
+        shares[0] = 1 - sum(shares.values())
+        kept = {label: max(share, 1e-3) for label, share in shares.items()}
         counted = [12, 51, 50, *([10] if include_thalamus else [])]
         expected = sum(kept[label] for label in counted) / sum(kept.values())
         assert refined.bg_probability[tuple(place)] == pytest.approx(expected, abs=1e-4)
