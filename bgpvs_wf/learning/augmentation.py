@@ -38,6 +38,8 @@ class AugmentationConfig:
     """Probability of a painted random contrast, where all tissues are labelled."""
     intensity: float = 0.3
     """Probability of each of noise, blur, gamma, bias field and the like."""
+    pvs_intensity: float = 0.15
+    """The same for the PVS network, which cannot find in noise what is not to be seen there."""
     motion: float = 0.1
     """Probability of ripples of movement."""
     t2w_only: float = 0.2

@@ -137,14 +137,16 @@ class PVSExamples(_Examples):
         # A patch that reaches beyond the box shows less.
         half = np.array(self.patch) / 2
         middle = np.clip(middle, half, np.maximum(array.shape[1:] - half, half))
-        still = dataclasses.replace(self.augmentation, turned=0)
-        part = sample_patch(array, OWN_CHANNELS, middle, self.patch, rng, still, flip=True)
+        config = dataclasses.replace(
+            self.augmentation, turned=0, intensity=self.augmentation.pvs_intensity
+        )
+        part = sample_patch(array, OWN_CHANNELS, middle, self.patch, rng, config, flip=True)
         for axis in (1, 2):
             if rng.random() < 0.5:
                 part = {name: value.flip(axis) for name, value in part.items()}
         voxel_mm = float(np.mean(case.voxel_mm))
         image = torch.stack([part["T2w"], part["T1w"]])
-        image = alter(image, case.present, rng, self.augmentation, voxel_mm)
+        image = alter(image, case.present, rng, config, voxel_mm)
         bg = np.isin(part["classes"].numpy(), BG_CLASSES)
         seen = pvs_input(image.numpy(), rough_mask(bg, case.voxel_mm, rng), case.voxel_mm)
         return {

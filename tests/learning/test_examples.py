@@ -16,9 +16,16 @@ from bgpvs_wf.learning.examples import CoarseExamples, FineExamples, PVSExamples
 from bgpvs_wf.learning.training import TrainingConfig, _batches
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-LOUD = AugmentationConfig(intensity=1, motion=0.5, contrast=0.5)
+LOUD = AugmentationConfig(intensity=1, pvs_intensity=1, motion=0.5, contrast=0.5)
 QUIET = AugmentationConfig(
-    rotation_deg=0, scaling=0, intensity=0, motion=0, contrast=0, t2w_only=0, t1w_only=0
+    rotation_deg=0,
+    scaling=0,
+    intensity=0,
+    pvs_intensity=0,
+    motion=0,
+    contrast=0,
+    t2w_only=0,
+    t1w_only=0,
 )
 
 
