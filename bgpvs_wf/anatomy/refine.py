@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -22,31 +24,62 @@ from bgpvs_wf.imaging.morphology import close_mm, distance_to_mm, nearest_label
 
 PRIOR_SIGMA_MM = 1.2
 """How far a registered border is off, standard deviation (chosen)."""
-LIKELIHOOD_WEIGHT = 0.6
-"""Less than 1, because the noise of neighbouring voxels is not independent (chosen)."""
-TOLD_WEIGHT = 0.94
-"""The same with a network's prior, in voxels of 1 mm; it goes with the square of their size, as
-small ones depend on each other more (chosen on phantoms that are in no test)."""
 NEIGHBOUR_WEIGHT = 2.0
 """Of the neighbours' posteriors (chosen)."""
-TUBE_MM = 1.0
-"""Gaps in a nucleus up to twice as wide are perivascular spaces rather than its border (chosen)."""
 REACH_MM = 6.0
 """Labels farther from the nuclei stay as they were (chosen)."""
-PASSES = 2
-"""What one pass finds is the next one's prior, so that a border farther off is reached (chosen on
-phantoms that are in no test, and three infants)."""
 _LEAST = 1e-3
 """Prior of what a network rules out."""
-_LEAST_SPREAD = 0.1
-"""Of a structure's intensities, as a share of that of all (chosen)."""
-_OUTLYING = 6.0
-"""Squared distance, in standard deviations, beyond which a voxel is a tube or a vessel (chosen)."""
 _ITERATIONS = 6
 FLUID = 24
 """Label of all that is fluid."""
 _CAPSULE, _WM, _CORTEX = 9200, 2, 3
 _CAPSULE_MM = 7.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Mixture:
+    """How much a prior is believed; all numbers are chosen."""
+
+    passes: int
+    """What one pass finds is the next one's prior, so that a border farther off is reached."""
+    weight: float
+    """Of the images in voxels of 1 mm: less than 1, because the noise of neighbours is not
+    independent."""
+    weight_power: float
+    """How the weight goes with the size of voxels: smaller ones depend on each other more."""
+    least_spread: float
+    """Of a structure's intensities, as a share of that of all: voxels at its border, partly filled,
+    are no other structure."""
+    outlying: float
+    """Squared distance, in standard deviations, beyond which a voxel is a tube or a vessel, of
+    which a structure's intensities are not learnt."""
+    farthest: float
+    """Squared distance beyond which a voxel speaks no more against a structure."""
+    tube_mm: float
+    """Gaps in a nucleus up to twice as wide are perivascular spaces rather than its border."""
+
+
+# Chosen on phantoms that are in no test, and three infants.
+_REGISTERED = _Mixture(
+    passes=2,
+    weight=0.6,
+    weight_power=0,
+    least_spread=0.05,
+    outlying=math.inf,
+    farthest=math.inf,
+    tube_mm=1.0,
+)
+# Chosen on phantoms that are in no test, and two infants.
+_TOLD = _Mixture(
+    passes=1,
+    weight=0.94,
+    weight_power=2,
+    least_spread=0.1,
+    outlying=6.0,
+    farthest=16.0,
+    tube_mm=1.5,
+)
 
 
 class Refined(NamedTuple):
@@ -104,17 +137,16 @@ def refine(
     where = (distance_to_mm(nuclei[box], cropped) < REACH_MM) & signal
     sigma = 0.4 / voxel_sizes(cropped)
     samples = np.stack([ndimage.gaussian_filter(image, sigma)[where] for image in cut], axis=-1)
-    weight, passes = LIKELIHOOD_WEIGHT, PASSES
-    if told is not None:
-        weight, passes = TOLD_WEIGHT * voxel_volume(cropped) ** (2 / 3), 1
-    for _ in range(passes):
+    mixture = _REGISTERED if told is None else _TOLD
+    weight = mixture.weight * voxel_volume(cropped) ** (mixture.weight_power / 3)
+    for _ in range(mixture.passes):
         classes = _classes(part, cropped)
         labels = np.unique(classes)
         prior = _prior(classes, labels, where, cropped)
         if told is not None:
             prior = _told_prior(prior, labels, {i: p[box][where] for i, p in told.items()})
-        posterior = _maximise(samples, prior, labels, where, weight)
-        part = _relabelled(part, labels, where, posterior, cropped)
+        posterior = _maximise(samples, prior, labels, where, weight, mixture)
+        part = _relabelled(part, labels, where, posterior, cropped, mixture.tube_mm)
     out = np.array(dseg, np.int16)
     out[box] = part
     probability = np.zeros(dseg.shape, np.float32)
@@ -165,7 +197,12 @@ def _told_prior(
 
 
 def _maximise(
-    samples: np.ndarray, prior: np.ndarray, labels: np.ndarray, where: np.ndarray, weight: float
+    samples: np.ndarray,
+    prior: np.ndarray,
+    labels: np.ndarray,
+    where: np.ndarray,
+    weight: float,
+    mixture: _Mixture,
 ) -> np.ndarray:
     """Return the posteriors, shape (classes, voxels)."""
     groups = np.array([min(int(i), MIRROR.get(int(i), int(i))) for i in labels])
@@ -174,7 +211,7 @@ def _maximise(
         field = np.log(prior) + NEIGHBOUR_WEIGHT * _neighbours(posterior, where)
         for group in np.unique(groups):
             members = groups == group
-            fit = _log_likelihood(samples, posterior[members].sum(axis=0))
+            fit = _log_likelihood(samples, posterior[members].sum(axis=0), mixture)
             field[members] += weight * fit
         field -= field.max(axis=0)
         posterior = np.exp(field)
@@ -191,15 +228,14 @@ def _neighbours(posterior: np.ndarray, where: np.ndarray) -> np.ndarray:
     return out
 
 
-def _log_likelihood(samples: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def _log_likelihood(samples: np.ndarray, weight: np.ndarray, mixture: _Mixture) -> np.ndarray:
     """Return the log density of the Gaussian that the weighted samples make, tubes left out."""
     core = np.where(weight > 0.6, weight, 0)
     weight = core if np.count_nonzero(core) > 50 else weight
-    # Voxels at a border, partly filled, are no other structure.
-    floor = np.diag((_LEAST_SPREAD * samples.std(axis=0) + 1e-6) ** 2)
+    floor = np.diag((mixture.least_spread * samples.std(axis=0) + 1e-6) ** 2)
     distance, _ = _gaussian(samples, weight, floor)
-    distance, log_size = _gaussian(samples, weight * (distance < _OUTLYING), floor)
-    return -0.5 * (distance + log_size)
+    distance, log_size = _gaussian(samples, weight * (distance < mixture.outlying), floor)
+    return -0.5 * (np.minimum(distance, mixture.farthest) + log_size)
 
 
 def _gaussian(
@@ -219,6 +255,7 @@ def _relabelled(
     where: np.ndarray,
     posterior: np.ndarray,
     affine: np.ndarray,
+    tube_mm: float,
 ) -> np.ndarray:
     """Return the labels with the nuclei as the posteriors say."""
     part = np.array(before, np.int16)
@@ -228,17 +265,19 @@ def _relabelled(
     changed = np.isin(old, tuple(NUCLEI)) & ~nucleus
     other = np.select([best == _CORTEX, best == FLUID], [_CORTEX, FLUID], _WM)
     part[where] = np.where(nucleus, best, np.where(changed, other, old))
-    _give_back_tubes(part, np.isin(before, tuple(NUCLEI)), affine)
+    _give_back_tubes(part, np.isin(before, tuple(NUCLEI)), affine, tube_mm)
     return part
 
 
-def _give_back_tubes(part: np.ndarray, registered: np.ndarray, affine: np.ndarray) -> None:
+def _give_back_tubes(
+    part: np.ndarray, known: np.ndarray, affine: np.ndarray, tube_mm: float
+) -> None:
     """Return, in place, what is enclosed by nuclei to them.
 
     A perivascular space looks like fluid to the mixture, but it belongs to its nucleus.
     """
     nuclei = np.isin(part, tuple(NUCLEI))
-    closed = close_mm(nuclei, affine, TUBE_MM) & registered
+    closed = close_mm(nuclei, affine, tube_mm) & known
     lost = (closed | ndimage.binary_fill_holes(nuclei)) & ~nuclei
     if lost.any():
         part[lost] = nearest_label(np.where(nuclei, part, 0), affine)[lost]
