@@ -233,8 +233,10 @@ def _log_likelihood(samples: np.ndarray, weight: np.ndarray, mixture: _Mixture) 
     core = np.where(weight > 0.6, weight, 0)
     weight = core if np.count_nonzero(core) > 50 else weight
     floor = np.diag((mixture.least_spread * samples.std(axis=0) + 1e-6) ** 2)
-    distance, _ = _gaussian(samples, weight, floor)
-    distance, log_size = _gaussian(samples, weight * (distance < mixture.outlying), floor)
+    distance, log_size = _gaussian(samples, weight, floor)
+    kept = distance < mixture.outlying
+    if not kept.all():
+        distance, log_size = _gaussian(samples, weight * kept, floor)
     return -0.5 * (np.minimum(distance, mixture.farthest) + log_size)
 
 

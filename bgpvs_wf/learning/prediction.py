@@ -114,6 +114,9 @@ class _Part:
 
     labels: np.ndarray
     nuclei: np.ndarray
+    """Labels of the nuclei that count as basal ganglia, 0 elsewhere."""
+    searched: np.ndarray
+    """The nuclei, and narrow gaps in them."""
     bg_share: np.ndarray
     pvs_share: np.ndarray
 
@@ -151,15 +154,17 @@ def _unaided(
     right = head.right(images.own_grid)
     labels, bg_share = follow_borders(shares, images, right, include_thalamus)
     try:
-        nuclei = nuclei_mask(labels, include_thalamus)
+        mask = nuclei_mask(labels, include_thalamus)
     except BadLabelsError as error:
         raise BadImageError(
             "The model finds no basal ganglia in the image; look at it, or give the nuclei with "
             "--anatomy derivatives or --anatomy atlas."
         ) from error
-    inside = with_gaps(nuclei, np.where(nuclei, labels, 0), images.own_grid.affine)
-    pvs_share = apply_pvs(members, images, inside, flips=flips)
-    return _Part(labels, nuclei, bg_share, pvs_share), {"nuclei": "found by the model"}
+    nuclei = np.where(mask, labels, 0)
+    searched = with_gaps(mask, nuclei, images.own_grid.affine)
+    pvs_share = apply_pvs(members, images, searched, flips=flips)
+    part = _Part(labels, nuclei, searched, bg_share, pvs_share)
+    return part, {"nuclei": "found by the model"}
 
 
 def _guided(
@@ -167,13 +172,17 @@ def _guided(
     scan: Scan,
     box: Box,
     labels: np.ndarray,
-    nuclei: np.ndarray,
+    mask: np.ndarray,
     device: torch.device,
     flips: bool,
 ) -> tuple[_Part, dict[str, Any]]:
     """Let the PVS networks tell perivascular spaces in given nuclei."""
-    pvs_share = apply_pvs(_members(model, device), scan.boxed(box), nuclei, flips=flips)
-    return _Part(labels, nuclei, nuclei.astype(np.float32), pvs_share), {"nuclei": "given"}
+    images = scan.boxed(box)
+    pvs_share = apply_pvs(_members(model, device), images, mask, flips=flips)
+    nuclei = np.where(mask, labels, 0)
+    searched = with_gaps(mask, nuclei, images.own_grid.affine)
+    part = _Part(labels, nuclei, searched, mask.astype(np.float32), pvs_share)
+    return part, {"nuclei": "given"}
 
 
 def _members(model: Model, device: torch.device) -> list[Member]:
@@ -194,14 +203,12 @@ def _finished(
 ) -> Prediction:
     """Cut out the perivascular spaces, and bring all back to where the images came from."""
     affine = part_of(scan.grid, box).affine
-    bg = bg_mask(part.nuclei, affine, bg_region)
-    nuclei = np.where(part.nuclei, part.labels, 0)
-    searched = with_gaps(bg, nuclei, affine)
-    pvs_share = np.where(searched, part.pvs_share, 0).astype(np.float32)
+    bg = bg_mask(part.nuclei > 0, affine, bg_region)
+    pvs_share = np.where(bg | part.searched, part.pvs_share, 0).astype(np.float32)
     pvs = pvs_share >= model.pvs_threshold
     labels = part.labels
     if record["nuclei"] != "given" and bg_region == "nuclei":
-        labels = with_tubes(labels, nuclei, pvs, affine)
+        labels = with_tubes(labels, part.nuclei, pvs, affine)
     volume = voxel_volume(affine)
 
     def home(data: np.ndarray) -> np.ndarray:
