@@ -19,7 +19,7 @@ import numpy as np
 from bgpvs_wf.anatomy.labels import NUCLEI, VENTRICLE_LABELS
 from bgpvs_wf.errors import BadLabelsError
 from bgpvs_wf.imaging.files import atomic_file, write_json
-from bgpvs_wf.imaging.geometry import Grid, coarse_labels, coarsen, resample, voxel_sizes
+from bgpvs_wf.imaging.geometry import Grid, coarse_labels, coarsen, voxel_sizes
 from bgpvs_wf.imaging.intensity import foreground
 from bgpvs_wf.learning.classes import coarse_classes, fine_classes
 from bgpvs_wf.learning.tissues import all_named, named_tissues, with_unnamed
@@ -157,8 +157,8 @@ def make_case(
     ]
     head, head_grid = scan.coarse()
     brain = dseg > 0 if whole else foreground(scan.images[0 if scan.present[0] else 1])
-    known, within = (resample(part, scan.grid.affine, head_grid, 0) for part in (dseg, brain))
-    classes = coarse_classes(known, within > 0)
+    # The nearest label would move the nuclei by up to half a voxel of the scan.
+    classes = coarse_labels(coarse_classes(dseg, brain), scan.grid.affine, head_grid)
     x, y, z = (float(v) for v in voxel_sizes(scan.grid.affine))
     facts: dict[str, Any] = {
         "subject": subject,

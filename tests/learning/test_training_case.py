@@ -10,9 +10,10 @@ import pytest
 from scipy import ndimage
 from toy_cases import rewritten, toy_case, toy_subject
 
-from bgpvs_wf.anatomy.labels import BG_LABELS
+from bgpvs_wf.anatomy.labels import BG_LABELS, NUCLEI, SIDES, VENTRICLE_LABELS
 from bgpvs_wf.errors import BadLabelsError
 from bgpvs_wf.imaging.geometry import coarsen, voxel_sizes
+from bgpvs_wf.imaging.morphology import hull
 from bgpvs_wf.learning.case import FINE_CHANNELS, OWN_CHANNELS, make_case, read_case
 from bgpvs_wf.learning.classes import (
     BG_CLASSES,
@@ -24,6 +25,7 @@ from bgpvs_wf.learning.classes import (
     fine_classes,
 )
 from bgpvs_wf.learning.tissues import TISSUES, UNNAMED
+from bgpvs_wf.learning.views import Scan
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +77,25 @@ def test_labels_lie_on_the_images(cut):
         np.argwhere(cut.coarse()[2] == side)[:, 0].mean() for side in (LEFT_NUCLEI, RIGHT_NUCLEI)
     )
     assert left < right  # axes are right, anterior, superior
+
+
+@pytest.mark.parametrize("voxel_mm", [0.5, 0.8, 1.0])
+def test_coarse_nuclei_lie_where_the_nuclei_are(tmp_path, voxel_mm):
+    subject = toy_subject(voxel_mm)
+    # Thin ventricles vanish at 2 mm, and the hulls grow by what they leave.
+    subject["anatomy"][np.isin(subject["anatomy"], VENTRICLE_LABELS)] = 2
+    case = make_case(tmp_path, "x", **subject)
+    grid = Scan.from_arrays(subject["t2w"], subject["t1w"], subject["affine"]).coarse()[1]
+    for number, side in ((LEFT_NUCLEI, SIDES["left"]), (RIGHT_NUCLEI, SIDES["right"])):
+        nuclei = np.isin(subject["anatomy"], [label for label in side if label in NUCLEI])
+        middles = [
+            nib.affines.apply_affine(affine, np.argwhere(mask).mean(axis=0))
+            for mask, affine in (
+                (hull(nuclei), subject["affine"]),
+                (case.coarse()[2] == number, grid.affine),
+            )
+        ]
+        np.testing.assert_allclose(*middles, atol=0.35)
 
 
 def test_both_grids_are_at_the_same_place(cut):
