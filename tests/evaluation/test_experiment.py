@@ -190,10 +190,18 @@ def _one_line(caught: pytest.ExceptionInfo, folder: Path, words: str) -> None:
     assert words in message
 
 
-@pytest.mark.parametrize(("name", "cohorts"), [("phantoms", 3), ("hybrids", 3)])
-def test_the_experiments_of_the_benchmarks(name, cohorts, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "proposed", "cohorts"),
+    [
+        ("phantoms", "anatomy", 3),
+        ("hybrids", "anatomy", 3),
+        ("model", "model", 6),
+        ("left_out/test", "model", 2),
+    ],
+)
+def test_the_experiments_of_the_benchmarks(name, proposed, cohorts, monkeypatch):
     monkeypatch.setenv("BGPVS_TEST_DATA", "/data")
     path = Path(__file__).parents[2] / "benchmarks" / f"{name}.toml"
     experiment = read_experiment(path)
     assert len(experiment.cohorts) == cohorts
-    assert experiment.proposed == "anatomy"
+    assert experiment.proposed == proposed

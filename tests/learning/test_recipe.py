@@ -189,3 +189,26 @@ def test_infants_are_described_without_paths():
     assert describe_infants(drawn) == "2 synthetic infants, protocol mine, ages 40w, seed 3"
     assert "real scans of cohort, 2 cases a scan, seed 1" in describe_infants(hybrid)
     assert describe_infants(own) == "scans of bids"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "data/models/recipe",
+        "benchmarks/left_out/phantoms",
+        "benchmarks/left_out/without_01",
+        "benchmarks/left_out/without_03",
+    ],
+)
+def test_the_recipes_of_the_repository(name, monkeypatch):
+    monkeypatch.setenv("BGPVS_TEST_DATA", "/data")
+    recipe = read_recipe(Path(__file__).parents[2] / f"{name}.toml")
+    assert recipe.strategy == "manual"
+    participants = [
+        cohort.cohort.infants.participants
+        for cohort in recipe.cohorts
+        if isinstance(cohort.cohort.infants, HybridInfants)
+    ]
+    # sub-02 is kept for tests.
+    assert ("02",) not in participants
+    assert not any(left in name for left in sum(participants, ()))
