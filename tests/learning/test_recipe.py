@@ -202,8 +202,15 @@ def test_infants_are_described_without_paths():
 )
 def test_the_recipes_of_the_repository(name, monkeypatch):
     monkeypatch.setenv("BGPVS_TEST_DATA", "/data")
-    recipe = read_recipe(Path(__file__).parents[2] / f"{name}.toml")
+    root = Path(__file__).parents[2]
+    recipe = read_recipe(root / f"{name}.toml")
     assert recipe.strategy == "manual"
+    # They differ by the real infants only.
+    drawn, of_the_box = (
+        [cohort for cohort in one.cohorts if isinstance(cohort.cohort.infants, SyntheticInfants)]
+        for one in (recipe, read_recipe(root / "data/models/recipe.toml"))
+    )
+    assert drawn == of_the_box
     participants = [
         cohort.cohort.infants.participants
         for cohort in recipe.cohorts
