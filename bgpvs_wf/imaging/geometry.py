@@ -131,11 +131,13 @@ def coarse_labels(labels: np.ndarray, affine: np.ndarray, target: Grid) -> np.nd
     affine : ndarray, shape (4, 4)
     target : Grid
     """
-    found = np.unique(labels)
+    reach = 3 * float(voxel_sizes(target.affine).max())  # of the blur, and more
     best = np.zeros(target.shape, labels.dtype)
     most = np.full(target.shape, -1, np.float32)
-    for label in found:
-        share = coarsen(labels == label, affine, target)
+    for label in np.unique(labels):
+        mask = labels == label
+        box = bounding_box(mask, affine, reach)
+        share = coarsen(mask[box], crop_affine(affine, box), target)
         best[share > most] = label
         np.maximum(most, share, out=most)
     return best

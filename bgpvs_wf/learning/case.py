@@ -30,7 +30,7 @@ FINE_CHANNELS = ("T2w", "T1w", "classes", "confidence", "fluid", "tissue")
 fills, as far as known; tissue, see `bgpvs_wf.learning.tissues`."""
 OWN_CHANNELS = ("T2w", "T1w", "classes", "pvs", "confidence")
 """Channels of the array on the scan's own grid: images; class; PVS; how sure the labels are."""
-COARSE_CHANNELS = ("T2w", "T1w", "classes")
+COARSE_CHANNELS = ("T2w", "T1w", "classes", "tissue")
 _SITES = 4000
 
 
@@ -158,7 +158,10 @@ def make_case(
     head, head_grid = scan.coarse()
     brain = dseg > 0 if whole else foreground(scan.images[0 if scan.present[0] else 1])
     # The nearest label would move the nuclei by up to half a voxel of the scan.
-    classes = coarse_labels(coarse_classes(dseg, brain), scan.grid.affine, head_grid)
+    classes, head_tissue = (
+        coarse_labels(labels, scan.grid.affine, head_grid)
+        for labels in (coarse_classes(dseg, brain), canonical(named, affine)[0])
+    )
     x, y, z = (float(v) for v in voxel_sizes(scan.grid.affine))
     facts: dict[str, Any] = {
         "subject": subject,
@@ -178,7 +181,8 @@ def make_case(
                 np.ones(own_grid.shape) if confidence is None else own(confidence),
             ]
         ),
-        "coarse": np.stack([*head, classes]),
+        # No label names skull and skin.
+        "coarse": np.stack([*head, classes, with_unnamed(head_tissue, head)]),
     }
     return write_case(folder, arrays, facts)
 

@@ -196,6 +196,9 @@ class CoarseExamples(_Examples):
             array, COARSE_CHANNELS, middle, self.patch, rng, self.augmentation, flip=False
         )
         image = torch.stack([patch["T2w"], patch["T1w"]])
+        if rng.random() < self.augmentation.contrast:
+            tissue = patch["tissue"].numpy().astype(np.uint8)
+            image = torch.from_numpy(random_contrast(tissue, np.zeros(tissue.shape), rng))
         classes = patch["classes"].long()
         if rng.random() < _CUT:
             cut_off(image, classes, rng)

@@ -11,6 +11,8 @@ from scipy.spatial.transform import Rotation
 from bgpvs_wf.imaging.geometry import (
     Grid,
     bounding_box,
+    coarse_labels,
+    coarsen,
     crop_affine,
     isotropic_grid,
     resample,
@@ -195,3 +197,16 @@ def test_outside_is_zero():
     data = np.full((4, 4, 4), 7.0)
     assert not resample(data, np.eye(4), Grid((4, 4, 4), far), 1).any()
     assert not resample(data.astype(np.int16), np.eye(4), Grid((4, 4, 4), far), 0).any()
+
+
+@relaxed
+@given(grids(low=0.3, high=1.0, max_shape=14), st.integers(0, 2**32 - 1), st.integers(1, 5))
+def test_coarse_labels_are_what_most_of_a_voxel_is(drawn, seed, kinds):
+    grid, _ = drawn
+    labels = np.random.default_rng(seed).integers(0, kinds, grid.shape)
+    target = isotropic_grid(grid, 2.0)
+    found = coarse_labels(labels, grid.affine, target)
+    names = np.unique(labels)
+    shares = np.stack([coarsen(labels == name, grid.affine, target) for name in names])
+    taken = np.take_along_axis(shares, np.searchsorted(names, found)[None], axis=0)[0]
+    np.testing.assert_allclose(taken, shares.max(axis=0), atol=1e-5)

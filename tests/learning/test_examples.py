@@ -201,7 +201,7 @@ def test_examples_on_the_own_grid_are_voxels_of_the_scan(tmp_path):
 
 def test_some_heads_end_beneath_the_nuclei(tmp_path):
     shape = (14, 15, 16)
-    head = np.zeros((3, *shape))
+    head = np.zeros((4, *shape))
     head[:2] = -1
     head[:, 2:12, 2:13, 1:15] = 1
     head[2, 4:6, 6:9, 11:13] = 3
@@ -226,7 +226,7 @@ def test_some_heads_end_beneath_the_nuclei(tmp_path):
 def test_heads_that_lie_wrong_have_no_nuclei(tmp_path):
     """Their images are turned by half a turn, and all else in them with them."""
     shape = (12, 14, 16)
-    head = np.zeros((3, *shape))
+    head = np.zeros((4, *shape))
     head[:, 1:9, 2:12, 3:15] = 1
     head[:2, 2:6, 3:7, 4:8] = 4
     head[2, 2:6, 3:7, 4:8] = 3
@@ -245,3 +245,23 @@ def test_heads_that_lie_wrong_have_no_nuclei(tmp_path):
         ways.append(tuple((places[0] > places[1]).tolist()))
     assert set(ways) == {(True, True, False), (True, False, True), (False, True, True)}
     assert 10 < len(ways) < 40
+
+
+def test_heads_are_painted_in_other_contrasts(tmp_path):
+    """Nuclei may be bright or dark then; where they are stays the same."""
+    case = toy_case(tmp_path)
+    config = dataclasses.replace(QUIET, turned=0, contrast=1)
+    examples = CoarseExamples([case], 1, (14, 15, 16), config)
+    brighter = []
+    for number in range(60):
+        example = examples[number]
+        classes, t2w = example["classes"], example["image"][0]
+        if not (classes >= 3).any():
+            continue
+        nuclei, brain, fluid = (
+            t2w[mask].mean() for mask in (classes >= 3, classes == 1, classes == 2)
+        )
+        assert fluid > nuclei
+        assert t2w[classes == 0].max() < brain
+        brighter.append(bool(nuclei > brain))
+    assert 5 < sum(brighter) < len(brighter) - 5

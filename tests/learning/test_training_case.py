@@ -14,7 +14,13 @@ from bgpvs_wf.anatomy.labels import BG_LABELS, NUCLEI, SIDES, VENTRICLE_LABELS
 from bgpvs_wf.errors import BadLabelsError
 from bgpvs_wf.imaging.geometry import coarsen, voxel_sizes
 from bgpvs_wf.imaging.morphology import hull
-from bgpvs_wf.learning.case import FINE_CHANNELS, OWN_CHANNELS, make_case, read_case
+from bgpvs_wf.learning.case import (
+    COARSE_CHANNELS,
+    FINE_CHANNELS,
+    OWN_CHANNELS,
+    make_case,
+    read_case,
+)
 from bgpvs_wf.learning.classes import (
     BG_CLASSES,
     LEFT_NUCLEI,
@@ -47,7 +53,7 @@ def test_a_case_comes_back_as_it_was(cut):
     assert cut.fine().shape[0] == len(FINE_CHANNELS)
     assert cut.own().shape[0] == len(OWN_CHANNELS)
     assert cut.own().dtype == np.float16
-    assert cut.coarse().shape[0] == 3
+    assert cut.coarse().shape[0] == len(COARSE_CHANNELS)
     # No path of this machine is in it: a folder of cases can be moved.
     assert str(cut.folder) not in (cut.folder / "case.json").read_text()
 
@@ -98,6 +104,18 @@ def test_coarse_nuclei_lie_where_the_nuclei_are(tmp_path, voxel_mm):
         np.testing.assert_allclose(*middles, atol=0.35)
 
 
+def test_tissues_of_the_head_lie_on_its_classes(cut):
+    _, _, classes, tissue = np.asarray(cut.coarse(), int)
+    named = {number: label for label, number in TISSUES.items()}
+    for side, number in (("left", LEFT_NUCLEI), ("right", RIGHT_NUCLEI)):
+        nuclei = [n for n, label in named.items() if label in SIDES[side] and label in NUCLEI]
+        here = np.isin(tissue, nuclei)
+        assert here.sum() > 50
+        assert (classes[here] == number).mean() > 0.9
+    assert (tissue[classes > 0] > 0).mean() > 0.98
+    assert np.isin(tissue[classes == 0], (0, *UNNAMED)).mean() > 0.98
+
+
 def test_both_grids_are_at_the_same_place(cut):
     boxed = cut.boxed()
     np.testing.assert_allclose(voxel_sizes(boxed.own_grid.affine), 1.5)
@@ -140,7 +158,7 @@ def test_turned_axes_give_the_same_case(cut, tmp_path, turn):
     assert same.mean() > 0.999
     np.testing.assert_allclose(again.own(), cut.own(), atol=2e-3)
     np.testing.assert_allclose(again.own_to_fine, cut.own_to_fine, atol=1e-9)
-    np.testing.assert_array_equal(again.coarse()[2], cut.coarse()[2])
+    np.testing.assert_array_equal(again.coarse()[2:], cut.coarse()[2:])
 
 
 def test_confidence_and_fluid_are_shares(tmp_path):
@@ -175,6 +193,8 @@ def test_what_no_label_names_is_told_apart_by_intensity(tmp_path):
     assert not (channel(case, "classes") == VENTRICLE_CLASS).any()
     # The brain is what is bright then.
     assert 0.2 < (case.coarse()[2] > 0).mean() < 0.9
+    assert set(np.unique(case.coarse()[3])) <= {0, *TISSUES.values(), *UNNAMED}
+    assert set(UNNAMED) <= set(np.unique(case.coarse()[3]))
 
 
 def test_the_digest_is_that_of_the_arrays(tmp_path):
@@ -187,7 +207,7 @@ def test_the_digest_is_that_of_the_arrays(tmp_path):
             changed = array.copy()
             changed[place, 3, 3, 3] += 1
             digests.add(rewritten(first, **{**arrays, name: changed}).digest)
-    assert len(digests) == 1 + len(FINE_CHANNELS) + len(OWN_CHANNELS) + 3
+    assert len(digests) == 1 + sum(map(len, (FINE_CHANNELS, OWN_CHANNELS, COARSE_CHANNELS)))
     assert json.loads((first.folder / "case.json").read_text())["digest"] in digests
 
 

@@ -91,6 +91,7 @@ def toy_case(
     head[5:9, 5:9, 5:9] = 2
     head[3:5, 5:9, 5:9] = 3
     head[9:11, 5:9, 5:9] = 4
+    head_tissue = np.array([0, *(TISSUES[label] for label in (41, 43, 12, 51))])[head.astype(int)]
     values = {
         "subject": folder.name,
         "present": (True, True),
@@ -102,7 +103,7 @@ def toy_case(
     arrays = {
         "fine": fine,
         "own": np.stack([*images, classes, tube, np.ones(shape)]),
-        "coarse": np.stack([head - 2 + noise.mean(), 2 - head, head]),
+        "coarse": np.stack([head - 2 + noise.mean(), 2 - head, head, head_tissue]),
     }
     return write_case(folder, arrays, {**values, **facts})
 
