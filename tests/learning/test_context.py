@@ -90,17 +90,15 @@ def waves(places, mask, step=1):
 
 
 def coarse_shares(nuclei, ventricle):
-    """Return the shares of 2 mm voxels, the nuclei of each side filled, by NumPy and SciPy."""
+    """Return the shares of 2 mm voxels, the nuclei of each side filled, by NumPy."""
+    where = np.argwhere(nuclei if nuclei.any() else ~nuclei)
+    right = np.indices(nuclei.shape)[0] >= round(where[:, 0].mean())
+    filled = hull(nuclei & right) & right | hull(nuclei & ~right) & ~right
     shares = []
-    for mask in (nuclei, ventricle):
+    for mask in (nuclei | filled & ~ventricle, ventricle):
         padded = np.pad(mask.astype(float), [(0, -n % 2) for n in mask.shape], mode="edge")
         x, y, z = (n // 2 for n in padded.shape)
         shares.append(padded.reshape(x, 2, y, 2, z, 2).mean((1, 3, 5)))
-    found = shares[0] >= 0.5
-    where = np.argwhere(found if found.any() else ~found)
-    right = np.indices(found.shape)[0] >= round(where[:, 0].mean())
-    whole = hull(found & right) & right | hull(found & ~right) & ~right
-    shares[0] = np.where(whole, np.maximum(shares[0], 1 - shares[1]), shares[0])
     return shares
 
 

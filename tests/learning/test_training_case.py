@@ -30,6 +30,7 @@ from bgpvs_wf.learning.classes import (
     divide_bg,
     fine_classes,
 )
+from bgpvs_wf.learning.context import case_surroundings
 from bgpvs_wf.learning.tissues import TISSUES, UNNAMED
 from bgpvs_wf.learning.views import Scan
 
@@ -102,6 +103,17 @@ def test_coarse_nuclei_lie_where_the_nuclei_are(tmp_path, voxel_mm):
             )
         ]
         np.testing.assert_allclose(*middles, atol=0.35)
+
+
+@pytest.mark.parametrize("voxel_mm", [0.5, 0.8])
+def test_the_fine_network_is_told_what_the_coarse_one_is_taught(tmp_path, voxel_mm):
+    subject = toy_subject(voxel_mm)
+    subject["anatomy"][np.isin(subject["anatomy"], VENTRICLE_LABELS)] = 2
+    case = make_case(tmp_path, "x", **subject)
+    taught = (case.coarse()[2] >= LEFT_NUCLEI).sum()
+    assert float(case_surroundings(case.fine_classes()).shares[0].sum()) == pytest.approx(
+        taught, rel=0.03
+    )
 
 
 def test_tissues_of_the_head_lie_on_its_classes(cut):
