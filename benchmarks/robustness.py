@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -193,7 +194,12 @@ ONLY_PHANTOMS = ("no cerebellum", "wide ventricles")
 def row(infant: Infant, change: str, model: Model) -> dict[str, object]:
     """Change an infant, segment it, score it."""
     changed = CHANGES[change](infant)
-    scored: dict[str, object] = {"change": change, "infants": infant.name}
+    scored: dict[str, object] = {
+        "change": change,
+        "infants": infant.name,
+        "noticed": 0,
+        "refused": 0,
+    }
     try:
         found = predict(model, t2w=changed.images[0], t1w=changed.images[1], affine=changed.affine)
     except BGPVSError:
@@ -216,6 +222,7 @@ def main() -> None:
         for change in CHANGES:
             if infant.name != "real" or change not in ONLY_PHANTOMS:
                 rows.append(row(infant, change, model))
+                print(rows[-1], file=sys.stderr, flush=True)
     table = pd.DataFrame(rows).groupby(["change", "infants"], sort=False)
     shown = table[["BG", "PVS"]].mean().round(2)
     counts = table[["noticed", "refused"]].sum().astype(int)
