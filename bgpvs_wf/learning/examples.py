@@ -63,6 +63,17 @@ class _Examples:
         reach = np.maximum(_OFF_MIDDLE * size, (size - self.patch) / 2)
         return np.asarray((size - 1) / 2 + rng.uniform(-1, 1, 3) * reach)
 
+    def _images(
+        self, patch: Mapping[str, torch.Tensor], fluid: torch.Tensor, rng: np.random.Generator
+    ) -> torch.Tensor:
+        """Return the images of a patch, or such as are painted from its tissues."""
+        import torch
+
+        if rng.random() < self.augmentation.contrast:
+            tissue = patch["tissue"].numpy().astype(np.uint8)
+            return torch.from_numpy(random_contrast(tissue, fluid.numpy(), rng))
+        return torch.stack([patch["T2w"], patch["T1w"]])
+
 
 @dataclass
 class FineExamples(_Examples):
@@ -89,10 +100,7 @@ class FineExamples(_Examples):
         part = sample_patch(
             array, FINE_CHANNELS, middle, self.patch, rng, self.augmentation, flip=True
         )
-        image = torch.stack([part["T2w"], part["T1w"]])
-        if rng.random() < self.augmentation.contrast:
-            tissue = part["tissue"].numpy().astype(np.uint8)
-            image = torch.from_numpy(random_contrast(tissue, part["fluid"].numpy(), rng))
+        image = self._images(part, part["fluid"], rng)
         classes = part["classes"].long()
         image = alter(image, case.present, rng, self.augmentation, FINE_MM)
         context = rough_context(self._surroundings(case, array), part["place"], rng)
@@ -195,10 +203,7 @@ class CoarseExamples(_Examples):
         patch = sample_patch(
             array, COARSE_CHANNELS, middle, self.patch, rng, self.augmentation, flip=False
         )
-        image = torch.stack([patch["T2w"], patch["T1w"]])
-        if rng.random() < self.augmentation.contrast:
-            tissue = patch["tissue"].numpy().astype(np.uint8)
-            image = torch.from_numpy(random_contrast(tissue, np.zeros(tissue.shape), rng))
+        image = self._images(patch, torch.zeros_like(patch["tissue"]), rng)
         classes = patch["classes"].long()
         if rng.random() < _CUT:
             cut_off(image, classes, rng)

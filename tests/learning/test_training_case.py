@@ -48,6 +48,13 @@ def own_channel(case, name):
     return np.asarray(case.own()[OWN_CHANNELS.index(name)], np.float32)
 
 
+def without_ventricles(voxel_mm):
+    """Thin ones vanish at 2 mm, and the hulls grow by what they leave."""
+    subject = toy_subject(voxel_mm)
+    subject["anatomy"][np.isin(subject["anatomy"], VENTRICLE_LABELS)] = 2
+    return subject
+
+
 def test_a_case_comes_back_as_it_was(cut):
     assert read_case(cut.folder / "case.json") == cut
     assert cut.fine().dtype == cut.coarse().dtype == np.float16
@@ -88,9 +95,7 @@ def test_labels_lie_on_the_images(cut):
 
 @pytest.mark.parametrize("voxel_mm", [0.5, 0.8, 1.0])
 def test_coarse_nuclei_lie_where_the_nuclei_are(tmp_path, voxel_mm):
-    subject = toy_subject(voxel_mm)
-    # Thin ventricles vanish at 2 mm, and the hulls grow by what they leave.
-    subject["anatomy"][np.isin(subject["anatomy"], VENTRICLE_LABELS)] = 2
+    subject = without_ventricles(voxel_mm)
     case = make_case(tmp_path, "x", **subject)
     grid = Scan.from_arrays(subject["t2w"], subject["t1w"], subject["affine"]).coarse()[1]
     for number, side in ((LEFT_NUCLEI, SIDES["left"]), (RIGHT_NUCLEI, SIDES["right"])):
@@ -107,8 +112,7 @@ def test_coarse_nuclei_lie_where_the_nuclei_are(tmp_path, voxel_mm):
 
 @pytest.mark.parametrize("voxel_mm", [0.5, 0.8])
 def test_the_fine_network_is_told_what_the_coarse_one_is_taught(tmp_path, voxel_mm):
-    subject = toy_subject(voxel_mm)
-    subject["anatomy"][np.isin(subject["anatomy"], VENTRICLE_LABELS)] = 2
+    subject = without_ventricles(voxel_mm)
     case = make_case(tmp_path, "x", **subject)
     taught = (case.coarse()[2] >= LEFT_NUCLEI).sum()
     assert float(case_surroundings(case.fine_classes()).shares[0].sum()) == pytest.approx(
