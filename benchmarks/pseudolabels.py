@@ -1,13 +1,16 @@
 """The strategies on phantoms, nuclei given with an error: fast enough to try a change of a setting.
 
-    python benchmarks/pseudolabels.py [--test] [--hybrids] [--anatomy-error MM] [--jobs N]
+    python benchmarks/pseudolabels.py [--test | --hybrids | --found COMPARISON]
+                                      [--anatomy-error MM] [--jobs N]
 
 Each phantom is given its true nuclei, displaced smoothly by `--anatomy-error` on average, as real
 anatomy is never perfect; no registration, no files. Eight phantoms a preset of the tuning seeds
 (3000 to 3029) are what pseudo-labels are tuned on. `--test` takes thirty a preset of the test seeds
 (5000 to 5229), which nothing is tuned on. `--hybrids` puts known tubes into the three real infants
-instead, twenty cases each, nuclei as the reference has them (seeds 6000 to 6219). Prints the
-paper table for each preset or infant, p against `anatomy` (paired Wilcoxon, Holm).
+instead, twenty cases each, nuclei as the reference has them (seeds 6000 to 6219). `--found` takes
+the infants of a comparison (benchmarks/model.toml), their nuclei as its model found them, and sets
+the model's own PVS beside the pseudo-labels. Prints the paper table for each preset, infant or
+cohort, p against `anatomy` or the model (paired Wilcoxon, Holm).
 """
 
 from __future__ import annotations
@@ -25,6 +28,14 @@ import pandas as pd
 from scipy import ndimage
 
 from bgpvs_wf.config import PseudolabelConfig
+from bgpvs_wf.evaluation.cases import (
+    NUCLEI,
+    Files,
+    Key,
+    find_cases,
+    read_prediction,
+    read_reference,
+)
 from bgpvs_wf.evaluation.cohort import tables_from_cases
 from bgpvs_wf.evaluation.paper import paper_table
 from bgpvs_wf.evaluation.scoring import ReferenceCase, score_case
@@ -51,6 +62,8 @@ TUNING_AGES_WEEKS = {
     "clinical": (36, *(40 + m * MONTH_WEEKS for m in (3, 12, 24))),
 }
 STRATEGIES = ("anatomy", "vesselness", "filter")
+MODEL = "model"
+"""Name of the strategy of a comparison that found the nuclei."""
 Rows = list[dict[str, Any]]
 Task = tuple[str, int, float, float]
 """Preset, seed, age in weeks, error of the anatomy in mm."""
@@ -119,6 +132,28 @@ def hybrid_rows(task: tuple[str, int]) -> tuple[Rows, Rows]:
     return score_all(truth, {"t2w": hybrid.images["T2w"], "t1w": t1w}, labels)
 
 
+def found_rows(task: tuple[Key, Files, Files]) -> tuple[Rows, Rows]:
+    """Label one infant of a comparison in every way in the nuclei that the model found; score."""
+    key, true, found = task
+    truth, home = read_reference(key, true)
+    nuclei = found[NUCLEI][0]
+    stem = str(nuclei).removesuffix(f"{NUCLEI}.nii.gz")
+    images = {
+        "t2w": _image(Path(f"{stem}desc-preproc_T2w.nii.gz")),
+        "t1w": _image(Path(f"{stem}space-T2w_desc-preproc_T1w.nii.gz")),
+    }
+    anatomy = np.asarray(nib.load(nuclei).dataobj).astype(np.int16)
+    bg, pvs = read_prediction(found, home, "the truth")
+    assert pvs is not None
+    rows, tubes = score_case(truth, MODEL, bg, pvs)
+    more_rows, more_tubes = score_all(truth, images, anatomy)
+    return rows + more_rows, tubes + more_tubes
+
+
+def _image(path: Path) -> np.ndarray:
+    return np.asarray(nib.load(path).dataobj, np.float32)
+
+
 def score_all(
     truth: ReferenceCase, images: dict[str, np.ndarray], anatomy: np.ndarray
 ) -> tuple[Rows, Rows]:
@@ -151,14 +186,18 @@ def tasks(preset: str, number: int, test: bool, error_mm: float) -> Iterator[Tas
 
 
 def report(
-    name: str, function: Callable[[Any], tuple[Rows, Rows]], wanted: list[Any], jobs: int
+    name: str,
+    function: Callable[[Any], tuple[Rows, Rows]],
+    wanted: list[Any],
+    jobs: int,
+    proposed: str = "anatomy",
 ) -> None:
     """Score many cases and print their tables."""
     with ProcessPoolExecutor(jobs) as pool:
         scored = list(pool.map(function, wanted))
     cases = pd.DataFrame([row for rows, _ in scored for row in rows])
     tubes = pd.DataFrame([row for _, rows in scored for row in rows])
-    tables = tables_from_cases(cases, tubes, "anatomy")
+    tables = tables_from_cases(cases, tubes, proposed)
     paper = paper_table(tables.summary, tables.comparison, tables.agreement)
     print(f"\n{name}, {len(scored)} cases")
     print(paper.set_index("method").T.to_string())
@@ -168,8 +207,10 @@ def report(
 def main() -> None:
     """Print tables for each preset, or each infant."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--test", action="store_true", help="the test seeds, 30 a preset")
-    parser.add_argument("--hybrids", action="store_true", help="tubes in the real infants")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--test", action="store_true", help="the test seeds, 30 a preset")
+    which.add_argument("--hybrids", action="store_true", help="tubes in the real infants")
+    which.add_argument("--found", type=Path, metavar="COMPARISON", help="infants of a comparison")
     parser.add_argument("--anatomy-error", type=float, default=0.7, metavar="MM")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
@@ -178,6 +219,12 @@ def main() -> None:
             seeds = range(HYBRID_SEED + 100 * number, HYBRID_SEED + 100 * number + 20)
             cases = [(subject, seed) for seed in seeds]
             report(f"hybrids of sub-{subject}", hybrid_rows, cases, options.jobs)
+        return
+    if options.found:
+        for folder in sorted(options.found.glob(f"*/{MODEL}")):
+            known = find_cases(folder.parent / "bids" / "derivatives" / "truth")
+            wanted = [(key, known[key], files) for key, files in find_cases(folder).items()]
+            report(folder.parent.name, found_rows, wanted, options.jobs, MODEL)
         return
     for number, preset in enumerate(AGES_WEEKS):
         wanted = list(tasks(preset, number, options.test, options.anatomy_error))

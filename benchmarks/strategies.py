@@ -2,12 +2,12 @@
 
     python benchmarks/strategies.py OUT [--steps N] [--subjects N] [--cases N] [--scans FOLDER]
 
-Trains a model by each strategy on the same synthetic infants (seeds 12001 to 12003, eight of each
-protocol; nuclei given, PVS by the strategy's own labels; `manual` has the true labels of two
-infants of each protocol and no others), all with the same number of steps and the coarse network of
-the model in the box; then `bgpvs-wf compare` scores them on test infants (seeds 5301 to 5303) and,
-with `--scans`, on known tubes in the three real infants (seed 6301). Nobody tells the
-networks where the nuclei are. What is finished is not done again: run the same command to go on.
+Trains a network for PVS by each strategy on the same synthetic infants (seeds 12001 to 12003, eight
+of each protocol; nuclei given, PVS by the strategy's own labels; `manual` has the true labels of
+two infants of each protocol and no others), all with the same number of steps. Nuclei are found by
+the networks of the model in the box; then `bgpvs-wf compare` scores all, the box beside them, on
+test infants (seeds 5301 to 5303) and, with `--scans`, on known tubes in the three real infants
+(seed 6301). What is finished is not done again: run the same command to go on.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TEST_AGES = {
 TRAIN_SEED, TEST_SEED, HYBRID_SEED = 12001, 5301, 6301
 LABELLED = 2
 """Infants of each protocol whose true labels `manual` learns from."""
-PROPOSED = "anatomy"
+BOX, PROPOSED = "box", "anatomy"
 STRATEGIES: dict[str, dict[str, Any]] = {
     "anatomy": {"strategy": "anatomy"},
     "self_training": {"strategy": "anatomy", "fine": {"self_training": 1}},
@@ -46,11 +46,11 @@ def main() -> None:
     """Train all, then compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
-    parser.add_argument("--steps", type=int, default=3000, help="of the fine networks")
+    parser.add_argument("--steps", type=int, default=1500, help="of the networks for PVS")
     parser.add_argument("--subjects", type=int, default=10, help="test infants a protocol")
     parser.add_argument("--cases", type=int, default=4, help="hybrids of each real infant")
     parser.add_argument("--scans", type=Path, help="folder with infants/ and reference/")
-    parser.add_argument("--coarse", default="infant", help="model to take the coarse network of")
+    parser.add_argument("--nuclei", default="infant", help="model that finds the nuclei")
     options = parser.parse_args()
     out = options.out.absolute()
     work = out / "work"
@@ -90,8 +90,8 @@ def make_recipe(
         "seed": 1,
         "held_out": 0.0,
         "cohorts": cohorts,
-        "coarse": {"model": options.coarse},
-        "fine": {"steps": options.steps, **changes.get("fine", {})},
+        "coarse": {"model": options.nuclei},
+        "fine": {"start": options.nuclei, "steps": 0, **changes.get("fine", {})},
         "pvs": {"steps": options.steps},
     }
 
@@ -114,15 +114,13 @@ def make_experiment(out: Path, options: argparse.Namespace) -> dict[str, Any]:
             "cases": options.cases,
             "seed": HYBRID_SEED,
         }
+    models = {name: str(out / "models" / name / "model") for name in STRATEGIES}
     return {
         "proposed": PROPOSED,
         "cohorts": cohorts,
         "strategies": {
-            name: {
-                "segmentation": "model",
-                "predict": {"model": str(out / "models" / name / "model")},
-            }
-            for name in STRATEGIES
+            name: {"segmentation": "model", "predict": {"model": model}}
+            for name, model in (models | {BOX: options.nuclei}).items()
         },
     }
 
