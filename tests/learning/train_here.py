@@ -29,7 +29,7 @@ def train_toy(cases: Path, folder: Path, workers: int, end: int | None = None):
     network = NetworkConfig(tells=ANATOMY, filters=(2, 4, 4))
     augmentation = AugmentationConfig(intensity=0.5, motion=0.3, contrast=0.4)
     examples = FineExamples(found[:-1], 5, (8, 8, 8), augmentation)
-    # No bfloat16, on whatever machine; a checkpoint whenever one can be written.
+    # A checkpoint whenever one can be written.
     config = TrainingConfig(
         steps=STEPS,
         batch=2,
