@@ -112,8 +112,9 @@ def phantom_rows(task: Task) -> tuple[Rows, Rows]:
 def hybrid_rows(task: tuple[str, int]) -> tuple[Rows, Rows]:
     """Put tubes into one real scan, label it in every way, score it."""
     subject, seed = task
-    scans = {name: _load(f"infants/sub-{subject}/anat/sub-{subject}_{name}") for name in IMAGES}
-    nuclei = _load(f"reference/sub-{subject}_desc-nuclei_dseg")
+    anat = DATA / "infants" / f"sub-{subject}" / "anat"
+    scans = {name: _load(f"{anat}/sub-{subject}_{name}") for name in IMAGES}
+    nuclei = _load(f"{DATA}/reference/sub-{subject}_desc-nuclei_dseg")
     home = scans["T2w"][1]
     labels = nuclei[0].astype(np.int16)
     hybrid = insert_tubes(scans, labels, home, np.random.default_rng(seed))
@@ -136,22 +137,17 @@ def found_rows(task: tuple[Key, Files, Files]) -> tuple[Rows, Rows]:
     """Label one infant of a comparison in every way in the nuclei that the model found; score."""
     key, true, found = task
     truth, home = read_reference(key, true)
-    nuclei = found[NUCLEI][0]
-    stem = str(nuclei).removesuffix(f"{NUCLEI}.nii.gz")
+    stem = str(found[NUCLEI][0]).removesuffix(f"{NUCLEI}.nii.gz")
     images = {
-        "t2w": _image(Path(f"{stem}desc-preproc_T2w.nii.gz")),
-        "t1w": _image(Path(f"{stem}space-T2w_desc-preproc_T1w.nii.gz")),
+        "t2w": _load(f"{stem}desc-preproc_T2w")[0],
+        "t1w": _load(f"{stem}space-T2w_desc-preproc_T1w")[0],
     }
-    anatomy = np.asarray(nib.load(nuclei).dataobj).astype(np.int16)
+    anatomy = _load(f"{stem}{NUCLEI}")[0].astype(np.int16)
     bg, pvs = read_prediction(found, home, "the truth")
     assert pvs is not None
     rows, tubes = score_case(truth, MODEL, bg, pvs)
     more_rows, more_tubes = score_all(truth, images, anatomy)
     return rows + more_rows, tubes + more_tubes
-
-
-def _image(path: Path) -> np.ndarray:
-    return np.asarray(nib.load(path).dataobj, np.float32)
 
 
 def score_all(
@@ -172,8 +168,8 @@ def score_all(
     return cases, tubes
 
 
-def _load(name: str) -> tuple[np.ndarray, np.ndarray]:
-    image = nib.load(DATA / f"{name}.nii.gz")
+def _load(stem: str) -> tuple[np.ndarray, np.ndarray]:
+    image = nib.load(f"{stem}.nii.gz")
     return image.get_fdata(dtype=np.float32), np.asarray(image.affine)
 
 
