@@ -31,9 +31,15 @@ _DESCRIPTIONS = {
     "scans": "Number of scans that the hybrids are made of; n/a if they are no hybrids",
     "nuclei": "found: by the strategy's own run; given: every strategy was told where they are",
     "method": "Name of the strategy",
-    "PVS volume r": "Pearson correlation of the predicted with the true PVS volume",
-    "PVS volume ICC(2,1)": "Absolute agreement of the predicted with the true PVS volume",
-    "PVS volume MAE (mm3)": "Mean absolute error of the predicted PVS volume",
+    **{
+        f"PVS volume{how} {name}": f"{meaning} PVS volume{means}"
+        for how, means in (("", ""), (" (partial volume)", ", the predicted by partial volume"))
+        for name, meaning in (
+            ("r", "Pearson correlation of the predicted with the true"),
+            ("ICC(2,1)", "Absolute agreement of the predicted with the true"),
+            ("MAE (mm3)", "Mean absolute error of the predicted"),
+        )
+    },
 }
 _SCORE = "Mean ± SD over the infants; p of Wilcoxon's signed-rank test against the proposed, Holm"
 

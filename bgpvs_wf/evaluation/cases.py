@@ -13,6 +13,7 @@ from bgpvs_wf.anatomy.labels import BG_LABELS
 from bgpvs_wf.errors import BadImageError, BadLabelsError, BGPVSError
 from bgpvs_wf.evaluation.scoring import ReferenceCase
 from bgpvs_wf.imaging.files import check_labels_on_grid, load_image
+from bgpvs_wf.imaging.geometry import voxel_volume
 
 if TYPE_CHECKING:
     import nibabel as nib
@@ -31,7 +32,10 @@ _NAME = re.compile(
     r"^sub-(?P<subject>[0-9A-Za-z]+)(?:_ses-(?P<session>[0-9A-Za-z]+))?(?P<more>_\S+)?"
     rf"_(?:(?P<image>{_IMAGES})\.nii(?:\.gz)?|(?P<table>{OBJECTS})\.tsv)$"
 )
-_NUMBERS = ("tube", "tree", "diameter_mm", "length_mm", "volume_mm3", "snr")
+_NUMBERS = (
+    *("tube", "tree", "diameter_mm", "length_mm", "volume_mm3", "snr"),
+    *("index", "volume_pv_mm3"),
+)
 
 
 def find_cases(folder: str | os.PathLike[str]) -> dict[Key, Files]:
@@ -166,6 +170,45 @@ def read_prediction(
     return _structures(image, path)
 
 
+def read_fluid(
+    files: Files, home: nib.Nifti1Image, home_path: str | os.PathLike[str]
+) -> np.ndarray | None:
+    """Read the volume of fluid that a method measured, spread evenly over each of its PVS.
+
+    Parameters
+    ----------
+    files : dict of str to list of Path
+        Of `find_cases`. ``desc-pvs_dseg`` (number of the PVS) and ``desc-pvs_objects.tsv`` with
+        the columns ``index`` and ``volume_pv_mm3``, as `bgpvs-wf run` writes them.
+    home, home_path
+        As in `read_prediction`.
+
+    Returns
+    -------
+    ndarray, shape (x, y, z), or None
+        Share of a voxel that is fluid, summed over a PVS its ``volume_pv_mm3``; None if the
+        method did not measure it.
+
+    Raises
+    ------
+    BGPVSError
+        As in `read_reference`.
+    """
+    path, table = _one(files, TUBES), _one(files, OBJECTS)
+    if path is None or table is None:
+        return None
+    objects = _read_table(table)
+    if not {"index", "volume_pv_mm3"} <= set(objects) or objects["volume_pv_mm3"].isna().any():
+        return None
+    image = _load(path, "predicted PVS")
+    _check_grid(image, home, path, home_path)
+    numbers = np.asarray(image.dataobj).astype(int)
+    counts = np.bincount(numbers.ravel())
+    share = np.zeros(max(len(counts), 1 + int(objects["index"].max() if len(objects) else 0)))
+    share[objects["index"].astype(int)] = objects["volume_pv_mm3"] / voxel_volume(home.affine)
+    return (share[: len(counts)] / np.maximum(counts, 1))[numbers]
+
+
 def _plainest(files: list[tuple[bool, Path]]) -> list[Path]:
     plain = [path for more, path in files if not more]
     return sorted(plain or [path for _, path in files])
@@ -223,14 +266,19 @@ def _structures(image: nib.Nifti1Image, path: Path) -> tuple[np.ndarray, np.ndar
 
 
 def _read_objects(path: Path) -> pd.DataFrame:
+    table = _read_table(path)
+    if "tube" not in table or table["tube"].isna().any() or table["tube"].duplicated().any():
+        raise BGPVSError(f"{path} has no column tube with a number for each row; write it again.")
+    return table.astype({"tube": int})
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    """Return the columns of numbers that are known here."""
     import pandas as pd
 
     try:
         table = pd.read_csv(path, sep="\t", na_values=["n/a"])
-        table = table[[name for name in _NUMBERS if name in table]].astype(float)
+        return table[[name for name in _NUMBERS if name in table]].astype(float)
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
         reason = str(error).splitlines()[0]
         raise BGPVSError(f"{path} is no table of tubes ({reason}); write it again.") from error
-    if "tube" not in table or table["tube"].isna().any() or table["tube"].duplicated().any():
-        raise BGPVSError(f"{path} has no column tube with a number for each row; write it again.")
-    return table.astype({"tube": int})

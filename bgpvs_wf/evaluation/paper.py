@@ -13,11 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _METRICS = (("dice", "Dice"), ("recall", "Recall"), ("ppv", "PPV"), ("hd95_mm", "HD95 (mm)"))
-_AGREEMENT = (
-    ("pearson_r", "PVS volume r", ".3f"),
-    ("icc2_1", "PVS volume ICC(2,1)", ".3f"),
-    ("mae", "PVS volume MAE (mm3)", ".3g"),
-)
+_VOLUMES = ("PVS volume", "PVS volume (partial volume)")
+_AGREEMENT = (("pearson_r", "r", ".3f"), ("icc2_1", "ICC(2,1)", ".3f"), ("mae", "MAE (mm3)", ".3g"))
 
 
 def paper_table(
@@ -35,13 +32,14 @@ def paper_table(
     DataFrame
         A row per method, columns `method`, "BG Dice", ..., "BG-PVS HD95 (mm)", "PVS volume r",
         ...; cells such as "0.78 ± 0.09 (p = 0.012)": mean, SD and Holm's p against the proposed
-        method. What is not known is "n/a"; structures that were not scored have no columns.
+        method. What is not known is "n/a"; structures that were not scored have no columns, nor
+        has the partial volume that no method measured.
     """
     import pandas as pd
 
     means = summary.set_index(["method", "structure", "metric"])
     tests = comparison.set_index(["method", "structure", "metric"])["p_holm"]
-    volumes = agreement[agreement["measure"] == "PVS volume"].set_index("method")
+    measures = {name: agreement[agreement["measure"] == name] for name in _VOLUMES}
     structures = [name for name in STRUCTURES if (summary["structure"] == name).any()]
     rows = []
     for method in dict.fromkeys(summary["method"]):
@@ -51,10 +49,10 @@ def paper_table(
                 key = (method, structure, metric)
                 cell = _mean(*means.loc[key, ["mean", "sd"]]) if key in means.index else "n/a"
                 row[f"{structure} {title}"] = cell + (_p(tests[key]) if key in tests.index else "")
-        for column, title, form in _AGREEMENT:
-            if len(volumes):
-                value = volumes[column].get(method, float("nan"))
-                row[title] = "n/a" if pd.isna(value) else format(value, form)
+        for measure, found in measures.items():
+            for column, title, form in _AGREEMENT if len(found) else ():
+                value = found.set_index("method")[column].get(method, float("nan"))
+                row[f"{measure} {title}"] = "n/a" if pd.isna(value) else format(value, form)
         rows.append(row)
     return pd.DataFrame(rows)
 

@@ -45,7 +45,11 @@ class ReferenceCase:
 
 
 def score_case(
-    reference: ReferenceCase, method: str, bg: np.ndarray | None, pvs: np.ndarray | None = None
+    reference: ReferenceCase,
+    method: str,
+    bg: np.ndarray | None,
+    pvs: np.ndarray | None = None,
+    fluid: np.ndarray | None = None,
 ) -> tuple[Rows, Rows]:
     """Score one prediction.
 
@@ -57,6 +61,8 @@ def score_case(
     bg, pvs : ndarray of bool, shape (x, y, z), or None
         The prediction on the grid of the reference; None where there is none: the row then has
         missing scores, which is not the same as a prediction of nothing.
+    fluid : ndarray of float, shape (x, y, z), optional
+        Share of each voxel that the prediction says is PVS.
 
     Returns
     -------
@@ -72,10 +78,10 @@ def score_case(
     ValueError
         If the shapes differ.
     """
-    for mask in (bg, pvs):
+    for mask in (bg, pvs, fluid):
         if mask is not None and mask.shape != reference.bg.shape:
             raise ValueError(f"prediction of shape {mask.shape} on {reference.bg.shape}")
-    reference, bg, pvs = _crop(reference, bg, pvs)
+    reference, bg, pvs, fluid = _crop(reference, bg, pvs, fluid)
     who: dict[str, Any] = {
         "subject": reference.subject,
         "session": reference.session,
@@ -101,25 +107,25 @@ def score_case(
     clusters = cluster_scores(pvs, reference.pvs, ignore)
     row |= overlap(pvs, reference.pvs, reference.affine, ignore)
     row |= {name: clusters[name] for name in _CLUSTER_COLUMNS}
+    if fluid is not None:
+        kept = fluid if ignore is None else fluid[~ignore]
+        row["predicted_pv_mm3"] = _volume(reference, kept)
     return [*cases, row], [] if objects is None else _tube_rows(reference, objects, pvs, who)
 
 
-def _crop(
-    reference: ReferenceCase, bg: np.ndarray | None, pvs: np.ndarray | None
-) -> tuple[ReferenceCase, np.ndarray | None, np.ndarray | None]:
+def _crop(reference: ReferenceCase, *predicted: np.ndarray | None) -> tuple[Any, ...]:
     """Cut everything to the box that holds something, a small part of a head."""
-    masks = [bg, pvs, *(getattr(reference, name) for name in _ARRAYS)]
+    masks = [*predicted, *(getattr(reference, name) for name in _ARRAYS)]
     anything = np.logical_or.reduce([mask != 0 for mask in masks if mask is not None])
     if not anything.any():
-        return reference, bg, pvs
+        return reference, *predicted
     box = bounding_box(anything, reference.affine)
     kept = {name: getattr(reference, name) for name in _ARRAYS}
     cropped = {name: array[box] for name, array in kept.items() if array is not None}
     return (
         # Nothing looks at where the box is: the affine gives sizes of voxels only.
         dataclasses.replace(reference, **cropped),
-        None if bg is None else bg[box],
-        None if pvs is None else pvs[box],
+        *(None if array is None else array[box] for array in predicted),
     )
 
 

@@ -17,8 +17,14 @@ if TYPE_CHECKING:
 BG, PVS = "BG", "BG-PVS"
 STRUCTURES = (BG, PVS)
 """What is scored: the basal ganglia with the PVS inside, and the PVS."""
-MEASURES = ("BG volume", "PVS volume", "PVS count", "PVS fraction")
-"""What the agreement is of; the fraction is PVS volume over BG volume."""
+MEASURES = (
+    *("BG volume", "PVS volume", "PVS volume (partial volume)"),
+    *("PVS count", "PVS fraction"),
+)
+"""What the agreement is of. Volumes of a prediction are by voxel count, but for that of its fluid
+by partial volume; the fraction is PVS volume over BG volume."""
+OPTIONAL = ("PVS volume (partial volume)",)
+"""Measures that a method need not have."""
 
 
 def _column(description: str, units: str = "") -> dict[str, str]:
@@ -48,6 +54,9 @@ CASE_COLUMNS: dict[str, dict[str, str]] = {
     "cluster_f1": _column("Harmonic mean of cluster_recall and cluster_ppv"),
     "reference_mm3": _column("Volume of the reference by voxel count", "mm3"),
     "predicted_mm3": _column("Volume of the prediction by voxel count", "mm3"),
+    "predicted_pv_mm3": _column(
+        "Volume of fluid that the prediction measured by partial volume; n/a if it did not", "mm3"
+    ),
     "true_mm3": _column("True PVS volume inside the BG from the occupancy; n/a if unknown", "mm3"),
     "reference_count": _column("Number of PVS of the reference"),
     "predicted_count": _column("Number of connected PVS of the prediction"),
@@ -97,7 +106,7 @@ SMALLEST_COLUMNS: dict[str, dict[str, str]] = {
 _UNIT = "in mm3 for volumes"
 AGREEMENT_COLUMNS: dict[str, dict[str, str]] = {
     "method": _WHO["method"],
-    "measure": _column("What is compared: BG volume, PVS volume, PVS count or PVS fraction"),
+    "measure": _column(f"What is compared: {', '.join(MEASURES[:-1])} or {MEASURES[-1]}"),
     "n": _column("Number of cases with both values"),
     "pearson_r": _column("Pearson correlation; n/a for fewer than three cases or equal values"),
     "pearson_r_low": _column("Lower end of its 95 % interval (Fisher z)"),

@@ -6,9 +6,10 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import ndimage
 
 from bgpvs_wf.errors import BGPVSError, UsageError
-from bgpvs_wf.evaluation import evaluate, tables_from_cases, write_tables
+from bgpvs_wf.evaluation import evaluate, paper_table, tables_from_cases, write_tables
 from bgpvs_wf.evaluation.cases import find_cases
 from bgpvs_wf.evaluation.tables import TABLES
 
@@ -95,6 +96,67 @@ def test_true_volume_is_by_voxels_unless_every_case_has_occupancy(scored):
     agreement = tables.agreement.set_index("measure")
     assert agreement.loc["PVS volume", "mae"] == 0
     assert tables.cases["true_mm3"].notna().sum() == 3
+
+
+def measure_fluid(cohort, who, volumes):
+    """Write what `bgpvs-wf run` writes of PVS: their numbers, and the fluid of each."""
+    labels = np.asarray(nib.load(cohort.path("good", who, "desc-bgpvs_dseg.nii.gz")).dataobj)
+    numbers = ndimage.label(labels == 2)[0]
+    cohort.save("good", who, numbers.astype(np.uint8), "desc-pvs_dseg")
+    table = pd.DataFrame({"index": np.arange(1, 1 + len(volumes)), "volume_pv_mm3": volumes})
+    path = cohort.path("good", who, "desc-pvs_objects.tsv")
+    table.assign(region="Putamen").to_csv(path, sep="\t", index=False, na_rep="n/a")
+
+
+def test_volume_of_fluid_is_compared_with_the_true_one(scored):
+    volumes = [[3.0, 4.0], [1.0, 2.0, 0.5], [2.0, 2.5, 1.0, 0.25], [5.0, 0.0]]
+    for who, of_pvs in zip(WHO, volumes, strict=True):
+        measure_fluid(scored, who, of_pvs)
+    ignored = np.zeros_like(scored.labels())
+    first = np.asarray(nib.load(scored.path("good", WHO[0], "desc-pvs_dseg.nii.gz")).dataobj)
+    ignored[np.nonzero(first == 2)[0][0]] = 1
+    scored.save("truth", WHO[0], ignored, "desc-ignore_mask")
+    left = 1 - np.mean(ignored[first == 2])
+    tables = evaluate(scored.root / "truth", folders(scored, "good", "poor"))
+    assert tables.problems == ()
+    cases = tables.cases.query("structure == 'BG-PVS'").set_index("method")
+    found = cases.loc["good", "predicted_pv_mm3"].to_numpy()
+    assert found == pytest.approx([3 + 4 * left, 3.5, 5.75, 5])
+    assert cases.loc["poor", "predicted_pv_mm3"].isna().all()
+    agreement = tables.agreement.set_index(["method", "measure"])
+    bias = np.mean(found - cases.loc["good", "true_mm3"].to_numpy())
+    row = agreement.loc[("good", "PVS volume (partial volume)")]
+    assert (row["n"], row["bias"]) == (4, pytest.approx(bias))
+    assert ("poor", "PVS volume (partial volume)") not in agreement.index
+    assert ("poor", "PVS volume") in agreement.index
+    table = paper_table(tables.summary, tables.comparison, tables.agreement).set_index("method")
+    assert table.loc["good", "PVS volume (partial volume) MAE (mm3)"] == f"{row['mae']:.3g}"
+    assert table.loc["poor", "PVS volume (partial volume) MAE (mm3)"] == "n/a"
+
+
+@pytest.mark.parametrize("broken", ["not measured", "no numbers", "other columns"])
+def test_fluid_that_was_not_measured_is_missing(scored, broken):
+    measure_fluid(scored, "sub-03", [1.0, np.nan] if broken == "not measured" else [1.0, 1.0])
+    if broken == "no numbers":
+        scored.path("good", "sub-03", "desc-pvs_dseg.nii.gz").unlink()
+    if broken == "other columns":
+        scored.path("good", "sub-03", "desc-pvs_objects.tsv").write_text("tube\n1\n")
+    tables = evaluate(scored.root / "truth", folders(scored, "good"))
+    assert tables.problems == ()
+    assert tables.cases["predicted_pv_mm3"].isna().all()
+
+
+def test_a_broken_table_of_pvs_costs_only_their_fluid(scored):
+    measure_fluid(scored, "sub-01", [1.0, 1.0])
+    measure_fluid(scored, "sub-03", [1.0, 1.0])
+    scored.path("good", "sub-03", "desc-pvs_objects.tsv").write_bytes(b"index\tvolume_pv_mm3\na\tb")
+    tables = evaluate(scored.root / "truth", folders(scored, "good"))
+    assert len(tables.problems) == 1
+    assert "sub-03, good" in tables.problems[0]
+    assert "no table of tubes" in tables.problems[0]
+    pvs = tables.cases.query("structure == 'BG-PVS'").set_index("subject")
+    assert pvs["dice"].notna().all()
+    assert pvs["predicted_pv_mm3"].notna().sum() == 1
 
 
 def test_a_subject_with_problems_harms_no_other(scored):

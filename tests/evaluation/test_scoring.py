@@ -75,9 +75,12 @@ def test_ignored_voxels_count_for_pvs_alone(reference):
     ignore[7:10] = True  # the third tube, and what is around it
     prediction = reference.pvs.copy()
     prediction[9, 8:12, 6] = True  # where nobody knows
+    fluid = np.where(prediction, 0.75, 0.0)
     ignoring = dataclasses.replace(reference, ignore=ignore)
-    (bg, pvs), tubes = score_case(ignoring, "m", reference.bg, prediction)
+    (bg, pvs), tubes = score_case(ignoring, "m", reference.bg, prediction, fluid)
     assert bg["dice"] == 1
+    assert np.isnan(bg["predicted_pv_mm3"])
+    assert pvs["predicted_pv_mm3"] == pytest.approx(0.75 * 12 * VOXEL_MM3)
     assert (pvs["dice"], pvs["cluster_f1"], pvs["predicted_count"]) == (1, 1, 2)
     assert pvs["reference_count"] == 2  # the trees of tubes 1, 2 and of 4, which has no voxel
     assert pvs["reference_mm3"] == pytest.approx(12 * VOXEL_MM3)
