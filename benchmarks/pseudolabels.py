@@ -33,6 +33,7 @@ from bgpvs_wf.evaluation.cases import (
     Files,
     Key,
     find_cases,
+    read_fluid,
     read_prediction,
     read_reference,
 )
@@ -145,7 +146,8 @@ def found_rows(task: tuple[Key, Files, Files]) -> tuple[Rows, Rows]:
     anatomy = _load(f"{stem}{NUCLEI}")[0].astype(np.int16)
     bg, pvs = read_prediction(found, home, "the truth")
     assert pvs is not None
-    rows, tubes = score_case(truth, MODEL, bg, pvs)
+    fluid = read_fluid(found, home, "the truth")
+    rows, tubes = score_case(truth, MODEL, bg, pvs, fluid)
     more_rows, more_tubes = score_all(truth, images, anatomy)
     return rows + more_rows, tubes + more_tubes
 
