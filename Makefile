@@ -8,7 +8,7 @@ WORKERS ?= 2
 DEMO ?= demo
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: demo test test-slow bench lint clean
+.PHONY: demo test test-slow lint clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -20,9 +20,6 @@ test: lint
 
 test-slow: $(VENV)/.tested
 	$(BIN)/python -m pytest -m slow
-
-bench: $(VENV)/.tested
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
 lint: $(VENV)/.tested
 	$(BIN)/ruff check .
