@@ -202,11 +202,12 @@ def read_fluid(
         return None
     image = _load(path, "predicted PVS")
     _check_grid(image, home, path, home_path)
-    numbers = np.asarray(image.dataobj).astype(int)
-    counts = np.bincount(numbers.ravel())
-    share = np.zeros(max(len(counts), 1 + int(objects["index"].max() if len(objects) else 0)))
-    share[objects["index"].astype(int)] = objects["volume_pv_mm3"] / voxel_volume(home.affine)
-    return (share[: len(counts)] / np.maximum(counts, 1))[numbers]
+    numbers, counts = np.unique(np.asarray(image.dataobj), return_counts=True)
+    measured = objects.set_index("index")["volume_pv_mm3"] / voxel_volume(home.affine)
+    if not measured.index.is_unique or set(numbers[numbers != 0]) != set(measured.index):
+        raise BGPVSError(f"{table} and {path} do not have the same PVS; run the subject again.")
+    shares = measured.reindex(numbers, fill_value=0.0).to_numpy() / counts
+    return shares[np.searchsorted(numbers, np.asarray(image.dataobj))]
 
 
 def _plainest(files: list[tuple[bool, Path]]) -> list[Path]:

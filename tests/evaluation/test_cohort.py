@@ -146,14 +146,19 @@ def test_fluid_that_was_not_measured_is_missing(scored, broken):
     assert tables.cases["predicted_pv_mm3"].isna().all()
 
 
-def test_a_broken_table_of_pvs_costs_only_their_fluid(scored):
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [("a\tb", "no table of tubes"), ("1\t2", "same PVS"), ("1\t2\n1\t2\n2\t2", "same PVS")],
+)
+def test_a_broken_table_of_pvs_costs_only_their_fluid(scored, table, message):
     measure_fluid(scored, "sub-01", [1.0, 1.0])
     measure_fluid(scored, "sub-03", [1.0, 1.0])
-    scored.path("good", "sub-03", "desc-pvs_objects.tsv").write_bytes(b"index\tvolume_pv_mm3\na\tb")
+    path = scored.path("good", "sub-03", "desc-pvs_objects.tsv")
+    path.write_text(f"index\tvolume_pv_mm3\n{table}\n")
     tables = evaluate(scored.root / "truth", folders(scored, "good"))
     assert len(tables.problems) == 1
     assert "sub-03, good" in tables.problems[0]
-    assert "no table of tubes" in tables.problems[0]
+    assert message in tables.problems[0]
     pvs = tables.cases.query("structure == 'BG-PVS'").set_index("subject")
     assert pvs["dice"].notna().all()
     assert pvs["predicted_pv_mm3"].notna().sum() == 1
