@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bgpvs_wf.bids.inputs import label_of
 from bgpvs_wf.evaluation.cohort import tables_from_cases
 from bgpvs_wf.evaluation.overlap import NAN
-from bgpvs_wf.evaluation.tables import CASE_COLUMNS, EvaluationTables
+from bgpvs_wf.evaluation.tables import CASE_COLUMNS, PARTIAL_VOLUME, EvaluationTables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,15 +31,12 @@ _DESCRIPTIONS = {
     "scans": "Number of scans that the hybrids are made of; n/a if they are no hybrids",
     "nuclei": "found: by the strategy's own run; given: every strategy was told where they are",
     "method": "Name of the strategy",
-    **{
-        f"PVS volume{how} {name}": f"{meaning} PVS volume{means}"
-        for how, means in (("", ""), (" (partial volume)", ", the predicted by partial volume"))
-        for name, meaning in (
-            ("r", "Pearson correlation of the predicted with the true"),
-            ("ICC(2,1)", "Absolute agreement of the predicted with the true"),
-            ("MAE (mm3)", "Mean absolute error of the predicted"),
-        )
-    },
+    "PVS volume r": "Pearson correlation of the predicted with the true PVS volume",
+    "PVS volume ICC(2,1)": "Absolute agreement of the predicted with the true PVS volume",
+    "PVS volume MAE (mm3)": "Mean absolute error of the predicted PVS volume",
+    f"{PARTIAL_VOLUME} r": "The same, the predicted volume that of fluid, by partial volume",
+    f"{PARTIAL_VOLUME} ICC(2,1)": "The same, the predicted volume that of fluid",
+    f"{PARTIAL_VOLUME} MAE (mm3)": "The same, the predicted volume that of fluid",
 }
 _SCORE = "Mean ± SD over the infants; p of Wilcoxon's signed-rank test against the proposed, Holm"
 

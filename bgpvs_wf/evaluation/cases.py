@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,10 +33,8 @@ _NAME = re.compile(
     r"^sub-(?P<subject>[0-9A-Za-z]+)(?:_ses-(?P<session>[0-9A-Za-z]+))?(?P<more>_\S+)?"
     rf"_(?:(?P<image>{_IMAGES})\.nii(?:\.gz)?|(?P<table>{OBJECTS})\.tsv)$"
 )
-_NUMBERS = (
-    *("tube", "tree", "diameter_mm", "length_mm", "volume_mm3", "snr"),
-    *("index", "volume_pv_mm3"),
-)
+_OF_TUBES = ("tube", "tree", "diameter_mm", "length_mm", "volume_mm3", "snr")
+_OF_FLUID = ("index", "volume_pv_mm3")
 
 
 def find_cases(folder: str | os.PathLike[str]) -> dict[Key, Files]:
@@ -197,17 +196,20 @@ def read_fluid(
     path, table = _one(files, TUBES), _one(files, OBJECTS)
     if path is None or table is None:
         return None
-    objects = _read_table(table)
-    if not {"index", "volume_pv_mm3"} <= set(objects) or objects["volume_pv_mm3"].isna().any():
+    objects = _read_table(table, _OF_FLUID)
+    if not set(_OF_FLUID) <= set(objects) or objects["volume_pv_mm3"].isna().any():
         return None
     image = _load(path, "predicted PVS")
     _check_grid(image, home, path, home_path)
-    numbers, counts = np.unique(np.asarray(image.dataobj), return_counts=True)
+    labels = np.asarray(image.dataobj)
+    inside = labels != 0
+    numbers, which, counts = np.unique(labels[inside], return_inverse=True, return_counts=True)
     measured = objects.set_index("index")["volume_pv_mm3"] / voxel_volume(home.affine)
-    if not measured.index.is_unique or set(numbers[numbers != 0]) != set(measured.index):
+    if not measured.index.is_unique or set(numbers) != set(measured.index):
         raise BGPVSError(f"{table} and {path} do not have the same PVS; run the subject again.")
-    shares = measured.reindex(numbers, fill_value=0.0).to_numpy() / counts
-    return shares[np.searchsorted(numbers, np.asarray(image.dataobj))]
+    fluid = np.zeros(labels.shape)
+    fluid[inside] = (measured.loc[numbers].to_numpy() / counts)[which]
+    return fluid
 
 
 def _plainest(files: list[tuple[bool, Path]]) -> list[Path]:
@@ -267,19 +269,19 @@ def _structures(image: nib.Nifti1Image, path: Path) -> tuple[np.ndarray, np.ndar
 
 
 def _read_objects(path: Path) -> pd.DataFrame:
-    table = _read_table(path)
+    table = _read_table(path, _OF_TUBES)
     if "tube" not in table or table["tube"].isna().any() or table["tube"].duplicated().any():
         raise BGPVSError(f"{path} has no column tube with a number for each row; write it again.")
     return table.astype({"tube": int})
 
 
-def _read_table(path: Path) -> pd.DataFrame:
-    """Return the columns of numbers that are known here."""
+def _read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Return those of some columns of numbers that are there."""
     import pandas as pd
 
     try:
         table = pd.read_csv(path, sep="\t", na_values=["n/a"])
-        return table[[name for name in _NUMBERS if name in table]].astype(float)
+        return table[[name for name in columns if name in table]].astype(float)
     except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
         reason = str(error).splitlines()[0]
         raise BGPVSError(f"{path} is no table of tubes ({reason}); write it again.") from error

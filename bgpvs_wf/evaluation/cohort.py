@@ -33,7 +33,7 @@ from bgpvs_wf.evaluation.tables import (
     CASE_COLUMNS,
     COMPARISON_COLUMNS,
     MEASURES,
-    OPTIONAL,
+    PARTIAL_VOLUME,
     PVS,
     TUBE_COLUMNS,
     EvaluationTables,
@@ -180,7 +180,7 @@ def agreement_table(cases: pd.DataFrame) -> pd.DataFrame:
     pairs = {
         "BG volume": (bg["reference_mm3"], bg["predicted_mm3"]),
         "PVS volume": (pvs[volume], pvs["predicted_mm3"]),
-        "PVS volume (partial volume)": (pvs[volume], pvs["predicted_pv_mm3"]),
+        PARTIAL_VOLUME: (pvs[volume], pvs["predicted_pv_mm3"]),
         "PVS count": (pvs["reference_count"], pvs["predicted_count"]),
         "PVS fraction": (
             pvs[volume] / whole["reference_mm3"],
@@ -192,7 +192,7 @@ def agreement_table(cases: pd.DataFrame) -> pd.DataFrame:
         for measure in MEASURES:
             true, measured = pairs[measure]
             mine = true.index.get_level_values("method") == method
-            if mine.any() and (measure not in OPTIONAL or measured[mine].notna().any()):
+            if mine.any() and (measure != PARTIAL_VOLUME or measured[mine].notna().any()):
                 found = agreement(true[mine].to_numpy(float), measured[mine].to_numpy(float))
                 rows.append({"method": method, "measure": measure, **found})
     return pd.DataFrame(rows, columns=list(AGREEMENT_COLUMNS))

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bgpvs_wf.evaluation.tables import STRUCTURES
+from bgpvs_wf.evaluation.tables import PARTIAL_VOLUME, STRUCTURES
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _METRICS = (("dice", "Dice"), ("recall", "Recall"), ("ppv", "PPV"), ("hd95_mm", "HD95 (mm)"))
-_VOLUMES = ("PVS volume", "PVS volume (partial volume)")
+_VOLUMES = ("PVS volume", PARTIAL_VOLUME)
 _AGREEMENT = (("pearson_r", "r", ".3f"), ("icc2_1", "ICC(2,1)", ".3f"), ("mae", "MAE (mm3)", ".3g"))
 
 

@@ -17,14 +17,11 @@ if TYPE_CHECKING:
 BG, PVS = "BG", "BG-PVS"
 STRUCTURES = (BG, PVS)
 """What is scored: the basal ganglia with the PVS inside, and the PVS."""
-MEASURES = (
-    *("BG volume", "PVS volume", "PVS volume (partial volume)"),
-    *("PVS count", "PVS fraction"),
-)
+PARTIAL_VOLUME = "PVS volume (partial volume)"
+"""The measure that a method need not have."""
+MEASURES = ("BG volume", "PVS volume", PARTIAL_VOLUME, "PVS count", "PVS fraction")
 """What the agreement is of. Volumes of a prediction are by voxel count, but for that of its fluid
 by partial volume; the fraction is PVS volume over BG volume."""
-OPTIONAL = ("PVS volume (partial volume)",)
-"""Measures that a method need not have."""
 
 
 def _column(description: str, units: str = "") -> dict[str, str]:
