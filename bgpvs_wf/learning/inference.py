@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bgpvs_wf.learning.classes import LEFT_NUCLEI, RIGHT_NUCLEI
 from bgpvs_wf.learning.networks import ANATOMY, COARSE, PVS, NetworkConfig
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ def apply_network(
     images : ndarray of float32, shape (channels, x, y, z)
         See `NetworkConfig.inputs`.
     flips : bool
-        Average with the result on the mirror image (left and right exchanged). Only for classes
-        without sides.
+        Average with the result on the mirror image (left and right exchanged, and the classes of
+        the two sides with them).
     fast : bool
         Compute in bfloat16 where that is quicker. Without it a processor gives the same numbers
         as others of its kind do, to rounding in float32.
@@ -120,8 +121,18 @@ def _apply(
     with torch.inference_mode():
         result = windows(batch)
         if flips:
-            result = (result + windows(batch.flip(2)).flip(2)) / 2
+            mirrored = windows(batch.flip(2)).flip(2)
+            if config.tells == COARSE:
+                mirrored = with_sides_exchanged(mirrored)
+            result = (result + mirrored) / 2
     return np.asarray(result[0].cpu().numpy())
+
+
+def with_sides_exchanged(shares: torch.Tensor) -> torch.Tensor:
+    """Exchange the left and the right nuclei of the coarse network, shape (batch, classes, ...)."""
+    order = list(range(shares.shape[1]))
+    order[LEFT_NUCLEI], order[RIGHT_NUCLEI] = RIGHT_NUCLEI, LEFT_NUCLEI
+    return shares[:, order]
 
 
 def fast_bfloat16(device: torch.device) -> bool:

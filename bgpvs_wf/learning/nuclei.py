@@ -66,7 +66,9 @@ class HeadNuclei:
         return resample(self.sidedness, self.grid.affine, grid) > 0
 
 
-def find_head(scan: Scan, model: Model, device: torch.device) -> tuple[Scan, HeadNuclei, str]:
+def find_head(
+    scan: Scan, model: Model, device: torch.device, flips: bool = False
+) -> tuple[Scan, HeadNuclei, str]:
     """Find the nuclei in the head, whichever way up the header says it is.
 
     The coarse network learns that nothing is in heads that are wrong by half a turn. So it looks
@@ -78,6 +80,8 @@ def find_head(scan: Scan, model: Model, device: torch.device) -> tuple[Scan, Hea
     scan : Scan
     model : Model
     device : device
+    flips : bool
+        Average with what the mirror image gives.
 
     Returns
     -------
@@ -95,8 +99,7 @@ def find_head(scan: Scan, model: Model, device: torch.device) -> tuple[Scan, Hea
     network = load_network(model, model.coarse, device)
 
     def look(images: np.ndarray) -> np.ndarray:
-        # No mirror images: the classes have sides.
-        return apply_network(network, model.coarse.network, images)
+        return apply_network(network, model.coarse.network, images, flips=flips)
 
     images, grid = scan.coarse()
     shares = look(images)

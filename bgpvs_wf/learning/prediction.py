@@ -95,7 +95,7 @@ def predict(
     chosen = choose_device(device)
     start, note = time.perf_counter(), ""
     if anatomy is None:
-        scan, head, note = find_head(scan, model, chosen)
+        scan, head, note = find_head(scan, model, chosen, flips)
         box = scan.box_around(head.mask, head.grid)
         _log.info("Nuclei found in %.1f s", time.perf_counter() - start)
         part, record = _unaided(model, scan, box, head, include_thalamus, chosen, flips)

@@ -21,7 +21,7 @@ from bgpvs_wf.learning import inference, nuclei
 from bgpvs_wf.learning.back import to_own_grid
 from bgpvs_wf.learning.bundle import Model
 from bgpvs_wf.learning.classes import COARSE_CLASSES
-from bgpvs_wf.learning.networks import ANATOMY, COARSE, PVS
+from bgpvs_wf.learning.networks import ANATOMY, COARSE, PVS, build_network
 from bgpvs_wf.learning.nuclei import tidy_nuclei
 from bgpvs_wf.learning.prediction import Prediction, predict
 from bgpvs_wf.learning.views import canonical
@@ -169,8 +169,8 @@ def test_a_header_that_is_wrong_by_half_a_turn_is_noticed(model, toy, monkeypatc
     marked[20:30, 28:34, 22:28] = 200
     apply = nuclei.apply_network
 
-    def upright_only(network, config, images):
-        shares = apply(network, config, images)
+    def upright_only(network, config, images, **options):
+        shares = apply(network, config, images, **options)
         place = np.argwhere(images[0] == images[0].max()).mean(axis=0)[1:]
         if not (place > np.array(images.shape[2:]) / 2).all():
             if how == "finds none":
@@ -192,6 +192,25 @@ def test_a_header_that_is_wrong_by_half_a_turn_is_noticed(model, toy, monkeypatc
         assert told.header_note == ""
     else:
         assert f"when the head is {TURNS[axis + 1]} by 180 degrees" in told.header_note
+
+
+def test_with_mirror_images_both_sides_are_found_alike():
+    """The nuclei on the left of the mirror image are those on the right."""
+    config, weights = random_network(COARSE)
+    network = build_network(config)
+    network.load_state_dict(weights)
+    network.eval()
+    image = np.random.default_rng(5).normal(size=(2, 20, 18, 16)).astype(np.float32)
+    mirror = np.ascontiguousarray(image[:, ::-1])
+    shares, of_mirror = (
+        nuclei.apply_network(network, config, seen, flips=True) for seen in (image, mirror)
+    )
+    left, right = (COARSE_CLASSES.index(f"{side} nuclei") for side in ("left", "right"))
+    np.testing.assert_allclose(of_mirror[left, ::-1], shares[right], atol=1e-6)
+    np.testing.assert_allclose(of_mirror[right, ::-1], shares[left], atol=1e-6)
+    np.testing.assert_allclose(of_mirror[:left, ::-1], shares[:left], atol=1e-6)
+    once = nuclei.apply_network(network, config, image)
+    assert np.abs(once - shares).max() > 0.01
 
 
 def test_given_nuclei_are_kept_and_need_no_coarse_network(model, toy, tmp_path):
