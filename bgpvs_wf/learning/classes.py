@@ -38,6 +38,8 @@ VENTRICLE_CLASS = 6
 COARSE_CLASSES = ("background", "brain", "ventricle", "left nuclei", "right nuclei")
 """Classes of the coarse network; nuclei of a side are their convex hull."""
 BRAIN, VENTRICLE, LEFT_NUCLEI, RIGHT_NUCLEI = 1, 2, 3, 4
+MIRRORED = (0, BRAIN, VENTRICLE, RIGHT_NUCLEI, LEFT_NUCLEI)
+"""What each coarse class is in the mirror image."""
 CONTEXT = (
     "nuclei",
     "ventricle",

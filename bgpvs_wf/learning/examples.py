@@ -21,7 +21,7 @@ from bgpvs_wf.learning.augmentation import (
     sample_patch,
 )
 from bgpvs_wf.learning.case import COARSE_CHANNELS, FINE_CHANNELS, OWN_CHANNELS, TrainingCase
-from bgpvs_wf.learning.classes import BG_CLASSES, BRAIN, LEFT_NUCLEI, RIGHT_NUCLEI
+from bgpvs_wf.learning.classes import BG_CLASSES, BRAIN, LEFT_NUCLEI, MIRRORED
 from bgpvs_wf.learning.context import Surroundings, case_surroundings, rough_context
 from bgpvs_wf.learning.contrasts import random_contrast
 from bgpvs_wf.learning.own_grid import pvs_input, rough_mask
@@ -39,7 +39,7 @@ _OFF_MIDDLE = 0.15
 size; farther where a patch is much smaller."""
 _CUT, _MOST_LEFT_VOXELS = 0.4, 12
 """Share of heads cut off beneath the nuclei, and how many slices of 2 mm are left at most."""
-_MIRRORED = 0.5
+_MIRROR = 0.5
 """Share of heads whose left and right are exchanged: each head is two to learn from."""
 _TURNED = 0.2
 """Share of heads that lie the wrong way by half a turn: nothing is to be found in them."""
@@ -207,7 +207,7 @@ class CoarseExamples(_Examples):
         )
         image = self._images(patch, torch.zeros_like(patch["tissue"]), rng)
         classes = patch["classes"].long()
-        if rng.random() < _MIRRORED:
+        if rng.random() < _MIRROR:
             image, classes = mirror_head(image, classes)
         if rng.random() < _CUT:
             cut_off(image, classes, rng)
@@ -229,10 +229,9 @@ def mirror_head(image: torch.Tensor, classes: torch.Tensor) -> tuple[torch.Tenso
     classes : Tensor, shape (x, y, z)
         Of the coarse network.
     """
-    mirrored = classes.flip(0)
-    left, right = mirrored == LEFT_NUCLEI, mirrored == RIGHT_NUCLEI
-    mirrored[left], mirrored[right] = RIGHT_NUCLEI, LEFT_NUCLEI
-    return image.flip(1), mirrored
+    import torch
+
+    return image.flip(1), torch.tensor(MIRRORED)[classes.flip(0)]
 
 
 def cut_off(image: torch.Tensor, classes: torch.Tensor, rng: np.random.Generator) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bgpvs_wf.learning.classes import LEFT_NUCLEI, RIGHT_NUCLEI
+from bgpvs_wf.learning.classes import MIRRORED
 from bgpvs_wf.learning.networks import ANATOMY, COARSE, PVS, NetworkConfig
 
 if TYPE_CHECKING:
@@ -123,16 +123,9 @@ def _apply(
         if flips:
             mirrored = windows(batch.flip(2)).flip(2)
             if config.tells == COARSE:
-                mirrored = with_sides_exchanged(mirrored)
+                mirrored = mirrored[:, list(MIRRORED)]
             result = (result + mirrored) / 2
     return np.asarray(result[0].cpu().numpy())
-
-
-def with_sides_exchanged(shares: torch.Tensor) -> torch.Tensor:
-    """Exchange the left and the right nuclei of the coarse network, shape (batch, classes, ...)."""
-    order = list(range(shares.shape[1]))
-    order[LEFT_NUCLEI], order[RIGHT_NUCLEI] = RIGHT_NUCLEI, LEFT_NUCLEI
-    return shares[:, order]
 
 
 def fast_bfloat16(device: torch.device) -> bool:
