@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bgpvs_wf.engine.ledger import Ledger
 
 _SHOWN = 20
+_SLURM_SAYS = ("slurmstepd: ", "srun: ", "slurmd: ")
 _STATES = ("done", "running", "failed", "waiting")
 
 
@@ -128,13 +129,15 @@ def _standing(config: RunConfig, job: Job, ledger: Ledger, tasks: _Tasks) -> _St
 
 
 def _last(output: Path) -> str:
-    """Return the last words of a job."""
+    """Return what SLURM says of a job's end, such as why it was cancelled, or its last words."""
     try:
-        lines = output.read_text(encoding="utf-8", errors="replace").split("\n")
+        text = output.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return f"there is no {output}"
-    words = next((line.strip() for line in reversed(lines) if line.strip()), "nothing was said")
-    return f"{words} ({output})"
+    said = [line.strip() for line in text.split("\n") if line.strip()] or ["nothing was said"]
+    # What is ended may still utter a traceback.
+    words = [line for line in said if line.startswith(_SLURM_SAYS)] or said
+    return f"{words[-1]} ({output})"
 
 
 def _tell(standings: list[_Standing], everybody: bool) -> None:

@@ -88,9 +88,10 @@ class Lock:
     def free(self) -> None:
         """Let the lock go."""
         if self._file is not None:
+            # Forgotten first: a signal may come between, and what is closed is closed once.
+            file, self._file = self._file, None
             self.path.unlink(missing_ok=True)
-            os.close(self._file)
-            self._file = None
+            os.close(file)
 
     def __enter__(self) -> Lock:
         return self

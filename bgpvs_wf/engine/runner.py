@@ -15,6 +15,7 @@ from typing import Any
 from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine.crashes import Crash, describe, read_crashes, workflow_name
+from bgpvs_wf.engine.endings import noted_endings
 from bgpvs_wf.engine.jobs import ELSEWHERE, NOT_RUN, SUBMITTED, Job, Outcome
 from bgpvs_wf.engine.ledger import Ledger, Record, describe_subject, missing_outputs
 from bgpvs_wf.engine.locks import Lock
@@ -161,6 +162,8 @@ class CohortRunner:
         started = self._now()
 
         def take_in(node: Any, status: str) -> None:
+            if ended:
+                raise ended[0]
             ran = status == "end" and _ran_since(node, started)
             events = tracker.update(node.fullname, status, ran)
             for event in events:
@@ -174,7 +177,8 @@ class CohortRunner:
         plugin.plugin_args.pop("status_callback", None)
         self.display.start(tracker)
         try:
-            workflow.run(plugin=plugin)
+            with noted_endings() as ended:
+                workflow.run(plugin=plugin)
         except Exception as raised:
             _LOG.error("The workflow ended with an error", exc_info=raised)
             error = raised

@@ -258,9 +258,24 @@ def test_ending_a_run_ends_its_workers(site, number, status):
     assert site.run().returncode == 0
 
 
-def start(site):
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_ending_a_run_is_no_failure_of_its_node(site, number, status):
+    """With `Linear` the signal strikes within a node; Nipype takes what it raises for a crash."""
+    site.add("01", "slow")
+    site.add("02", "fine")
+    process = start(site, "Linear")
+    process.send_signal(number)
+    assert process.wait(timeout=20) == status
+    told = site.call("status", site.out).stdout
+    assert "2 waiting" in told, told
+    assert not list(site.out.glob("sub-*"))
+    site.add("01", "fine")
+    assert site.run().returncode == 0
+
+
+def start(site, plugin="MultiProc"):
     """Start a run in the background, and wait until its first step runs."""
-    command = site.command("run", site.bids, site.out, "--plugin", "MultiProc")
+    command = site.command("run", site.bids, site.out, "--plugin", plugin)
     # What a shell started in the background ignores SIGINT, and so do its children.
     process = subprocess.Popen(
         command,

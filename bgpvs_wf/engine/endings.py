@@ -1,0 +1,48 @@
+"""What ends a program: an interrupt or a termination, though a node of Nipype holds it back."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def noted_endings() -> Iterator[list[BaseException]]:
+    """Note what the handlers of signals raise.
+
+    Nipype takes whatever is raised within an interface for the failure of its node, and the
+    plugin `Linear`, whose nodes run in the main process, would go on with the next.
+
+    Yields
+    ------
+    list of BaseException
+        Empty until a signal ends the program. It stays so in a thread, which gets no signals.
+    """
+    raised: list[BaseException] = []
+    former = {number: signal.getsignal(number) for number in _SIGNALS}
+    if threading.current_thread() is not threading.main_thread():
+        yield raised
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        handler = former[signal.Signals(number)]
+        assert callable(handler)
+        try:
+            handler(number, frame)
+        except BaseException as error:
+            raised.append(error)
+            raise
+
+    noted = [number for number in _SIGNALS if callable(former[number])]
+    for number in noted:
+        signal.signal(number, note)
+    try:
+        yield raised
+    finally:
+        for number in noted:
+            signal.signal(number, former[number])
