@@ -81,7 +81,7 @@ def find_head(
     model : Model
     device : device
     flips : bool
-        Average with what the mirror image gives.
+        Average with what the mirror image gives, once it is known how the head lies.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def find_head(
     """
     network = load_network(model, model.coarse, device)
 
-    def look(images: np.ndarray) -> np.ndarray:
+    def look(images: np.ndarray, flips: bool = False) -> np.ndarray:
         return apply_network(network, model.coarse.network, images, flips=flips)
 
     images, grid = scan.coarse()
@@ -108,14 +108,14 @@ def find_head(
     sureness = [_sureness(one, grid) for one in (shares, *map(look, turned))]
     way = int(np.argmax(sureness))
     if sureness[way] < sureness[0] + _SURER:
-        return scan, _head_nuclei(shares, grid), ""
+        return scan, _head_nuclei(look(images, True) if flips else shares, grid), ""
     note = header_note(
         f"the nuclei are found with a probability of {sureness[way]:.3f} when the head is "
         f"{TURNS[way]} by 180 degrees, and of {sureness[0]:.3f} as it is"
     )
     scan = scan.turned(way - 1)
     images, grid = scan.coarse()
-    return scan, _head_nuclei(look(images), grid), note
+    return scan, _head_nuclei(look(images, flips), grid), note
 
 
 def _sureness(shares: np.ndarray, grid: Grid) -> float:
