@@ -169,6 +169,8 @@ class _Build:
         relabelled: Node | None = None,
     ) -> Node:
         settings = dataclasses.asdict(self.recipe.training)
+        heads = network.tells == COARSE
+        augmentation = self.recipe.coarse_augmentation if heads else self.recipe.augmentation
         settings |= {"steps": steps} | ({} if batch is None else {"batch": batch})
         conduct = {name: settings.pop(name) for name in ("workers", "checkpoint_minutes")}
         node = Node(
@@ -176,7 +178,7 @@ class _Build:
                 network=dataclasses.asdict(network),
                 settings=settings,
                 conduct=conduct,
-                augmentation=dataclasses.asdict(self.recipe.augmentation),
+                augmentation=dataclasses.asdict(augmentation),
                 seed=seed,
                 held_out=self.held_out,
                 folder=str(self.folder / "training" / label),

@@ -129,6 +129,7 @@ def finetuning_recipe(model: Model, args: argparse.Namespace) -> Recipe:
         ),
         training=TrainingConfig(learning_rate=args.learning_rate),
         augmentation=AugmentationConfig(),
+        coarse_augmentation=AugmentationConfig(),
         # A hand draws what is basal ganglia; which nucleus it is, the model says.
         settings={"segmentation": "model", "predict": {"model": str(model.folder)}},
     )

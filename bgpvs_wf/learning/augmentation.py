@@ -35,9 +35,7 @@ class AugmentationConfig:
     """Largest standard deviation of a smooth displacement along each axis, as a share of how far
     it is from one bend to the next, a third of the patch."""
     contrast: float = 0.25
-    """Probability of a painted random contrast, of boxes of nuclei."""
-    coarse_contrast: float = 0.6
-    """The same of heads: the coarse network learns a few real ones by heart otherwise."""
+    """Probability of a painted random contrast, of heads and boxes of nuclei."""
     intensity: float = 0.3
     """Probability of each of noise, blur, gamma, bias field and the like."""
     pvs_intensity: float = 0.15

@@ -66,16 +66,12 @@ class _Examples:
         return np.asarray((size - 1) / 2 + rng.uniform(-1, 1, 3) * reach)
 
     def _images(
-        self,
-        patch: Mapping[str, torch.Tensor],
-        fluid: torch.Tensor,
-        contrast: float,
-        rng: np.random.Generator,
+        self, patch: Mapping[str, torch.Tensor], fluid: torch.Tensor, rng: np.random.Generator
     ) -> torch.Tensor:
-        """Return the images of a patch or, so probably, such as are painted from its tissues."""
+        """Return the images of a patch, or such as are painted from its tissues."""
         import torch
 
-        if rng.random() < contrast:
+        if rng.random() < self.augmentation.contrast:
             tissue = patch["tissue"].numpy().astype(np.uint8)
             return torch.from_numpy(random_contrast(tissue, fluid.numpy(), rng))
         return torch.stack([patch["T2w"], patch["T1w"]])
@@ -106,7 +102,7 @@ class FineExamples(_Examples):
         part = sample_patch(
             array, FINE_CHANNELS, middle, self.patch, rng, self.augmentation, flip=True
         )
-        image = self._images(part, part["fluid"], self.augmentation.contrast, rng)
+        image = self._images(part, part["fluid"], rng)
         classes = part["classes"].long()
         image = alter(image, case.present, rng, self.augmentation, FINE_MM)
         context = rough_context(self._surroundings(case, array), part["place"], rng)
@@ -209,8 +205,7 @@ class CoarseExamples(_Examples):
         patch = sample_patch(
             array, COARSE_CHANNELS, middle, self.patch, rng, self.augmentation, flip=False
         )
-        no_fluid = torch.zeros_like(patch["tissue"])
-        image = self._images(patch, no_fluid, self.augmentation.coarse_contrast, rng)
+        image = self._images(patch, torch.zeros_like(patch["tissue"]), rng)
         classes = patch["classes"].long()
         if rng.random() < _MIRROR:
             image, classes = mirror_head(image, classes)

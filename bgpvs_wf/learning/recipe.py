@@ -32,6 +32,9 @@ STRATEGIES: Mapping[str, str] = {"manual": GIVEN, "filter": "filter", "anatomy":
 """Name to the labels that are learnt, unless a cohort says otherwise."""
 
 _LEAST_PATCH = 4
+_PAINTED_HEADS = 0.6
+"""`contrast` of the coarse network, which learns a few real heads by heart otherwise (chosen; see
+docs/benchmark.md)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +104,8 @@ class Recipe:
     pvs: PVSConfig
     training: TrainingConfig
     augmentation: AugmentationConfig
+    coarse_augmentation: AugmentationConfig
+    """The same of heads."""
     settings: Mapping[str, Any]
     """Of runs that prepare images and make pseudo-labels."""
     caution: str = ""
@@ -147,8 +152,8 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
         TOML: `name`, `strategy`, `seed`, `held_out`, `caution`; `[cohorts.NAME]` as in an
         experiment (see `bgpvs_wf.evaluation.infants.read_cohort`), each with `labels` if they are
         not the strategy's, and its own `held_out`; `[coarse]`, `[fine]`, `[pvs]`, `[training]`,
-        `[augmentation]` with the settings of this module; `[run.STAGE]` with settings of
-        `RunConfig`.
+        `[augmentation]` with the settings of this module; `[coarse.augmentation]` with what is
+        otherwise for heads; `[run.STAGE]` with settings of `RunConfig`.
 
     Raises
     ------
@@ -163,6 +168,9 @@ def _recipe(content: Mapping[str, Any], folder: Path) -> Recipe:
     if file.strategy not in STRATEGIES:
         raise UsageError(f"strategy is '{file.strategy}'; choose one of {', '.join(STRATEGIES)}.")
     check_names("cohorts", file.cohorts)
+    coarse = dict(file.coarse)
+    heads = table("coarse.augmentation", coarse.pop("augmentation", {}))
+    heads = {"contrast": _PAINTED_HEADS, **file.augmentation, **heads}
     recipe = Recipe(
         name=file.name,
         strategy=file.strategy,
@@ -171,11 +179,12 @@ def _recipe(content: Mapping[str, Any], folder: Path) -> Recipe:
             _cohort(name, values, folder, STRATEGIES[file.strategy], file.held_out)
             for name, values in file.cohorts.items()
         ),
-        coarse=build_settings(CoarseConfig, file.coarse, "coarse."),
+        coarse=build_settings(CoarseConfig, coarse, "coarse."),
         fine=build_settings(FineConfig, file.fine, "fine."),
         pvs=build_settings(PVSConfig, file.pvs, "pvs."),
         training=_training(file.training),
         augmentation=build_settings(AugmentationConfig, file.augmentation, "augmentation."),
+        coarse_augmentation=build_settings(AugmentationConfig, heads, "coarse.augmentation."),
         settings=file.run,
         caution=file.caution,
     )
@@ -235,10 +244,14 @@ def check_recipe(recipe: Recipe) -> None:
             raise UsageError(f"{name} is {value:g}; give {least} or more.")
     if training.learning_rate <= 0:
         raise UsageError(f"training.learning_rate is {training.learning_rate:g}; give more than 0.")
-    for name, value in dataclasses.asdict(recipe.augmentation).items():
-        most = 180 if name == "rotation_deg" else 1
-        if not 0 <= value <= most:
-            raise UsageError(f"augmentation.{name} is {value:g}; give 0 to {most}.")
+    for owner, augmentation in (
+        ("augmentation", recipe.augmentation),
+        ("coarse.augmentation", recipe.coarse_augmentation),
+    ):
+        for name, value in dataclasses.asdict(augmentation).items():
+            most = 180 if name == "rotation_deg" else 1
+            if not 0 <= value <= most:
+                raise UsageError(f"{owner}.{name} is {value:g}; give 0 to {most}.")
     if recipe.coarse.model and recipe.coarse.start:
         raise UsageError("coarse.start is not used with coarse.model; give one of the two.")
     for name, filters in (("coarse", recipe.coarse.filters), ("fine", recipe.fine.filters)):
@@ -275,7 +288,7 @@ def check_recipe(recipe: Recipe) -> None:
 
 def to_mapping(recipe: Recipe) -> dict[str, Any]:
     """Return the recipe as plain values, for a model's record of how it was made."""
-    values = {
+    values: dict[str, Any] = {
         "name": recipe.name,
         "strategy": recipe.strategy,
         "seed": recipe.seed,
@@ -293,6 +306,7 @@ def to_mapping(recipe: Recipe) -> dict[str, Any]:
     }
     for name in ("coarse", "fine", "pvs", "training", "augmentation"):
         values[name] = dataclasses.asdict(getattr(recipe, name))
+    values["coarse"]["augmentation"] = dataclasses.asdict(recipe.coarse_augmentation)
     plain: dict[str, Any] = json.loads(json.dumps(values))
     return plain
 

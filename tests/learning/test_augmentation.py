@@ -19,7 +19,7 @@ from bgpvs_wf.learning.tissues import TISSUES
 CHANNELS = ("T2w", "T1w", "classes", "pvs", "confidence", "fluid", "tissue")
 STILL = AugmentationConfig(rotation_deg=0, scaling=0, bending=0)
 QUIET = AugmentationConfig(
-    intensity=0, pvs_intensity=0, motion=0, contrast=0, coarse_contrast=0, t2w_only=0, t1w_only=0
+    intensity=0, pvs_intensity=0, motion=0, contrast=0, t2w_only=0, t1w_only=0
 )
 _MODES = {
     "T2w": (1, "nearest"),

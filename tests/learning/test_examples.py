@@ -24,7 +24,6 @@ QUIET = AugmentationConfig(
     pvs_intensity=0,
     motion=0,
     contrast=0,
-    coarse_contrast=0,
     t2w_only=0,
     t1w_only=0,
 )
@@ -260,7 +259,7 @@ def test_heads_that_lie_wrong_have_no_nuclei(tmp_path):
 def test_heads_are_painted_in_other_contrasts(tmp_path):
     """Nuclei may be bright or dark then; where they are stays the same."""
     case = toy_case(tmp_path)
-    config = dataclasses.replace(QUIET, turned=0, coarse_contrast=1)
+    config = dataclasses.replace(QUIET, turned=0, contrast=1)
     examples = CoarseExamples([case], 1, (14, 15, 16), config)
     brighter = []
     for number in range(60):

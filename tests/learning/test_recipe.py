@@ -79,6 +79,16 @@ def test_a_recipe_is_read_whole(tmp_path):
     assert recipe.pvs == PVSConfig(patch=(24, 24, 20))
     assert recipe.training == TrainingConfig(learning_rate=1e-3)
     assert recipe.augmentation == AugmentationConfig(motion=0.0)
+    assert recipe.coarse_augmentation == AugmentationConfig(motion=0.0, contrast=0.6)
+
+
+def test_heads_may_be_changed_otherwise(tmp_path):
+    text = RECIPE + "\n[coarse.augmentation]\nbending = 0.3\n"
+    recipe = read(tmp_path, text)
+    assert recipe.coarse == CoarseConfig(steps=5)
+    assert recipe.augmentation == AugmentationConfig(motion=0.0)
+    assert recipe.coarse_augmentation == AugmentationConfig(motion=0.0, contrast=0.6, bending=0.3)
+    assert to_mapping(recipe)["coarse"]["augmentation"]["bending"] == 0.3
 
 
 def test_runs_have_the_settings_of_all_then_of_the_cohort_then_of_the_labels(tmp_path):
@@ -122,6 +132,9 @@ def test_a_cohort_has_the_labels_of_the_strategy(tmp_path, strategy):
         ('"1m"]', '"old"]', "cohorts.known.ages"),
         ("[coarse]\nsteps = 5", "[coarse]\nsteps = 0", "coarse.steps is 0; give 1 or more"),
         ("[coarse]", "[coarse]\nbatch = 0", "coarse.batch is 0"),
+        ("[coarse]", "[coarse]\naugmentation = 3", "coarse.augmentation"),
+        ("[coarse]", "[coarse]\naugmentation.bend = 1", "did you mean 'coarse.augmentation.ben"),
+        ("[coarse]", "[coarse]\naugmentation.bending = 2", "coarse.augmentation.bending is 2; gi"),
         ("[coarse]", "[coarse]\nfilters = [4, 8]", "coarse.filters is [4, 8]; give three to five"),
         ("[coarse]", '[coarse]\nmodel = "a"\nstart = "b"', "start is not used with coarse.model"),
         ("filters = [4, 8, 8]", "filters = [4]", "fine.filters is [4]; give three to five"),
