@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from bgpvs_wf.engine.ledger import Ledger
 
 _SHOWN = 20
-_SLURM_SAYS = ("slurmstepd: ", "srun: ", "slurmd: ")
+_SLURM_SAYS = re.compile(r"(slurmstepd|slurmd|srun)(-\S+)?: ")
+"""The daemon's name may go with its node's."""
 _STATES = ("done", "running", "failed", "waiting")
 
 
@@ -136,7 +138,7 @@ def _last(output: Path) -> str:
         return f"there is no {output}"
     said = [line.strip() for line in text.split("\n") if line.strip()] or ["nothing was said"]
     # What is ended may still utter a traceback.
-    words = [line for line in said if line.startswith(_SLURM_SAYS)] or said
+    words = [line for line in said if _SLURM_SAYS.match(line)] or said
     return f"{words[-1]} ({output})"
 
 
