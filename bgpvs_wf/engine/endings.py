@@ -24,25 +24,22 @@ def noted_endings() -> Iterator[list[BaseException]]:
         Empty until a signal ends the program. It stays so in a thread, which gets no signals.
     """
     raised: list[BaseException] = []
-    former = {number: signal.getsignal(number) for number in _SIGNALS}
     if threading.current_thread() is not threading.main_thread():
         yield raised
         return
+    former = {n: one for n in _SIGNALS if callable(one := signal.getsignal(n))}
 
     def note(number: int, frame: FrameType | None) -> None:
-        handler = former[signal.Signals(number)]
-        assert callable(handler)
         try:
-            handler(number, frame)
+            former[signal.Signals(number)](number, frame)
         except BaseException as error:
             raised.append(error)
             raise
 
-    noted = [number for number in _SIGNALS if callable(former[number])]
-    for number in noted:
+    for number in former:
         signal.signal(number, note)
     try:
         yield raised
     finally:
-        for number in noted:
-            signal.signal(number, former[number])
+        for number, handler in former.items():
+            signal.signal(number, handler)
