@@ -50,7 +50,8 @@ ITK-SNAP, from this folder:
 labels_slicer. Correct it in the Segment Editor. Segmentations > Export to files: NIFTI, reference
 volume T2w, Use color table values labels_slicer. Give the file the name of the dseg it replaces.
 
-Delete the dseg of each scan that you did not look at: what is here counts as the truth. Then
+Delete the dseg of each scan that you did not look at: what is here counts as the truth (finetune
+names those in which nothing was changed). Then
 
   bgpvs-wf finetune BIDS_DIR OUT --labels {export}
 
@@ -257,6 +258,7 @@ def _export_one(label: str, folder: Path, out: Path, export: Path) -> tuple[list
     import numpy as np
 
     from bgpvs_wf.bids.derivatives import bgpvs_label_table, label_table_path
+    from bgpvs_wf.bids.suggested import suggestion_mark
     from bgpvs_wf.imaging.files import load_image, save_image, write_bytes, write_table
 
     target = export / folder.relative_to(out)
@@ -279,13 +281,15 @@ def _export_one(label: str, folder: Path, out: Path, export: Path) -> tuple[list
     labels = np.asanyarray(image.dataobj)
     copied.append(save_image(labels, image.affine, dseg, labels=True, dtype=np.uint8))
     write_table(bgpvs_label_table(), label_table_path(dseg))
-    _write_sidecar(folder / dseg.name, dseg, out, export)
+    _write_sidecar(folder / dseg.name, dseg, out, export, suggestion_mark(labels))
     return copied, problems
 
 
-def _write_sidecar(source: Path, copy: Path, out: Path, export: Path) -> None:
+def _write_sidecar(
+    source: Path, copy: Path, out: Path, export: Path, more: Mapping[str, str] | None = None
+) -> None:
     from bgpvs_wf.bids.derivatives import bids_uri, sidecar_path
     from bgpvs_wf.imaging.files import write_json
 
     sources = {"Sources": [bids_uri(source, export, {"results": out})]}
-    write_json(read_json(sidecar_path(source)) | sources, sidecar_path(copy))
+    write_json(read_json(sidecar_path(source)) | sources | dict(more or {}), sidecar_path(copy))

@@ -125,6 +125,7 @@ def _make(
         known = {subject.label for subject in subjects}
         problems += [f"{label}: labels, but no scan" for label in labels if label not in known]
         subjects = [subject for subject in subjects if subject.label in labels]
+        _name_unchanged({subject.label: labels[subject.label] for subject in subjects})
     jobs = [
         Job(subject, {"case": out / subject.label / "case.json"})
         for subject in _with_labels(subjects, labels)
@@ -159,6 +160,18 @@ def given_labels(folder: Path) -> dict[str, GivenLabels]:
         for key, files in find_cases(folder).items()
         if BGPVS in files
     }
+
+
+def _name_unchanged(labels: Mapping[str, GivenLabels]) -> None:
+    """Say whose labels a model suggested and nobody changed: it would learn its own mistakes."""
+    from bgpvs_wf.bids.suggested import is_as_suggested
+
+    unchanged = [label for label, given in labels.items() if is_as_suggested(given.bgpvs)]
+    if unchanged:
+        say(
+            f"Labels just as suggest wrote them: {', '.join(unchanged)}. They are learnt from as "
+            "the truth; delete those that nobody has looked at, and run again."
+        )
 
 
 def _with_labels(

@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from program import call_program
 
 from bgpvs_wf.cli.training_cases import given_labels
 from bgpvs_wf.imaging.files import save_image, write_json
@@ -256,3 +257,28 @@ def test_wrong_calls_give_one_line_and_status_2(site, words, message):
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert content(site) == before
+
+
+def test_finetune_names_labels_in_which_nothing_was_changed(site):
+    assert call(site, "out", "export", "--number", "3").returncode == 0
+    anat = site / "export" / "sub-01" / "anat"
+    dseg = anat / "sub-01_desc-bgpvs_dseg.nii.gz"
+    labels = np.asarray(nib.load(dseg).dataobj).copy()
+    labels[4, 3, 4] = 1
+    save_image(labels, AFFINE, dseg, labels=True)
+    dseg = site / "export" / "sub-03" / "ses-a" / "anat" / "sub-03_ses-a_desc-bgpvs_dseg.nii.gz"
+    # Another program writes other types and headers.
+    nib.save(nib.Nifti1Image(np.asarray(nib.load(dseg).dataobj, np.int16), AFFINE), dseg)
+
+    for preprocessed in (site / "export").rglob("*_desc-preproc_*"):
+        preprocessed.unlink()
+    for label in ("sub-01", "sub-03_ses-a", "sub-04"):
+        scan = site / "bids" / label.replace("_", "/") / "anat" / f"{label}_T2w.nii.gz"
+        scan.parent.mkdir(parents=True)
+        scan.write_bytes(b"no scan")
+    write_json({"Name": "x", "BIDSVersion": "1.10.0"}, site / "bids" / "dataset_description.json")
+    done = call_program(site, "finetune", "bids", "tuned", "--labels", "export", "-w", "work")
+    assert done.returncode == 2, done.stdout
+    (line,) = [line for line in done.stdout.splitlines() if "just as suggest wrote" in line]
+    named = line.partition(": ")[2].partition(". ")[0]
+    assert named == "sub-03_ses-a, sub-04"
