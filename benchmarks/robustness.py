@@ -5,8 +5,8 @@
 N phantoms a preset of seeds that nothing is tuned on (5700 and up), and the three real infants
 where they are at hand, each changed in one way after the other. The model is told nothing but the
 images; they are not corrected for bias or noise first. Prints the mean Dice of the basal ganglia
-(in real infants against the reference) and of PVS, and in how many scans the header was said to be
-wrong.
+(in real infants against the reference) and of PVS, and in how many scans the header or the names
+of the images were said to be wrong.
 """
 
 from __future__ import annotations
@@ -102,6 +102,11 @@ def inverted(infant: Infant) -> Infant:
     )
 
 
+def exchanged(infant: Infant) -> Infant:
+    """Call the T2w T1w and the T1w T2w."""
+    return dataclasses.replace(infant, images=infant.images[::-1])
+
+
 def flat(infant: Infant) -> Infant:
     """Take three quarters of the contrast between middle intensities away; fluid stays bright."""
 
@@ -175,6 +180,7 @@ def wide(infant: Infant) -> Infant:
 
 CHANGES: dict[str, Callable[[Infant], Infant]] = {
     "none": lambda infant: infant,
+    "T2w and T1w exchanged": exchanged,
     "contrast inverted": inverted,
     "contrast flat": flat,
     "bias field": biased,
@@ -204,7 +210,7 @@ def row(infant: Infant, change: str, model: Model) -> dict[str, object]:
         found = predict(model, t2w=changed.images[0], t1w=changed.images[1], affine=changed.affine)
     except BGPVSError:
         return scored | {"BG": 0.0, "PVS": np.nan if changed.pvs is None else 0.0, "refused": 1}
-    scored |= {"BG": dice(found.dseg > 0, changed.bg), "noticed": int(bool(found.header_note))}
+    scored |= {"BG": dice(found.dseg > 0, changed.bg), "noticed": int(bool(found.image_note))}
     if changed.pvs is not None:
         scored["PVS"] = dice(found.dseg == 2, changed.pvs)
     return scored

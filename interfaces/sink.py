@@ -38,7 +38,7 @@ class _SinkInputSpec(HomeInputSpec):
     pvs_objects = File(mandatory=True, desc="a row per PVS")
     sources = traits.List(traits.Str(), hash_files=False, desc="files it was all made from")
     parameters = traits.Dict(desc="what it was made with")
-    header_note = traits.Str("", usedefault=True, desc="how the header contradicts the anatomy")
+    image_note = traits.Str("", usedefault=True, desc="how the anatomy contradicts header or names")
 
 
 class DerivativesInputSpec(_SinkInputSpec):
@@ -70,8 +70,8 @@ class Derivatives(HomeInterface):
             {name: Path(path) for name, path in inputs.links.items()},
             inputs.parameters,
         )
-        if inputs.header_note:
-            base["Warnings"] = [inputs.header_note]
+        if inputs.image_note:
+            base["Warnings"] = [inputs.image_note]
         written = []
         for name, target in inputs.outputs.items():
             if not isdefined(getattr(inputs, name, None)):
@@ -135,7 +135,7 @@ class SubjectPage(HomeInterface):
         from bgpvs_wf.reports.subject import SubjectReport, write_subject_page
 
         inputs = self.inputs
-        notes = [note for note in (inputs.header_note, *inputs.warnings) if note]
+        notes = [note for note in (inputs.image_note, *inputs.warnings) if note]
         report = SubjectReport(
             subject=inputs.subject,
             age_weeks=inputs.age_weeks,

@@ -103,7 +103,7 @@ def init_subject_wf(
         age = require_age(inputs) if entries else None
         anatomy = init_anatomy_wf(config=config, inputs=inputs, entries=entries, age_weeks=age)
         connect_fields(workflow, prepare, [*images, "home", "images"], anatomy)
-        for key in ("atlas", "header_note") if entries else ():
+        for key in ("atlas", "image_note") if entries else ():
             workflow.connect(anatomy, f"outputnode.{key}", sink, f"inputnode.{key}")
     segment, measured = None, (anatomy, "outputnode.dseg")
     if anatomy is not None and config.has_pseudolabels:
@@ -163,7 +163,7 @@ def _add_prediction(
     for key, name in (("pvs_probability", "pvs_probseg"), ("uncertainty", "uncertainty_probseg")):
         workflow.connect(predict, f"outputnode.{key}", sink, f"inputnode.{name}")
     if not config.needs_anatomy:
-        workflow.connect(predict, "outputnode.header_note", sink, "inputnode.header_note")
+        workflow.connect(predict, "outputnode.image_note", sink, "inputnode.image_note")
     return predict
 
 

@@ -21,7 +21,7 @@ SHARED = (
     "bgpvs_dseg",
     "bgpvs_morph",
     "pvs_objects",
-    "header_note",
+    "image_note",
 )
 """What both the derivatives and the page are made from."""
 
@@ -51,7 +51,7 @@ def init_sink_wf(
     pseudo_dseg, pseudo_probseg, pvs_dseg, bgpvs_morph, pvs_objects
         Files, by the names of `bgpvs_wf.bids.derivatives.expected_outputs`; what is not made may
         be undefined.
-    header_note
+    image_note
         For the page and the sidecars; may be undefined.
     t1w_before, atlas, record
         For the page; may be undefined.

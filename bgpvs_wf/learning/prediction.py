@@ -45,8 +45,8 @@ class Prediction:
     """float32: entropy of rest, basal ganglia and PVS as a share of the largest possible one."""
     record: dict[str, Any]
     """What was done and found; fit for JSON."""
-    header_note: str
-    """Empty, or how the header contradicts the anatomy."""
+    image_note: str
+    """Empty, or how the anatomy contradicts the header, or the names of the images."""
 
 
 def predict(
@@ -199,7 +199,7 @@ def _finished(
     part: _Part,
     bg_region: str,
     record: dict[str, Any],
-    header_note: str,
+    image_note: str,
 ) -> Prediction:
     """Cut out the perivascular spaces, and bring all back to where the images came from."""
     affine = part_of(scan.grid, box).affine
@@ -234,7 +234,7 @@ def _finished(
             "pvs_volume_mm3": round(float(pvs.sum() * volume), 3),
             **_volume_interval(model, pvs_share, volume),
         },
-        header_note=header_note,
+        image_note=image_note,
     )
 
 

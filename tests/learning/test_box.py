@@ -38,16 +38,26 @@ def test_a_phantom():
     grid = Grid(infant.t2w.shape, infant.affine)
     t1w = np.maximum(resample(infant.t1w, infant.t1w_affine, grid, order=1), 0)
     found = predict(find_model(), t2w=infant.t2w, t1w=t1w, affine=infant.affine, device="cpu")
-    assert found.header_note == ""
+    assert found.image_note == ""
     assert dice(found.dseg > 0, infant.bgpvs > 0) >= BG_DICE
     assert dice(found.dseg == 2, infant.bgpvs == 2) >= PVS_DICE
     for labels, others in (((11, 12), (50, 51)), ((50, 51), (11, 12))):
         there = np.isin(infant.dseg, labels)
         assert np.isin(found.anatomy, labels)[there].mean() > 0.8
         assert not np.isin(found.anatomy, others)[there].any()
-    turned = Scan.from_arrays(infant.t2w, t1w, half_turn(2) @ infant.affine)
-    note = find_head(turned, find_model(), choose_device("cpu"))[2]
-    assert "turned about up-down by 180 degrees" in note
+
+    def noted(t2w: np.ndarray | None, t1w: np.ndarray | None, affine: np.ndarray) -> str:
+        scan = Scan.from_arrays(t2w, t1w, affine)
+        return find_head(scan, find_model(), choose_device("cpu"))[2]
+
+    turned = half_turn(2) @ infant.affine
+    assert "turned about up-down by 180 degrees" in noted(infant.t2w, t1w, turned)
+    exchanged = noted(t1w, infant.t2w, turned)
+    assert "turned about up-down by 180 degrees" in exchanged
+    assert "T2w and T1w look exchanged" in exchanged
+    assert "The T2w looks like a T1w" in noted(t1w, None, infant.affine)
+    assert "The T1w looks like a T2w" in noted(None, infant.t2w, infant.affine)
+    assert noted(infant.t2w, None, infant.affine) == noted(None, t1w, infant.affine) == ""
 
 
 def test_what_is_in_the_box():

@@ -189,9 +189,9 @@ def test_a_header_that_is_wrong_by_half_a_turn_is_noticed(model, toy, monkeypatc
     for name in MAPS:
         np.testing.assert_allclose(getattr(told, name), getattr(upright, name), atol=1e-5)
     if axis is None:
-        assert told.header_note == ""
+        assert told.image_note == ""
     else:
-        assert f"when the head is {TURNS[axis + 1]} by 180 degrees" in told.header_note
+        assert f"when the head is {TURNS[axis + 1]} by 180 degrees" in told.image_note
 
 
 def test_with_mirror_images_both_sides_are_found_alike():
@@ -294,8 +294,8 @@ def test_the_processor_steps_in_for_a_full_gpu(model, toy, found, monkeypatch, c
 
     monkeypatch.setattr(inference, "_apply", once)
     again = _predict(model, toy)
-    # What failed, four looks at the head, nuclei, PVS.
-    assert len(calls) == 1 + 4 + 2
+    # What failed, five looks at the head, nuclei, PVS.
+    assert len(calls) == 1 + 5 + 2
     assert "too little free memory" in caplog.text
     np.testing.assert_array_equal(again.dseg, found.dseg)
 
