@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bgpvs_wf._version import __version__
 from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.config import QuantifyConfig, RunConfig
 from bgpvs_wf.engine.ledger import Ledger, Record, compare, describe_subject, missing_outputs
@@ -126,7 +127,7 @@ def test_each_change_is_named(finished, what, monkeypatch):
         expected = ["morph.tsv is missing"]
     else:
         monkeypatch.setattr("bgpvs_wf.engine.ledger.__version__", "9.9")
-        expected = ["made by version 0.1.0, this is 9.9"]
+        expected = [f"made by version {__version__}, this is 9.9"]
     assert sorted(ledger.reasons(config, subject, outputs)) == sorted(expected)
 
 
