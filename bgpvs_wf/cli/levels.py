@@ -82,6 +82,7 @@ def run_participants(config: RunConfig, levels: Sequence[str], verbose: int = 0)
     cohort, jobs = find_jobs(config)
     report = run_jobs(config, jobs, _init_bgpvs_wf, verbose, levels)
     report.pages += [job.outputs["report"] for job in jobs]
+    _add_warnings(jobs, report)
     _add_problems(cohort, report)
     return report
 
@@ -213,6 +214,19 @@ def _run_due(
         report.outcomes += runner.run(jobs)
     # The log file took more than the terminal is to show of what comes after.
     _set_logging(verbose)
+
+
+def _add_warnings(jobs: Sequence[Job], report: Report) -> None:
+    """Collect what the images of finished subjects contradict; their sidecars say it."""
+    from bgpvs_wf.bids.derivatives import sidecar_path
+    from bgpvs_wf.imaging.files import read_json
+
+    finished = {*report.labels("done"), *report.finished_before}
+    for job in jobs:
+        if job.label in finished:
+            told = read_json(sidecar_path(job.outputs["bgpvs_dseg"])).get("Warnings")
+            if told:
+                report.warnings[job.label] = " ".join(told)
 
 
 def _add_problems(cohort: Cohort, report: Report) -> None:

@@ -23,6 +23,8 @@ class Report:
     outcomes: list[Outcome] = field(default_factory=list)
     """Of the subjects that were run, or that could not even begin."""
     finished_before: list[str] = field(default_factory=list)
+    warnings: dict[str, str] = field(default_factory=dict)
+    """What the images of a finished subject contradict, by its label."""
     pages: list[Path] = field(default_factory=list)
     group_table: Path | None = None
     left_out_of_table: list[str] = field(default_factory=list)
@@ -40,8 +42,8 @@ class Report:
         return not any(map(self.labels, (FAILED, NOT_RUN, ELSEWHERE)))
 
     def lines(self) -> list[str]:
-        """Return the summary: who is done, who failed and why, where the results are."""
-        return [*self._counts(), *self._failures(), *self._places()]
+        """Return the summary: who is done, who failed or is in doubt and why, where results are."""
+        return [*self._counts(), *self._failures(), *self._warnings(), *self._places()]
 
     def _counts(self) -> list[str]:
         lines = []
@@ -78,6 +80,14 @@ class Report:
             first, *others = failure_lines(outcome.label, outcome.failures, self.config_file)
             lines += [f"  {outcome.label}: {first}", *others]
         return lines
+
+    def _warnings(self) -> list[str]:
+        if not self.warnings:
+            return []
+        shown = [f"  {label}: {text}" for label, text in list(self.warnings.items())[:_SHOWN]]
+        if len(self.warnings) > _SHOWN:
+            shown.append(f"  and {len(self.warnings) - _SHOWN} more, as their pages say")
+        return [f"In doubt: {_count(self.warnings)}:", *shown]
 
     def _places(self) -> list[str]:
         lines = [f"Results: {self.output_dir}"] if self.output_dir.is_dir() else []

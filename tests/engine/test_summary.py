@@ -23,6 +23,7 @@ def test_a_run_with_everything_in_it(tmp_path):
             Outcome("sub-03", "not run"),
         ],
         finished_before=["sub-04"],
+        warnings={"sub-04": "T2w and T1w look exchanged"},
         pages=[page, tmp_path / "sub-02.html"],
         config_file=tmp_path / "config.toml",
     )
@@ -36,6 +37,8 @@ def test_a_run_with_everything_in_it(tmp_path):
         "  sub-02: anatomy: no overlap\n"
         f"    details: {tmp_path}/crash.txt\n"
         f"    run it again: bgpvs-wf run --config {tmp_path}/config.toml --participant-label 02\n"
+        "In doubt: sub-04:\n"
+        "  sub-04: T2w and T1w look exchanged\n"
         f"Results: {tmp_path}\n"
         f"  page: {page}"
     )
@@ -47,10 +50,13 @@ def test_a_large_cohort_is_counted(tmp_path):
         pages.append(tmp_path / f"sub-{i:02d}.html")
         pages[-1].write_text("page")
     outcomes = [Outcome(f"sub-{i:02d}", "done") for i in range(40)]
-    text = _text(Report(output_dir=tmp_path, outcomes=outcomes, pages=pages))
+    warnings = {f"sub-{i:02d}": "upside down" for i in range(12)}
+    text = _text(Report(tmp_path, outcomes, warnings=warnings, pages=pages))
     assert "Done: 40 subjects." in text
     assert text.count("page: ") == 10
     assert "and 30 pages more" in text
+    assert text.count("upside down") == 10
+    assert "and 2 more" in text
 
 
 def test_submitted_subjects_are_no_failure():
