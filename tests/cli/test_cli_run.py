@@ -91,6 +91,18 @@ def test_what_changed_decides_what_runs(site):
     assert (site.out / "sub-01.html").is_file()
 
 
+def test_whose_images_contradict_what_was_told_is_said(site):
+    site.add("01")
+    site.add("02")
+    assert "In doubt" not in site.run().stdout
+    sidecar = site.out / "sub-02" / "anat" / "sub-02_desc-bgpvs_dseg.json"
+    sidecar.write_text(json.dumps({"Warnings": ["upside down"]}))
+    site.add("01", "another")
+    again = site.run()
+    assert again.returncode == 0
+    assert "In doubt: sub-02:\n  sub-02: upside down\nResults:" in again.stdout
+
+
 def test_how_it_runs_does_not_matter_to_results(site):
     site.add("01")
     assert site.run("--nprocs", "1").returncode == 0
