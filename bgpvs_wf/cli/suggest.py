@@ -281,15 +281,13 @@ def _export_one(label: str, folder: Path, out: Path, export: Path) -> tuple[list
     labels = np.asanyarray(image.dataobj)
     copied.append(save_image(labels, image.affine, dseg, labels=True, dtype=np.uint8))
     write_table(bgpvs_label_table(), label_table_path(dseg))
-    _write_sidecar(folder / dseg.name, dseg, out, export, suggestion_mark(labels))
+    _write_sidecar(folder / dseg.name, dseg, out, export, **suggestion_mark(labels))
     return copied, problems
 
 
-def _write_sidecar(
-    source: Path, copy: Path, out: Path, export: Path, more: Mapping[str, str] | None = None
-) -> None:
+def _write_sidecar(source: Path, copy: Path, out: Path, export: Path, **more: str) -> None:
     from bgpvs_wf.bids.derivatives import bids_uri, sidecar_path
     from bgpvs_wf.imaging.files import write_json
 
     sources = {"Sources": [bids_uri(source, export, {"results": out})]}
-    write_json(read_json(sidecar_path(source)) | sources | dict(more or {}), sidecar_path(copy))
+    write_json(read_json(sidecar_path(source)) | sources | more, sidecar_path(copy))

@@ -12,7 +12,7 @@ from bgpvs_wf.engine.jobs import ELSEWHERE, NOT_RUN, SUBMITTED, Outcome
 from bgpvs_wf.engine.progress import DONE, FAILED
 
 _SHOWN = 10
-"""Pages listed one by one."""
+"""Pages and subjects listed one by one."""
 
 
 @dataclass
@@ -84,17 +84,13 @@ class Report:
     def _warnings(self) -> list[str]:
         if not self.warnings:
             return []
-        shown = [f"  {label}: {text}" for label, text in list(self.warnings.items())[:_SHOWN]]
-        if len(self.warnings) > _SHOWN:
-            shown.append(f"  and {len(self.warnings) - _SHOWN} more, as their pages say")
-        return [f"In doubt: {_count(self.warnings)}:", *shown]
+        told = [f"  {label}: {text}" for label, text in self.warnings.items()]
+        return [f"In doubt: {_count(self.warnings)}:", *_first(told, "more, as their pages say")]
 
     def _places(self) -> list[str]:
         lines = [f"Results: {self.output_dir}"] if self.output_dir.is_dir() else []
-        pages = [path for path in self.pages if path.is_file()]
-        lines += [f"  page: {path}" for path in pages[:_SHOWN]]
-        if len(pages) > _SHOWN:
-            lines.append(f"  and {len(pages) - _SHOWN} pages more")
+        pages = [f"  page: {path}" for path in self.pages if path.is_file()]
+        lines += _first(pages, "pages more")
         if self.group_table:
             lines.append(f"  table of all: {self.group_table}")
         if self.left_out_of_table:
@@ -146,6 +142,12 @@ def subject_options(label: str) -> list[str]:
 def _reuse(outcome: Outcome) -> str:
     ran = ", ".join(outcome.ran) or "nothing"
     return f"  {outcome.label}: ran {ran}; reused {', '.join(outcome.reused)}"
+
+
+def _first(lines: Sequence[str], more: str) -> list[str]:
+    """Return the first lines, and how many more there are."""
+    rest = len(lines) - _SHOWN
+    return [*lines[:_SHOWN], f"  and {rest} {more}"] if rest > 0 else list(lines)
 
 
 def _count(labels: Sequence[str] | Iterable[str]) -> str:

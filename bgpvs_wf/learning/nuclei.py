@@ -121,7 +121,7 @@ def find_head(
         )
         scan = scan.turned(way - 1)
         images, grid = scan.coarse()
-    exchanged = _sureness(look(images[::-1].copy()), grid)
+    exchanged = _sureness(look(images[::-1]), grid)
     if exchanged >= sureness[way] + _SURE_EXCHANGED:
         notes.append(_exchanged_note(scan.present, exchanged, sureness[way]))
     shares = look(images, flips) if way or flips else looks[0]
@@ -159,11 +159,9 @@ def _head_nuclei(shares: np.ndarray, grid: Grid, note: str) -> HeadNuclei:
     for number in (LEFT_NUCLEI, RIGHT_NUCLEI):
         sides[large_parts(classes == number)] = number
     found = [name for name, n in (("left", LEFT_NUCLEI), ("right", RIGHT_NUCLEI)) if n in sides]
-    if not found:
-        raise BadImageError(f"The model finds no nuclei in the image; {_ADVICE} {note}".rstrip())
-    if len(found) == 1:
-        where = f"The model finds nuclei on the {found[0]} only"
-        raise BadImageError(f"{where}; {_ADVICE} {note}".rstrip())
+    if len(found) < 2:
+        what = f"nuclei on the {found[0]} only" if found else "no nuclei in the image"
+        raise BadImageError(f"The model finds {what}; {_ADVICE} {note}".rstrip())
     left, right = shares[LEFT_NUCLEI], shares[RIGHT_NUCLEI]
     nearest = np.where(nearest_label(sides, grid.affine) == RIGHT_NUCLEI, _SURE, -_SURE)
     sidedness = np.where(left + right > _SURE, right - left, nearest).astype(np.float32)
