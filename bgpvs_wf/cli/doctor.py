@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from bgpvs_wf._version import __version__
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.errors import BGPVSError
 
@@ -94,7 +95,7 @@ def check_python() -> Iterator[Check]:
     except metadata.PackageNotFoundError:
         yield Check("bgpvs-wf", MISSING, "not installed", "pip install .")
         return
-    yield Check("bgpvs-wf", GOOD, metadata.version("bgpvs-wf"))
+    yield Check("bgpvs-wf", GOOD, __version__)
     for text in sorted(requirements, key=str.lower):
         yield from check_requirement(text)
 
