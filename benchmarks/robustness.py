@@ -210,7 +210,7 @@ def row(infant: Infant, change: str, model: Model) -> dict[str, object]:
         found = predict(model, t2w=changed.images[0], t1w=changed.images[1], affine=changed.affine)
     except BGPVSError:
         return scored | {"BG": 0.0, "PVS": np.nan if changed.pvs is None else 0.0, "refused": 1}
-    scored |= {"BG": dice(found.dseg > 0, changed.bg), "noticed": int(bool(found.image_note))}
+    scored |= {"BG": dice(found.dseg > 0, changed.bg), "noticed": int(bool(found.doubts))}
     if changed.pvs is not None:
         scored["PVS"] = dice(found.dseg == 2, changed.pvs)
     return scored

@@ -118,7 +118,7 @@ class ChooseStartInputSpec(HomeInputSpec):
 
 class ChooseStartOutputSpec(TraitedSpec):
     transform = traits.List(File())
-    note = traits.Str(desc="empty, or what contradicts the header")
+    doubts = traits.List(traits.Str(), desc="what contradicts the header")
 
 
 class ChooseStart(HomeInterface):
@@ -133,9 +133,9 @@ class ChooseStart(HomeInterface):
         fixed = read_array(self.inputs.fixed[0])[0]
         mask = read_array(self.inputs.mask, "mask")[0] > 0
         warped = [read_array(path)[0] for path in self.inputs.warped]
-        best, note = choose_start(fixed, mask, warped)
+        best, doubts = choose_start(fixed, mask, warped)
         self._results["transform"] = [self.inputs.transforms[best]]
-        self._results["note"] = note
+        self._results["doubts"] = list(doubts)
         return runtime
 
 

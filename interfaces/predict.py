@@ -28,7 +28,7 @@ class PredictOutputSpec(TraitedSpec):
     pvs_probability = File()
     uncertainty = File(desc="0 to 1")
     record = traits.Dict(desc="what was done and found")
-    image_note = traits.Str(desc="empty, or how the anatomy contradicts header or names")
+    doubts = traits.List(traits.Str(), desc="how the anatomy contradicts header or names")
 
 
 class Predict(HomeInterface):
@@ -67,5 +67,5 @@ class Predict(HomeInterface):
                 runtime, f"{name}.nii.gz", getattr(found, name), affine, labels=labels
             )
         self._results["record"] = found.record
-        self._results["image_note"] = found.image_note
+        self._results["doubts"] = list(found.doubts)
         return runtime

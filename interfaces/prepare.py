@@ -17,6 +17,7 @@ class ConformInputSpec(HomeInputSpec):
 
 class ConformOutputSpec(TraitedSpec):
     out_file = File(desc="float32, same grid, a header that ITK reads like nibabel")
+    doubts = traits.List(traits.Str(), desc="what is suspicious about header and voxels")
 
 
 class Conform(HomeInterface):
@@ -26,12 +27,13 @@ class Conform(HomeInterface):
     output_spec = ConformOutputSpec
 
     def _run_interface(self, runtime: Any) -> Any:
-        from bgpvs_wf.imaging.files import load_image
+        from bgpvs_wf.imaging.files import read_image
 
-        image = load_image(self.inputs.in_file, what=self.inputs.modality)
+        image, doubts = read_image(self.inputs.in_file, what=self.inputs.modality)
         data = np.maximum(np.asarray(image.dataobj, np.float32), 0)
         name = f"{self.inputs.modality}.nii.gz"
         self._results["out_file"] = self.write(runtime, name, data, image.affine)
+        self._results["doubts"] = list(doubts)
         return runtime
 
 

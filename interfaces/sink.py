@@ -38,7 +38,7 @@ class _SinkInputSpec(HomeInputSpec):
     pvs_objects = File(mandatory=True, desc="a row per PVS")
     sources = traits.List(traits.Str(), hash_files=False, desc="files it was all made from")
     parameters = traits.Dict(desc="what it was made with")
-    image_note = traits.Str("", usedefault=True, desc="how the anatomy contradicts header or names")
+    doubts = traits.List(traits.Str(), desc="sentences on what speaks against these results")
 
 
 class DerivativesInputSpec(_SinkInputSpec):
@@ -70,8 +70,8 @@ class Derivatives(HomeInterface):
             {name: Path(path) for name, path in inputs.links.items()},
             inputs.parameters,
         )
-        if inputs.image_note:
-            base["Warnings"] = [inputs.image_note]
+        if isdefined(inputs.doubts) and inputs.doubts:
+            base["Warnings"] = list(inputs.doubts)
         written = []
         for name, target in inputs.outputs.items():
             if not isdefined(getattr(inputs, name, None)):
@@ -135,7 +135,7 @@ class SubjectPage(HomeInterface):
         from bgpvs_wf.reports.subject import SubjectReport, write_subject_page
 
         inputs = self.inputs
-        notes = [note for note in (inputs.image_note, *inputs.warnings) if note]
+        doubts = inputs.doubts if isdefined(inputs.doubts) else []
         report = SubjectReport(
             subject=inputs.subject,
             age_weeks=inputs.age_weeks,
@@ -151,7 +151,7 @@ class SubjectPage(HomeInterface):
             region_columns=REGION_COLUMNS,
             object_columns=OBJECT_COLUMNS,
             record=inputs.record,
-            warnings=notes,
+            warnings=[*doubts, *inputs.warnings],
             software=software_versions(),
             parameters=inputs.parameters,
             sources=inputs.sources,

@@ -15,7 +15,7 @@ from bgpvs_wf.workflows.fusion import PER_ATLAS, init_fusion_wf
 from bgpvs_wf.workflows.registration import init_registration_wf
 
 _INPUTS = ["t2w", "t1w", "home", "images"]
-_OUTPUTS = ["dseg", "bg_probability", "atlas", "image_note"]
+_OUTPUTS = ["dseg", "bg_probability", "atlas", "doubts"]
 
 
 def init_anatomy_wf(
@@ -51,8 +51,8 @@ def init_anatomy_wf(
         Probability of the basal ganglia; undefined from a dseg derivative.
     atlas
         The labels as registered, before they were refined; undefined from a dseg derivative.
-    image_note
-        Empty, or how the header contradicts the anatomy.
+    doubts
+        How the header contradicts the anatomy; undefined from a dseg derivative.
     """
     workflow = Workflow(name=name)
     inputnode = Node(niu.IdentityInterface(fields=_INPUTS), name="inputnode")
@@ -81,7 +81,7 @@ def init_anatomy_wf(
     refine = Node(Refine(), name="refine", mem_gb=3)
     workflow.connect(
         [
-            (registrations[0], outputnode, [("outputnode.image_note", "image_note")]),
+            (registrations[0], outputnode, [("outputnode.doubts", "doubts")]),
             (inputnode, refine, [("images", "images")]),
             (labels, refine, [("outputnode.dseg", "dseg")]),
             (labels, outputnode, [("outputnode.dseg", "atlas")]),

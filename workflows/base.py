@@ -94,6 +94,7 @@ def init_subject_wf(
         config=_resolved(config, entries), inputs=inputs, model=model, warnings=notes
     )
     connect_fields(workflow, prepare, images, quantify)
+    workflow.connect(prepare, "outputnode.doubts", sink, "inputnode.prepare_doubts")
     for key in images:
         workflow.connect(prepare, f"outputnode.{key}", sink, f"inputnode.{key}_preproc")
     if len(images) == 2:
@@ -103,8 +104,9 @@ def init_subject_wf(
         age = require_age(inputs) if entries else None
         anatomy = init_anatomy_wf(config=config, inputs=inputs, entries=entries, age_weeks=age)
         connect_fields(workflow, prepare, [*images, "home", "images"], anatomy)
-        for key in ("atlas", "image_note") if entries else ():
-            workflow.connect(anatomy, f"outputnode.{key}", sink, f"inputnode.{key}")
+        if entries:
+            workflow.connect(anatomy, "outputnode.atlas", sink, "inputnode.atlas")
+            workflow.connect(anatomy, "outputnode.doubts", sink, "inputnode.anatomy_doubts")
     segment, measured = None, (anatomy, "outputnode.dseg")
     if anatomy is not None and config.has_pseudolabels:
         segment = _add_pseudolabels(workflow, config, anatomy, sink, bool(entries))
@@ -162,8 +164,7 @@ def _add_prediction(
         workflow.connect(anatomy, "outputnode.dseg", predict, "inputnode.anatomy")
     for key, name in (("pvs_probability", "pvs_probseg"), ("uncertainty", "uncertainty_probseg")):
         workflow.connect(predict, f"outputnode.{key}", sink, f"inputnode.{name}")
-    if not config.needs_anatomy:
-        workflow.connect(predict, "outputnode.image_note", sink, "inputnode.image_note")
+    workflow.connect(predict, "outputnode.doubts", sink, "inputnode.predict_doubts")
     return predict
 
 

@@ -9,7 +9,7 @@ from bgpvs_wf.interfaces.predict import Predict
 from bgpvs_wf.learning.bundle import Model
 from bgpvs_wf.workflows.stage import wrap_node
 
-OUTPUTS = ["dseg", "anatomy", "pvs_probability", "uncertainty", "record", "image_note"]
+OUTPUTS = ["dseg", "anatomy", "pvs_probability", "uncertainty", "record", "doubts"]
 
 
 def init_predict_wf(*, config: RunConfig, model: Model, name: str = "predict_wf") -> Workflow:
@@ -37,8 +37,8 @@ def init_predict_wf(*, config: RunConfig, model: Model, name: str = "predict_wf"
         0 to 1.
     record
         What was done and found.
-    image_note
-        Empty, or how the anatomy contradicts the header, or the names of the images.
+    doubts
+        How the anatomy contradicts the header, or the names of the images.
     """
     segment = Node(
         Predict(

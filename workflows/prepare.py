@@ -45,9 +45,11 @@ def init_prepare_wf(
         List of both, home first.
     t1w_before
         The T1w before it was aligned, to check the alignment by.
+    doubts
+        What is suspicious about the files.
     """
     workflow = Workflow(name=name)
-    fields = ["t2w", "t1w", "home", "images", "t1w_before"]
+    fields = ["t2w", "t1w", "home", "images", "t1w_before", "doubts"]
     outputnode = Node(niu.IdentityInterface(fields=fields), name="outputnode")
     home = inputs.home.lower()
     corrected = {
@@ -56,6 +58,7 @@ def init_prepare_wf(
         if getattr(inputs, modality.lower()) is not None
     }
     images = Node(niu.Merge(len(corrected)), name="images")
+    doubts = Node(niu.Merge(len(corrected)), name="doubts", run_without_submitting=True)
     scaled = {}
     for number, (key, (node, field)) in enumerate(corrected.items(), start=1):
         if key != home:
@@ -72,8 +75,12 @@ def init_prepare_wf(
                 (scale, images, [("out_file", f"in{number}")]),
             ]
         )
+    for number, key in enumerate(corrected, start=1):
+        conform = workflow.get_node(f"conform_{key}")
+        workflow.connect(conform, "doubts", doubts, f"in{number}")
     workflow.connect(scaled[home], "out_file", outputnode, "home")
     workflow.connect(images, "out", outputnode, "images")
+    workflow.connect(doubts, "out", outputnode, "doubts")
     return workflow
 
 

@@ -15,7 +15,7 @@ from bgpvs_wf.interfaces.anatomy import AtlasTargets, ChooseStart, Starts
 from bgpvs_wf.interfaces.ants import ApplyTransforms, Registration
 from bgpvs_wf.interfaces.prepare import SourceImages
 
-_OUTPUTS = ["dseg", "image_note", "box_images", "transforms", "invert_flags"]
+_OUTPUTS = ["dseg", "doubts", "box_images", "transforms", "invert_flags"]
 
 
 def init_registration_wf(
@@ -54,8 +54,8 @@ def init_registration_wf(
     -------
     dseg
         Labels of the atlas, on the home grid.
-    image_note
-        Empty, or how the header contradicts the anatomy.
+    doubts
+        How the header contradicts the anatomy.
     box_images
         The atlas as painted, in its own space, around the nuclei, one a modality.
     transforms, invert_flags
@@ -139,7 +139,7 @@ def init_registration_wf(
                 ],
             ),
             (labels, outputnode, [("output_image", "dseg")]),
-            (choose, outputnode, [("note", "image_note")]),
+            (choose, outputnode, [("doubts", "doubts")]),
             (targets, outputnode, [("box_images", "box_images")]),
             (
                 box,

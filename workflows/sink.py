@@ -21,9 +21,10 @@ SHARED = (
     "bgpvs_dseg",
     "bgpvs_morph",
     "pvs_objects",
-    "image_note",
 )
 """What both the derivatives and the page are made from."""
+DOUBTS = tuple(f"{stage}_doubts" for stage in ("prepare", "anatomy", "predict"))
+"""What each stage doubts, in the order it is told in."""
 
 
 def init_sink_wf(
@@ -51,8 +52,9 @@ def init_sink_wf(
     pseudo_dseg, pseudo_probseg, pvs_dseg, bgpvs_morph, pvs_objects
         Files, by the names of `bgpvs_wf.bids.derivatives.expected_outputs`; what is not made may
         be undefined.
-    image_note
-        For the page and the sidecars; may be undefined.
+    prepare_doubts, anatomy_doubts, predict_doubts
+        Sentences on what speaks against these results, for the page and the sidecars; may be
+        undefined.
     t1w_before, atlas, record
         For the page; may be undefined.
     """
@@ -63,8 +65,9 @@ def init_sink_wf(
         *("pvs_probseg", "uncertainty_probseg"),
         *("pseudo_dseg", "pseudo_probseg", "pvs_dseg"),
     )
-    fields = [*SHARED, *written_only, *page_only]
+    fields = [*SHARED, *written_only, *page_only, *DOUBTS]
     inputnode = Node(niu.IdentityInterface(fields=fields), name="inputnode")
+    doubts = Node(niu.Merge(len(DOUBTS)), name="doubts", run_without_submitting=True)
     common: dict[str, Any] = {
         "sources": [
             str(path)
@@ -100,8 +103,11 @@ def init_sink_wf(
     )
     workflow.connect(
         [
+            (inputnode, doubts, [(key, f"in{n}") for n, key in enumerate(DOUBTS, start=1)]),
             (inputnode, derivatives, [(key, key) for key in (*SHARED, *written_only)]),
             (inputnode, page, [(key, key) for key in (*SHARED, *page_only)]),
+            (doubts, derivatives, [("out", "doubts")]),
+            (doubts, page, [("out", "doubts")]),
         ]
     )
     return workflow

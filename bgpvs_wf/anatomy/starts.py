@@ -37,7 +37,7 @@ def start_transforms(
 
 def choose_start(
     fixed: np.ndarray, mask: np.ndarray, warped: Sequence[np.ndarray]
-) -> tuple[int, str]:
+) -> tuple[int, tuple[str, ...]]:
     """Return the number of the best start and, if it is a turned one, what to tell the user.
 
     Parameters
@@ -51,11 +51,12 @@ def choose_start(
     scores = [abs(_correlation(fixed[mask], image[mask])) for image in warped]
     best = int(np.argmax(scores))
     if best == 0 or scores[best] < scores[0] + MARGIN:
-        return 0, ""
-    return best, header_note(
+        return 0, ()
+    note = header_note(
         f"the brain fits the atlas when {TURNS[best]} by 180 degrees "
         f"(correlation {scores[best]:.2f} against {scores[0]:.2f})"
     )
+    return best, (note,)
 
 
 def half_turn(axis: int) -> np.ndarray:

@@ -18,6 +18,7 @@ import numpy as np
 
 from bgpvs_wf.errors import BadImageError, BadLabelsError, BGPVSError
 from bgpvs_wf.imaging.geometry import Grid, same_grid, voxel_sizes
+from bgpvs_wf.reading import load_json, read_bytes, why_not
 
 if TYPE_CHECKING:
     import nibabel as nib
@@ -34,6 +35,19 @@ _log = logging.getLogger(__name__)
 def load_image(
     path: str | os.PathLike[str], *, what: str = "image", allow_constant: bool = False
 ) -> nib.Nifti1Image:
+    """Read a 3D NIfTI image whole into memory; what is only suspicious about it is logged.
+
+    As `read_image`, which has the parameters and errors.
+    """
+    image, doubts = read_image(path, what=what, allow_constant=allow_constant)
+    for doubt in doubts:
+        _log.warning("%s", doubt)
+    return image
+
+
+def read_image(
+    path: str | os.PathLike[str], *, what: str = "image", allow_constant: bool = False
+) -> tuple[nib.Nifti1Image, tuple[str, ...]]:
     """Read a 3D NIfTI image whole into memory, or say in one line why that cannot be.
 
     Parameters
@@ -47,9 +61,11 @@ def load_image(
 
     Returns
     -------
-    Nifti1Image
+    image : Nifti1Image
         Shape (x, y, z), trailing axes of length one removed. Integers stay what they are on
         disk, all else is float32.
+    doubts : tuple of str
+        What is only suspicious; see `check_image`.
 
     Raises
     ------
@@ -71,9 +87,7 @@ def load_image(
     if data.dtype.kind == "f":
         data = data.astype(np.float32, copy=False)
     squeezed = type(image)(data, image.affine, image.header, dtype=data.dtype)
-    for note in check_image(squeezed, path, what=what, allow_constant=allow_constant):
-        _log.warning("%s", note)
-    return squeezed
+    return squeezed, check_image(squeezed, path, what=what, allow_constant=allow_constant)
 
 
 def check_image(
@@ -238,7 +252,7 @@ def write_json(content: Mapping[str, Any], path: str | os.PathLike[str]) -> Path
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the mapping in a JSON file; empty if there is none that can be read."""
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        content = load_json(path)
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
@@ -286,7 +300,7 @@ def _read_whole(path: Path, what: str) -> bytes:
     if not path.name.endswith((".nii", ".nii.gz")):
         raise BadImageError(f"{what} {path} is not NIfTI by its name; convert it to .nii.gz.")
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except FileNotFoundError as error:
         kind = "is a broken link" if path.is_symlink() else "does not exist"
         raise BadImageError(
@@ -294,7 +308,8 @@ def _read_whole(path: Path, what: str) -> bytes:
         ) from error
     except OSError as error:
         raise BadImageError(
-            f"{what} {path} cannot be read: {error.strerror}; check its permissions."
+            f"{what} {path} cannot be read: {why_not(error, path)}; check the path and its "
+            "permissions."
         ) from error
     if not content:
         raise BadImageError(f"{what} {path} is empty (0 bytes); copy it again from its source.")

@@ -71,7 +71,7 @@ class HeadNuclei:
 
 def find_head(
     scan: Scan, model: Model, device: torch.device, flips: bool = False
-) -> tuple[Scan, HeadNuclei, str]:
+) -> tuple[Scan, HeadNuclei, tuple[str, ...]]:
     """Find the nuclei in the head, whichever way up the header says it is.
 
     The coarse network learns that nothing is in heads that are wrong by half a turn. So it looks
@@ -91,8 +91,8 @@ def find_head(
     scan : Scan
         As the anatomy says it lies.
     nuclei : HeadNuclei
-    note : str
-        Empty, or how the anatomy contradicts the header, or the names of the images.
+    doubts : tuple of str
+        How the anatomy contradicts the header, or the names of the images.
 
     Raises
     ------
@@ -109,11 +109,11 @@ def find_head(
     turned = [np.flip(images, [1 + other for other in range(3) if other != a]) for a in range(3)]
     looks = [look(one) for one in (images, *turned)]
     sureness = [_sureness(shares, grid) for shares in looks]
-    way, notes = int(np.argmax(sureness)), []
+    way, doubts = int(np.argmax(sureness)), []
     if sureness[way] < sureness[0] + _SURER:
         way = 0
     if way:
-        notes.append(
+        doubts.append(
             header_note(
                 f"the nuclei are found with a probability of {sureness[way]:.3f} when the head is "
                 f"{TURNS[way]} by 180 degrees, and of {sureness[0]:.3f} as it is"
@@ -123,10 +123,9 @@ def find_head(
         images, grid = scan.coarse()
     exchanged = _sureness(look(images[::-1]), grid)
     if exchanged >= sureness[way] + _SURE_EXCHANGED:
-        notes.append(_exchanged_note(scan.present, exchanged, sureness[way]))
+        doubts.append(_exchanged_note(scan.present, exchanged, sureness[way]))
     shares = look(images, flips) if way or flips else looks[0]
-    note = " ".join(notes)
-    return scan, _head_nuclei(shares, grid, note), note
+    return scan, _head_nuclei(shares, grid, " ".join(doubts)), tuple(doubts)
 
 
 def _exchanged_note(present: tuple[bool, bool], exchanged: float, named: float) -> str:

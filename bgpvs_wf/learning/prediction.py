@@ -45,8 +45,8 @@ class Prediction:
     """float32: entropy of rest, basal ganglia and PVS as a share of the largest possible one."""
     record: dict[str, Any]
     """What was done and found; fit for JSON."""
-    image_note: str
-    """Empty, or how the anatomy contradicts the header, or the names of the images."""
+    doubts: tuple[str, ...]
+    """How the anatomy contradicts the header, or the names of the images."""
 
 
 def predict(
@@ -93,9 +93,10 @@ def predict(
     """
     scan = _scan(t2w, t1w, affine, anatomy)
     chosen = choose_device(device)
-    start, note = time.perf_counter(), ""
+    start = time.perf_counter()
+    doubts: tuple[str, ...] = ()
     if anatomy is None:
-        scan, head, note = find_head(scan, model, chosen, flips)
+        scan, head, doubts = find_head(scan, model, chosen, flips)
         box = scan.box_around(head.mask, head.grid)
         _log.info("Nuclei found in %.1f s", time.perf_counter() - start)
         part, record = _unaided(model, scan, box, head, include_thalamus, chosen, flips)
@@ -105,7 +106,7 @@ def predict(
         box = scan.box_around(np.isin(labels, list(NUCLEI)), scan.grid)
         part, record = _guided(model, scan, box, labels[box], nuclei[box], chosen, flips)
     _log.info("All networks on %s: %.1f s", chosen, time.perf_counter() - start)
-    return _finished(model, scan, box, part, bg_region, record, note)
+    return _finished(model, scan, box, part, bg_region, record, doubts)
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,7 @@ def _finished(
     part: _Part,
     bg_region: str,
     record: dict[str, Any],
-    image_note: str,
+    doubts: tuple[str, ...],
 ) -> Prediction:
     """Cut out the perivascular spaces, and bring all back to where the images came from."""
     affine = part_of(scan.grid, box).affine
@@ -234,7 +235,7 @@ def _finished(
             "pvs_volume_mm3": round(float(pvs.sum() * volume), 3),
             **_volume_interval(model, pvs_share, volume),
         },
-        image_note=image_note,
+        doubts=doubts,
     )
 
 

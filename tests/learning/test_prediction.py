@@ -189,9 +189,9 @@ def test_a_header_that_is_wrong_by_half_a_turn_is_noticed(model, toy, monkeypatc
     for name in MAPS:
         np.testing.assert_allclose(getattr(told, name), getattr(upright, name), atol=1e-5)
     if axis is None:
-        assert told.image_note == ""
+        assert told.doubts == ()
     else:
-        assert f"when the head is {TURNS[axis + 1]} by 180 degrees" in told.image_note
+        assert f"when the head is {TURNS[axis + 1]} by 180 degrees" in told.doubts[0]
 
 
 def test_with_mirror_images_both_sides_are_found_alike():
