@@ -29,6 +29,8 @@ class Report:
     group_table: Path | None = None
     left_out_of_table: list[str] = field(default_factory=list)
     """Subjects with results of a run that they did not finish."""
+    left_out: list[str] = field(default_factory=list)
+    """Files of the dataset that were not taken, and why."""
     log_file: Path | None = None
     config_file: Path | None = None
 
@@ -43,7 +45,13 @@ class Report:
 
     def lines(self) -> list[str]:
         """Return the summary: who is done, who failed or is in doubt and why, where results are."""
-        return [*self._counts(), *self._failures(), *self._warnings(), *self._places()]
+        return [
+            *self._counts(),
+            *self._failures(),
+            *self._warnings(),
+            *self._left_out(),
+            *self._places(),
+        ]
 
     def _counts(self) -> list[str]:
         lines = []
@@ -85,12 +93,20 @@ class Report:
         if not self.warnings:
             return []
         told = [f"  {label}: {text}" for label, text in self.warnings.items()]
-        return [f"In doubt: {_count(self.warnings)}:", *_first(told, "more, as their pages say")]
+        return [
+            f"In doubt: {_count(self.warnings)}:",
+            *first_lines(told, "more, as their pages say"),
+        ]
+
+    def _left_out(self) -> list[str]:
+        if not self.left_out:
+            return []
+        return ["Left out:", *first_lines([f"  {line}" for line in self.left_out], "files more")]
 
     def _places(self) -> list[str]:
         lines = [f"Results: {self.output_dir}"] if self.output_dir.is_dir() else []
         pages = [f"  page: {path}" for path in self.pages if path.is_file()]
-        lines += _first(pages, "pages more")
+        lines += first_lines(pages, "pages more")
         if self.group_table:
             lines.append(f"  table of all: {self.group_table}")
         if self.left_out_of_table:
@@ -144,7 +160,7 @@ def _reuse(outcome: Outcome) -> str:
     return f"  {outcome.label}: ran {ran}; reused {', '.join(outcome.reused)}"
 
 
-def _first(lines: Sequence[str], more: str) -> list[str]:
+def first_lines(lines: Sequence[str], more: str) -> list[str]:
     """Return the first lines, and how many more there are."""
     rest = len(lines) - _SHOWN
     return [*lines[:_SHOWN], f"  and {rest} {more}"] if rest > 0 else list(lines)

@@ -15,7 +15,7 @@ from bgpvs_wf.quantification.columns import GROUP_COLUMNS, REGION_COLUMNS
 if TYPE_CHECKING:
     import pandas as pd
 
-_ENTITIES = re.compile(r"^sub-(?P<subject>[0-9A-Za-z]+)(?:_ses-(?P<session>[0-9A-Za-z]+))?_")
+_ENTITIES = re.compile(r"^sub-(?P<subject>[0-9A-Za-z+]+)(?:_ses-(?P<session>[0-9A-Za-z+]+))?_")
 _KEY = ["name", "region", "side"]
 
 
