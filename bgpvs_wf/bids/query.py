@@ -115,7 +115,7 @@ def _asked(what: str, prefix: str, asked: Sequence[str], known: Sequence[str]) -
     unknown = sorted(labels - set(known))
     if unknown:
         shown = ", ".join(known[:10]) + (f", ... ({len(known)})" if len(known) > 10 else "")
-        names = ", ".join(unknown)
+        names = ", ".join(label or "''" for label in unknown)
         raise UsageError(f"No {what} {names} found; there is {shown or 'none'}.")
     return [label for label in known if not labels or label in labels]
 

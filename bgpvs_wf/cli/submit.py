@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from bgpvs_wf.cli.levels import find_jobs, set_up_process
+from bgpvs_wf.cli.parser import whole
 from bgpvs_wf.cli.run_options import BOTH_LEVELS, add_arguments, run_config, settings_text
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.config import RunConfig
@@ -37,7 +38,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--array", action="store_true", default=False, help="a job for each subject and session"
     )
     group.add_argument(
-        "--max-jobs", type=int, metavar="N", default=0, help="run N of an array at a time"
+        "--max-jobs",
+        type=whole(at_least=1),
+        metavar="N",
+        default=0,
+        help="run N of an array at a time",
     )
     group.add_argument(
         "--resume",

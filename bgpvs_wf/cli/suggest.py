@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from bgpvs_wf._version import __version__
+from bgpvs_wf.cli.parser import whole
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.errors import BadImageError, BadLabelsError, BGPVSError, UsageError
 from bgpvs_wf.imaging.files import read_json
+from bgpvs_wf.settings import LARGEST_SEED
 
 if TYPE_CHECKING:
     from bgpvs_wf.learning.selection import Suggestion
@@ -71,7 +73,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("out_dir", type=Path, metavar="OUT_DIR", help="of bgpvs-wf run; read only")
     parser.add_argument("export", type=Path, metavar="EXPORT", help="what to annotate goes here")
-    parser.add_argument("--number", type=int, default=5, metavar="N", help="subjects (default: 5)")
+    parser.add_argument(
+        "--number", type=whole(at_least=1), default=5, metavar="N", help="subjects (default: 5)"
+    )
     parser.add_argument(
         "--labelled",
         type=Path,
@@ -81,7 +85,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         metavar="DERIV",
         help="folders with the desc-bgpvs_dseg of those that are labelled; EXPORT may be one",
     )
-    parser.add_argument("--seed", type=int, metavar="N", help="decides between equals")
+    parser.add_argument(
+        "--seed",
+        type=whole(at_least=0, at_most=LARGEST_SEED),
+        metavar="N",
+        help="decides between equals",
+    )
     parser.add_argument("-v", "--verbose", action="count", default=0, help="log more")
     parser.set_defaults(handler=_suggest)
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bgpvs_wf.errors import ModelError
+from bgpvs_wf.errors import ModelError, UsageError
 from bgpvs_wf.learning.bundle_config import LICENSE, inference_config, metadata, part_names
 from bgpvs_wf.learning.networks import ANATOMY, COARSE, PVS, NetworkConfig
+from bgpvs_wf.settings import check_number
 
 if TYPE_CHECKING:
     import torch
@@ -144,8 +145,10 @@ def read_bundle(path: str | Path) -> Model:
             strategy=str(section["strategy"]),
             coarse=_network_file(section["coarse"]),
             fine=tuple((_network_file(one), _network_file(two)) for one, two in section["fine"]),
-            pvs_threshold=float(section["pvs_threshold"]),
-            volume_margin=_optional_number(section.get("volume_margin")),
+            pvs_threshold=check_number(
+                section["pvs_threshold"], "pvs_threshold", above=0.0, below=1.0
+            ),
+            volume_margin=_margin(section.get("volume_margin")),
             caution=str(section.get("caution", "")),
         )
         _check_parts(
@@ -153,7 +156,7 @@ def read_bundle(path: str | Path) -> Model:
             [[one.network for one in member] for member in model.fine],
             model.pvs_threshold,
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, UsageError) as error:
         raise ModelError(
             f"{where} describes no model that this version can use ({error}); "
             "take the folder from its source again, or upgrade."
@@ -298,13 +301,18 @@ def _advice(model: Model) -> str:
     return f"take the model {model.folder} from its source again"
 
 
-def _optional_number(value: Any) -> float | None:
-    return None if value is None else float(value)
+def _margin(value: Any) -> float | None:
+    return None if value is None else float(check_number(value, "volume_margin", at_least=0.0))
 
 
 def _network_file(entry: Mapping[str, Any]) -> NetworkFile:
-    network = NetworkConfig(tells=str(entry["tells"]), filters=tuple(map(int, entry["filters"])))
-    return NetworkFile(file=str(entry["file"]), sha256=str(entry["sha256"]), network=network)
+    filters = tuple(check_number(n, "filters", whole=True, at_least=1) for n in entry["filters"])
+    file = str(entry["file"])
+    parts = Path(file).parts
+    if not parts or ".." in parts or Path(file).is_absolute():
+        raise ValueError(f"file is {file!r}, no name inside of the model")
+    network = NetworkConfig(tells=str(entry["tells"]), filters=filters)
+    return NetworkFile(file=file, sha256=str(entry["sha256"]), network=network)
 
 
 def _check_parts(
