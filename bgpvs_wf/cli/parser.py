@@ -19,7 +19,7 @@ _AMOUNT = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([kmgt]?)i?b?\s*", re.IGNORECA
 
 
 class Parser(argparse.ArgumentParser):
-    """Refuses paths and numbers that nobody can mean, and names what is nearest to a wrong option."""
+    """Refuses paths and numbers that nobody can mean, and names the nearest of its options."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         options.setdefault("allow_abbrev", False)
