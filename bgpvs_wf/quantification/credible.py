@@ -158,7 +158,7 @@ def _missing(result: Result, volumes: _Volumes) -> Iterator[Finding]:
     # Sources of labels may lack the thalamus or the accumbens; the model knows both.
     for name in ("Caudate", *lentiform):
         if name not in volumes:
-            yield Finding(f"No {name.lower()} is found on either side.", unsure)
+            yield Finding(f"No {name.lower()} is found on either side.")
     for name, sides in volumes.items():
         for side, volume in sides.items():
             if volume == 0:
