@@ -1,11 +1,11 @@
-"""Interface of the stage `quantify`."""
+"""Interfaces of the stage `quantify`: measure, and judge whether that can be."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
 
-from nipype.interfaces.base import File, TraitedSpec, traits
+from nipype.interfaces.base import File, TraitedSpec, isdefined, traits
 
 from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array, read_optional
 
@@ -54,4 +54,49 @@ class Measure(HomeInterface):
         self._results["instances"] = self.write(
             runtime, "instances.nii.gz", found.instances, affine, labels=True
         )
+        return runtime
+
+
+class JudgeInputSpec(HomeInputSpec):
+    bgpvs = File(mandatory=True, desc="0 rest, 1 BG, 2 BG-PVS")
+    anatomy = File(mandatory=True, desc="harmonised labels")
+    t2w = File(desc="preprocessed")
+    t1w = File(desc="preprocessed")
+    age_weeks = traits.Either(None, traits.Float(), desc="post-menstrual age")
+    record = traits.Dict(desc="what the prediction says of itself")
+    given = traits.Bool(False, usedefault=True, desc="people gave the nuclei: nothing fails")
+    scan = traits.Str("The scan", usedefault=True, hash_files=False, desc="what the user calls it")
+
+
+class JudgeOutputSpec(TraitedSpec):
+    doubts = traits.List(traits.Str(), desc="what is not credible about the results")
+
+
+class Judge(HomeInterface):
+    """Doubt results that are not credible, and refuse those that cannot be."""
+
+    input_spec = JudgeInputSpec
+    output_spec = JudgeOutputSpec
+
+    def _run_interface(self, runtime: Any) -> Any:
+        from bgpvs_wf.quantification.credible import Result, judge, require_credible
+
+        inputs = self.inputs
+        bgpvs, affine = read_array(inputs.bgpvs, "BG-PVS labels")
+        images = {
+            "T2w": read_optional(inputs.t2w, "T2w"),
+            "T1w": read_optional(inputs.t1w, "T1w"),
+        }
+        findings = judge(
+            Result(
+                anatomy=read_array(inputs.anatomy, "anatomy")[0],
+                bgpvs=bgpvs,
+                affine=affine,
+                images={name: image for name, image in images.items() if image is not None},
+                age_weeks=inputs.age_weeks if isdefined(inputs.age_weeks) else None,
+                record=inputs.record if isdefined(inputs.record) else None,
+                given=inputs.given,
+            )
+        )
+        self._results["doubts"] = require_credible(findings, source=inputs.scan)
         return runtime

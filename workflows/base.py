@@ -89,7 +89,8 @@ def init_subject_wf(
     workflow = Workflow(name=name or workflow_name(inputs.label))
     images = [m for m in ("t2w", "t1w") if getattr(inputs, m) is not None]
     prepare = init_prepare_wf(config=config, inputs=inputs)
-    quantify = init_quantify_wf(config=config)
+    given = not config.model_finds_nuclei and not entries
+    quantify = init_quantify_wf(config=config, inputs=inputs, given=given)
     sink = init_sink_wf(
         config=_resolved(config, entries), inputs=inputs, model=model, warnings=notes
     )
@@ -120,7 +121,14 @@ def init_subject_wf(
         [
             (measured[0], quantify, [(measured[1], "inputnode.anatomy")]),
             (measured[0], sink, [(measured[1], "inputnode.nuclei_dseg")]),
-            (segment, quantify, [("outputnode.dseg", "inputnode.bgpvs")]),
+            (
+                segment,
+                quantify,
+                [
+                    ("outputnode.dseg", "inputnode.bgpvs"),
+                    ("outputnode.record", "inputnode.record"),
+                ],
+            ),
             (
                 segment,
                 sink,
@@ -136,6 +144,7 @@ def init_subject_wf(
                     ("outputnode.regions", "inputnode.bgpvs_morph"),
                     ("outputnode.objects", "inputnode.pvs_objects"),
                     ("outputnode.instances", "inputnode.pvs_dseg"),
+                    ("outputnode.doubts", "inputnode.quantify_doubts"),
                 ],
             ),
         ]
