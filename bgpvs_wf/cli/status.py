@@ -13,6 +13,7 @@ from bgpvs_wf.cli.levels import find_jobs, set_up_process
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.config import RunConfig, read_toml
 from bgpvs_wf.errors import BGPVSError, UsageError
+from bgpvs_wf.reading import read_text, why_not
 
 if TYPE_CHECKING:
     from bgpvs_wf.engine.jobs import Job
@@ -133,9 +134,11 @@ def _standing(config: RunConfig, job: Job, ledger: Ledger, tasks: _Tasks) -> _St
 def _last(output: Path) -> str:
     """Return what SLURM says of a job's end, such as why it was cancelled, or its last words."""
     try:
-        text = output.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        text = read_text(output, errors="replace")
+    except FileNotFoundError:
         return f"there is no {output}"
+    except OSError as error:
+        return f"cannot read {output}: {why_not(error, output)}"
     said = [line.strip() for line in text.split("\n") if line.strip()] or ["nothing was said"]
     # What is ended may still utter a traceback.
     words = [line for line in said if _SLURM_SAYS.match(line)] or said

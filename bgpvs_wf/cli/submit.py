@@ -90,12 +90,15 @@ def submit(args: argparse.Namespace) -> int:
 
 
 def _config(args: argparse.Namespace) -> RunConfig:
+    from bgpvs_wf.engine.plugin_needs import options
+
     if args.demo or args.dry_run or args.why:
         raise UsageError("--demo, --dry-run and --why belong to `bgpvs-wf run`.")
     if args.max_jobs < 0:
         raise UsageError(f"--max-jobs is {args.max_jobs}; give 1 or more.")
     if args.max_jobs and not args.array:
         raise UsageError("--max-jobs is for --array; add that.")
+    options(args.sbatch_args, "--sbatch-args")
     of_run = {name: value for name, value in vars(args).items() if name not in _OURS}
     if "config" not in args:
         of_run = {"nprocs": _NPROCS, "memory_gb": _MEMORY_GB, **of_run}

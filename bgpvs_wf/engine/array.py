@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine import slurm
+from bgpvs_wf.engine.plugin_needs import options
 from bgpvs_wf.engine.summary import subject_options
-from bgpvs_wf.errors import BGPVSError
+from bgpvs_wf.errors import BGPVSError, UsageError
 from bgpvs_wf.imaging.files import write_json, write_text
+from bgpvs_wf.plain_names import has_control
+from bgpvs_wf.reading import load_json
 
 _FILE = "submission.json"
 _JOB_NAME = "bgpvs-wf"
@@ -138,11 +141,15 @@ def submissions(logs: Path) -> list[Submission]:
     found = []
     for path in sorted(logs.glob(f"*/{_FILE}")):
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            found.append(Submission(path.parent, content["tasks"], content["last"]))
-        except (OSError, ValueError, KeyError, TypeError):
+            found.append(_submission(path.parent, load_json(path)))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
     return found
+
+
+def _submission(folder: Path, content: Any) -> Submission:
+    tasks = {str(label): str(task) for label, task in content["tasks"].items()}
+    return Submission(folder, tasks, str(content["last"]))
 
 
 def queued(known: Iterable[Submission]) -> dict[str, tuple[str, str]]:
@@ -158,11 +165,15 @@ def _requests(config: RunConfig, sbatch_args: str, output: Path) -> str:
     words = slurm.requests(sbatch_args, cpus=config.nprocs, memory_gb=config.memory_gb, gpu=gpu)
     for names, ours in (
         ("-J|--job-name", f"--job-name={_JOB_NAME}"),
-        ("-o|--output", f"--output={output}"),
+        # SLURM has patterns such as %j of its own.
+        ("-o|--output", f"--output={str(output.parent).replace('%', '%%')}/{output.name}"),
     ):
         if not slurm.asks_for(sbatch_args, names):
             words.append(ours)
-    words += shlex.split(sbatch_args)
+    words += options(sbatch_args, "--sbatch-args")
+    for word in words:
+        if has_control(word):
+            raise UsageError(f"No line of a script for SLURM can hold {word!r}; rename the folder.")
     return "\n".join(f"#SBATCH {shlex.quote(word)}" for word in words)
 
 

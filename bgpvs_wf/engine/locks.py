@@ -8,12 +8,14 @@ import json
 import logging
 import os
 import socket
+import stat
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
 from bgpvs_wf.errors import BGPVSError
+from bgpvs_wf.reading import parse_json
 
 try:
     import fcntl
@@ -22,6 +24,8 @@ except ImportError:  # Windows has none; nobody is kept out there
 
 _LOG = logging.getLogger(__name__)
 _TRIES, _PAUSE_SECONDS = 4, 0.1
+_SOMETHING_ELSE = (errno.ELOOP, errno.EISDIR, errno.ENXIO)
+"""How opening a link without following it, a folder or a pipe fails."""
 _UNSUPPORTED = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 
 
@@ -64,7 +68,7 @@ class Lock:
         Raises
         ------
         BGPVSError
-            If its file cannot be written.
+            If its file cannot be written, or something else is in its place.
         """
         tries = 0
         while self._file is None:
@@ -90,7 +94,8 @@ class Lock:
         if self._file is not None:
             # Forgotten first: a signal may come between, and what is closed is closed once.
             file, self._file = self._file, None
-            self.path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a folder that was made read-only meanwhile
+                self.path.unlink(missing_ok=True)
             os.close(file)
 
     def __enter__(self) -> Lock:
@@ -107,8 +112,13 @@ class Lock:
     def _open(self) -> int:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            return os.open(self.path, os.O_RDWR | os.O_CREAT, 0o664)
+            return _open(self.path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
+            if error.errno in _SOMETHING_ELSE:
+                raise BGPVSError(
+                    f"{self.path} is no lock of this program but a link, a folder or a pipe; "
+                    "remove it."
+                ) from error
             raise BGPVSError(
                 f"Cannot write {self.path}: {error.strerror}; make the folder writable."
             ) from error
@@ -127,17 +137,27 @@ class Lock:
 def holder(path: Path) -> Holder | None:
     """Return who holds the lock of a file; None if nobody does."""
     try:
-        file = os.open(path, os.O_RDONLY)
+        file = _open(path, os.O_RDONLY)
     except OSError:
         return None
     try:
         if _lock(file, shared=True):
             return None
-        return Holder(**json.loads(os.pread(file, 4096, 0)))
+        return Holder(**parse_json(os.pread(file, 4096, 0).decode()))
     except (ValueError, TypeError):
         return Holder("some machine", 0, "a moment ago")
     finally:
         os.close(file)
+
+
+def _open(path: Path, how: int) -> int:
+    """Open a lock's file; follow no link to what is another's, and wait for nobody."""
+    file = os.open(path, how | os.O_NOFOLLOW | os.O_NONBLOCK, 0o664)
+    found = os.fstat(file)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        os.close(file)
+        raise OSError(errno.ENXIO, "not a regular file", str(path))
+    return file
 
 
 def _lock(file: int, shared: bool = False) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine import slurm
 from bgpvs_wf.engine.faults import sturdy
+from bgpvs_wf.engine.plugin_needs import require_needs
 from bgpvs_wf.engine.resources import memory_gb
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.reading import load_yaml, parse_yaml, why_not
@@ -155,7 +156,8 @@ def runs_here(plugin: str) -> bool:
 
 
 def arguments_for(config: RunConfig, log_file: Path) -> dict[str, Any]:
-    """Return the arguments of a run's plugin; see `complete_arguments`."""
+    """Return the arguments of a run's plugin; see `complete_arguments` and `require_needs`."""
+    require_needs(config.plugin, config.plugin_args, config.work_dir)
     return complete_arguments(
         config.plugin,
         config.plugin_args,

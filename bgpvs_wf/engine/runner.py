@@ -69,6 +69,7 @@ class CohortRunner:
     display: Display
     _records: dict[str, Record] = field(default_factory=dict, init=False)
     _locks: dict[str, Lock] = field(default_factory=dict, init=False)
+    _arguments: dict[str, Any] = field(default_factory=dict, init=False)
     _known_records: dict[str, Record | None] = field(default_factory=dict, init=False)
     _known_crashes: set[Path | None] = field(default_factory=set, init=False)
 
@@ -79,7 +80,13 @@ class CohortRunner:
         -------
         list of Outcome
             One a job, in their order.
+
+        Raises
+        ------
+        UsageError
+            If the plugin cannot do its work here; nothing has been touched then.
         """
+        self._arguments = arguments_for(self.config, self.logs.log_file)
         self._known_records = {job.label: self.ledger.read(job.label) for job in jobs}
         outcomes: list[Outcome] = []
         for batch in _batches(jobs, _LARGEST_BATCH):
@@ -97,7 +104,11 @@ class CohortRunner:
             for job in batch:
                 lock = locks.enter_context(self.ledger.lock(job.label))
                 self._locks[job.label] = lock
-                holder = lock.take()
+                try:
+                    holder = lock.take()
+                except BGPVSError as error:
+                    found[job.label] = Outcome(job.label, FAILED, (Crash("", str(error)),))
+                    continue
                 if holder is not None:
                     found[job.label] = Outcome(job.label, ELSEWHERE, holder=str(holder))
                 elif self._finished_meanwhile(job):
@@ -117,10 +128,14 @@ class CohortRunner:
         unbuilt: dict[str, Crash] = {}
         for job in batch:
             self._records[job.label] = describe_subject(self.config, job.subject)
-            self.ledger.forget(job.label)
-        workflow = self._build(batch, unbuilt) if batch else None
+            try:
+                self.ledger.forget(job.label)
+            except BGPVSError as error:
+                unbuilt[job.label] = Crash("", str(error))
+        kept = [job for job in batch if job.label not in unbuilt]
+        workflow = self._build(kept, unbuilt) if kept else None
         outcomes = [Outcome(label, FAILED, (crash,)) for label, crash in unbuilt.items()]
-        built = [job for job in batch if job.label not in unbuilt]
+        built = [job for job in kept if job.label not in unbuilt]
         if workflow is not None:
             outcomes += self._execute(workflow, built)
         for outcome in outcomes:
@@ -171,7 +186,7 @@ class CohortRunner:
             self.display.show(events)
 
         error = None
-        arguments = arguments_for(self.config, self.logs.log_file) | {"status_callback": take_in}
+        arguments = {**self._arguments, "status_callback": take_in}
         plugin = load_plugin(self.config.plugin, arguments)
         # Known to the plugin by now. Nipype gives the arguments to MapNodes, which are pickled.
         plugin.plugin_args.pop("status_callback", None)

@@ -26,10 +26,18 @@ def call(*words: str) -> str:
         If the command fails, with its last words.
     """
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=_SECONDS, check=False)
-    except FileNotFoundError as error:
+        done = subprocess.run(
+            words,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_SECONDS,
+            check=False,
+        )
+    except OSError as error:
         raise UsageError(
-            f"There is no command {words[0]} here; log in where jobs are submitted to SLURM."
+            f"There is no command {words[0]} here that can be run; log in where jobs are "
+            "submitted to SLURM."
         ) from error
     except subprocess.TimeoutExpired as error:
         raise BGPVSError(f"{words[0]} did not answer in {_SECONDS} s; try again later.") from error

@@ -108,6 +108,51 @@ def test_a_folder_that_cannot_be_written_to(tmp_path):
         Lock(tmp_path / "ledger" / "sub-01.lock").take()
 
 
+def _link(path, target):
+    path.symlink_to(target)
+
+
+def _hard_link(path, target):
+    path.hardlink_to(target)
+
+
+def _dangling(path, target):
+    path.symlink_to(target.with_name("made"))
+
+
+def _fifo(path, target):
+    os.mkfifo(path)
+
+
+def _folder(path, target):
+    path.mkdir()
+
+
+def _device(path, target):
+    path.symlink_to("/dev/null")
+
+
+def _socket(path, target):
+    import socket
+
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(path))
+
+
+@pytest.mark.parametrize("make", [_link, _hard_link, _dangling, _fifo, _folder, _device, _socket])
+def test_what_lies_in_place_of_a_lock_is_named_and_left_alone(tmp_path, make):
+    target = tmp_path / "mine.txt"
+    target.write_text("months of work")
+    path = tmp_path / "sub-01.lock"
+    make(path, target)
+    assert holder(path) is None
+    with pytest.raises(BGPVSError, match=r"sub-01\.lock is no lock .*remove it\.$"):
+        Lock(path).take()
+    assert target.read_text() == "months of work"
+    assert not target.with_name("made").exists()
+    assert os.path.lexists(path)
+
+
 def test_a_folder_that_is_a_file(tmp_path):
     (tmp_path / "ledger").touch()
     with pytest.raises(BGPVSError, match="Cannot write"):

@@ -226,3 +226,17 @@ def test_the_work_folder_is_cleaned_of_what_is_done(toy, plugin):
     outcome = toy.run(jobs[:1], plugin=plugin, factor=3.0)["sub-01"]
     assert outcome.ran == ("prepare", "quantify", "sink")
     assert toy.result("01") == 9.0
+
+
+def test_a_lock_or_a_record_that_cannot_be_had_fails_its_own_subject_only(toy):
+    """A link in place of the one's lock, a folder in place of the other's record."""
+    target = toy.root / "mine.txt"
+    target.write_text("months of work")
+    toy.ledger.folder.mkdir(parents=True)
+    (toy.ledger.folder / "sub-01.lock").symlink_to(target)
+    (toy.ledger.folder / "sub-02.json").mkdir()
+    outcomes = toy.run([toy.job("01", "a"), toy.job("02", "ab"), toy.job("03", "abc")])
+    assert [outcomes[f"sub-0{n}"].state for n in (1, 2, 3)] == ["failed", "failed", "done"]
+    assert "sub-01.lock is no lock" in outcomes["sub-01"].failures[0].cause
+    assert "sub-02.json" in outcomes["sub-02"].failures[0].cause
+    assert target.read_text() == "months of work"
