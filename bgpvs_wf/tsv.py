@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,28 +35,41 @@ class TextTable:
 
     path: Path
     columns: tuple[str, ...]
-    cells: Sequence[Sequence[str]]
-    """Fields of each row, not necessarily as many as columns: see `fault`."""
+    rows: Sequence[str]
+    """As written."""
     lines: Sequence[int]
     """Number of the line of each row, the header's being 1."""
 
     def __len__(self) -> int:
-        return len(self.cells)
+        return len(self.rows)
+
+    def fields(self, number: int) -> list[str]:
+        """Return the fields of a row, not necessarily as many as columns: see `fault`."""
+        fields = [_bare(field) for field in self.rows[number].split("\t")]
+        while len(fields) > len(self.columns) and not fields[-1]:
+            fields.pop()  # as spreadsheets fill up
+        return fields
 
     def row(self, number: int) -> dict[str, str]:
         """Return a row, column to text."""
-        return dict(zip(self.columns, self.cells[number], strict=False))
+        return dict(zip(self.columns, self.fields(number), strict=False))
+
+    def cells(self, column: int) -> Iterator[str | None]:
+        """Give a column by its place, None where a row is too short; quick over many rows."""
+        for row in self.rows:
+            fields = row.split("\t", column + 1)
+            yield _bare(fields[column]) if column < len(fields) else None
 
     def fault(self, number: int) -> str:
         """Return what is wrong with the form of a row; empty if nothing is."""
-        cells, where = self.cells[number], f"line {self.lines[number]}"
+        cells, where = self.fields(number), f"line {self.lines[number]}"
         for name, text in zip(self.columns, cells, strict=False):
             if text.startswith('"') and text.count('"') % 2:
                 return f"{where} has a stray quote in column '{name}'"
         if len(cells) == len(self.columns):
             return ""
         only = next((word for mark, word in _SEPARATORS.items() if mark in cells[0]), "")
-        hint = f", separated by {only}" if only and len(cells) == 1 else ""
+        hint = f", separated by {only}," if only and len(cells) == 1 else ""
         count = f"{len(cells)} field{'s' * (len(cells) != 1)}"
         return f"{where} has {count}{hint} where the header has {len(self.columns)}"
 
@@ -97,8 +110,8 @@ class TextTable:
 
     def text(self, name: str) -> list[str | None]:
         """Return a column; None where nothing is known."""
-        at = self.columns.index(name)
-        return [None if row[at] in ("", MISSING) else row[at] for row in self.cells]
+        cells = self.cells(self.columns.index(name))
+        return [None if cell in ("", MISSING) else cell for cell in cells]
 
     def numbers(
         self, name: str, *, least: float = -math.inf, most: float = math.inf, whole: bool = False
@@ -169,17 +182,8 @@ def read_tsv(path: str | Path) -> TextTable:
     lines = re.sub("\r\n?", "\n", text).split("\n")
     if not any(map(str.strip, lines)):
         raise TableError(f"{path} is empty.")
-    columns = _header(path, lines[0])
-    cells, numbers = [], []
-    for number, line in enumerate(lines[1:], 2):
-        if not line.strip():
-            continue
-        fields = [_bare(field) for field in line.split("\t")]
-        while len(fields) > len(columns) and not fields[-1]:
-            fields.pop()  # as spreadsheets fill up
-        cells.append(fields)
-        numbers.append(number)
-    return TextTable(path, columns, cells, numbers)
+    kept = [n for n, line in enumerate(lines) if n and line and not line.isspace()]
+    return TextTable(path, _header(path, lines[0]), [lines[n] for n in kept], [n + 1 for n in kept])
 
 
 def _decode(content: bytes) -> str:

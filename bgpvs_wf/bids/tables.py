@@ -104,28 +104,30 @@ class Table:
         assert self.text is not None
         at = self.text.columns.index(self.key)
         found: dict[str, list[int]] = defaultdict(list)
-        for number, cells in enumerate(self.text.cells):
-            if at < len(cells):
-                label = cells[at].removeprefix(self.prefix)
-                if len(cells) == 1 < len(self.text.columns):  # separated by something else
-                    label = re.split("[,;|]", label)[0]
-                found[label].append(number)
+        for number, cell in enumerate(self.text.cells(at)):
+            if cell is not None:
+                found[cell.removeprefix(self.prefix)].append(number)
         return dict(found)
 
     @functools.cached_property
     def _plain_labels(self) -> dict[str, str]:
-        return {_plain_label(label, self.prefix): label for label in self._numbers}
+        found = {}
+        for label in self._numbers:
+            # What follows a comma is another field, where the line has no tabs.
+            for text in (re.split("[,;|]", label)[0], label):
+                found[_plain_label(text, self.prefix)] = label
+        return found
 
     def _near(self, label: str) -> str:
         """Return where a label stands that was meant to be another, if one does."""
+        assert self.text is not None
         meant = self._plain_labels.get(_plain_label(label, self.prefix))
-        if meant is None or self.text is None:
+        if meant is None:
             return ""
         number = self._numbers[meant][0]
         if fault := self.text.fault(number):
             return f"{self.path}: {fault}"
-        at = self.text.columns.index(self.key)
-        written = self.text.cells[number][at]
+        written = self.text.row(number)[self.key]
         return (
             f"{self.path} has no row for it; line {self.text.lines[number]} has '{written}' where "
             f"it could be '{self.prefix}{label}'"
@@ -167,7 +169,7 @@ def _read_sidecar(path: Path) -> Mapping[str, object]:
 
 def _entry_fault(path: Path, name: str, entry: object) -> str:
     if not isinstance(entry, dict):
-        return f'the entry of \'{name}\' in {path} is no mapping; write {{"Units": ...}}'
+        return f"the entry of '{name}' in {path} is no mapping; write {{\"Units\": ...}}"
     if not isinstance(entry.get("Units", ""), str | None):
         return f"the Units of '{name}' in {path} are no text; write one unit, such as month"
     return ""

@@ -82,7 +82,10 @@ def test_what_can_be_read_is(raw, content):
         ("participant_id\tage\tsex\nsub-01\t3\n", "line 2 has 2 fields where the header has 3"),
         ("participant_id\tage\nsub-01\t3\tF\n", "line 2 has 3 fields where the header has 2"),
         ('participant_id\tage\nsub-01\t"3\n', "line 2 has a stray quote in column 'age'"),
-        ('participant_id\tage\n"sub-01\t3\n', "line 2 has a stray quote in column 'participant_id'"),
+        (
+            'participant_id\tage\n"sub-01\t3\n',
+            "line 2 has a stray quote in column 'participant_id'",
+        ),
         ('participant_id\tage\nsub-01"\t3\n', "line 2 has 'sub-01\"' where it could be 'sub-01'"),
         ("participant_id\tage\nsub-1\t3\n", "line 2 has 'sub-1' where it could be 'sub-01'"),
         ("participant_id\tage\n1\t3\n", "line 2 has '1' where it could be 'sub-01'"),
@@ -194,13 +197,13 @@ def test_only_regular_files_are_read(raw, name, make, says):
     assert f"{path} cannot be read: {says}" in found.note
 
 
-def test_a_million_rows_are_read_once_and_quickly(raw):
-    rows = "".join(f"sub-{i:07d}\t{i % 24}\tA\n" for i in range(10**6))
+def test_many_rows_are_read_once_and_quickly(raw):
+    rows = "".join(f"sub-{i:07d}\t{i % 24}\tA\n" for i in range(300_000))
     write(raw, "participant_id\tage\tsite\n" + rows)
     reader, start = AgeReader([raw.root]), time.monotonic()
-    ages = [reader.read(f"{i:07d}").weeks for i in range(0, 10**6, 1000)]
-    assert ages[5] == pytest.approx(40 + 5000 % 24 * MONTH)
-    assert time.monotonic() - start < 20
+    ages = [reader.read(f"{i:07d}").weeks for i in range(0, 300_000, 100)]
+    assert ages[5] == pytest.approx(40 + 500 % 24 * MONTH)
+    assert time.monotonic() - start < 10
 
 
 @pytest.mark.parametrize(
