@@ -114,7 +114,13 @@ class TextTable:
         return [None if cell in ("", MISSING) else cell for cell in cells]
 
     def numbers(
-        self, name: str, *, least: float = -math.inf, most: float = math.inf, whole: bool = False
+        self,
+        name: str,
+        *,
+        least: float = -math.inf,
+        most: float = math.inf,
+        whole: bool = False,
+        infinite: bool = False,
     ) -> np.ndarray:
         """Return a column of numbers.
 
@@ -125,6 +131,8 @@ class TextTable:
             Limits of what is believed.
         whole : bool
             Whether only whole numbers are.
+        infinite : bool
+            Whether infinity is.
 
         Returns
         -------
@@ -146,7 +154,8 @@ class TextTable:
                 value = float(text)
             except ValueError:
                 value = math.nan
-            wrong = "" if math.isfinite(value) else ", no number"
+            known = math.isfinite(value) or (infinite and math.isinf(value))
+            wrong = "" if known else ", no number"
             if not wrong and not least <= value <= most:
                 wrong = f", below {least:g}" if value < least else f", above {most:g}"
             if not wrong and whole and value != int(value):

@@ -13,6 +13,7 @@ from bgpvs_wf.cli.levels import find_jobs, set_up_process
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.config import RunConfig, read_toml
 from bgpvs_wf.errors import BGPVSError, UsageError
+from bgpvs_wf.reading import read_text
 
 if TYPE_CHECKING:
     from bgpvs_wf.engine.jobs import Job
@@ -133,7 +134,7 @@ def _standing(config: RunConfig, job: Job, ledger: Ledger, tasks: _Tasks) -> _St
 def _last(output: Path) -> str:
     """Return what SLURM says of a job's end, such as why it was cancelled, or its last words."""
     try:
-        text = output.read_text(encoding="utf-8", errors="replace")
+        text = read_text(output, errors="replace")
     except OSError:
         return f"there is no {output}"
     said = [line.strip() for line in text.split("\n") if line.strip()] or ["nothing was said"]

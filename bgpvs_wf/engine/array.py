@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import logging
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +14,10 @@ from bgpvs_wf.engine import slurm
 from bgpvs_wf.engine.summary import subject_options
 from bgpvs_wf.errors import BGPVSError
 from bgpvs_wf.imaging.files import write_json, write_text
+from bgpvs_wf.reading import load_json, why_not
+from bgpvs_wf.shapes import check_shape
 
+_LOG = logging.getLogger(__name__)
 _FILE = "submission.json"
 _JOB_NAME = "bgpvs-wf"
 _TASK = """\
@@ -138,10 +141,14 @@ def submissions(logs: Path) -> list[Submission]:
     found = []
     for path in sorted(logs.glob(f"*/{_FILE}")):
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = load_json(path)
+            check_shape(content, {"tasks": {str: str}, "last": str})
             found.append(Submission(path.parent, content["tasks"], content["last"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
+        except (OSError, ValueError) as error:
+            _LOG.warning(
+                "%s is damaged (%s); what was queued then is not known.",
+                *(path, why_not(error, path)),
+            )
     return found
 
 

@@ -97,13 +97,17 @@ class CohortRunner:
             for job in batch:
                 lock = locks.enter_context(self.ledger.lock(job.label))
                 self._locks[job.label] = lock
-                holder = lock.take()
-                if holder is not None:
-                    found[job.label] = Outcome(job.label, ELSEWHERE, holder=str(holder))
-                elif self._finished_meanwhile(job):
-                    found[job.label] = Outcome(job.label, DONE)
-                else:
-                    mine.append(job)
+                try:
+                    holder = lock.take()
+                    if holder is not None:
+                        found[job.label] = Outcome(job.label, ELSEWHERE, holder=str(holder))
+                    elif self._finished_meanwhile(job):
+                        found[job.label] = Outcome(job.label, DONE)
+                    else:
+                        self.ledger.forget(job.label)
+                        mine.append(job)
+                except BGPVSError as error:
+                    found[job.label] = Outcome(job.label, FAILED, (Crash("", str(error)),))
             found |= self._run_mine(mine)
         return [found.get(job.label, Outcome(job.label, NOT_RUN)) for job in batch]
 
@@ -117,7 +121,6 @@ class CohortRunner:
         unbuilt: dict[str, Crash] = {}
         for job in batch:
             self._records[job.label] = describe_subject(self.config, job.subject)
-            self.ledger.forget(job.label)
         workflow = self._build(batch, unbuilt) if batch else None
         outcomes = [Outcome(label, FAILED, (crash,)) for label, crash in unbuilt.items()]
         built = [job for job in batch if job.label not in unbuilt]

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bgpvs_wf.anatomy.labels import BG_LABELS
-from bgpvs_wf.errors import BadImageError, BadLabelsError, BGPVSError
+from bgpvs_wf.errors import BadImageError, BadLabelsError, BGPVSError, TableError
 from bgpvs_wf.evaluation.scoring import ReferenceCase
 from bgpvs_wf.imaging.files import check_labels_on_grid, load_image
 from bgpvs_wf.imaging.geometry import voxel_volume
+from bgpvs_wf.tsv import read_tsv
 
 if TYPE_CHECKING:
     import nibabel as nib
@@ -34,6 +35,7 @@ _NAME = re.compile(
     rf"_(?:(?P<image>{_IMAGES})\.nii(?:\.gz)?|(?P<table>{OBJECTS})\.tsv)$"
 )
 _OF_TUBES = ("tube", "tree", "diameter_mm", "length_mm", "volume_mm3", "snr")
+_NUMBERS = ("tube", "tree", "index")
 _OF_FLUID = ("index", "volume_pv_mm3")
 
 
@@ -280,8 +282,14 @@ def _read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        table = pd.read_csv(path, sep="\t", na_values=["n/a"])
-        return table[[name for name in columns if name in table]].astype(float)
-    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
-        reason = str(error).splitlines()[0]
-        raise BGPVSError(f"{path} is no table of tubes ({reason}); write it again.") from error
+        table = read_tsv(path)
+        table.require(())
+        # Numbers of tubes and trees, sizes, and signal over noise, if there is any.
+        found = {
+            name: table.numbers(name, least=0, whole=name in _NUMBERS, infinite=name == "snr")
+            for name in columns
+            if name in table.columns
+        }
+    except TableError as error:
+        raise TableError(f"{error} It is no table of tubes; write it again.") from error
+    return pd.DataFrame(found)
