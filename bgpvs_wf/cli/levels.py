@@ -181,7 +181,9 @@ def run_both_levels(config: RunConfig, verbose: int = 0) -> tuple[Report, list[s
         if outcome.state != "done":
             cause = outcome.failures[0].cause if outcome.failures else outcome.state
             incomplete.append(f"{outcome.label}: {cause}")
-    incomplete += [f"{who}: not in the table: {why}" for who, why in report.left_out_of_table.items()]
+    incomplete += [
+        f"{who}: not in the table: {why}" for who, why in report.left_out_of_table.items()
+    ]
     return report, incomplete + ([] if error is None else [str(error)])
 
 

@@ -143,10 +143,10 @@ def _linked_folders(description: Path) -> list[Path]:
     links = read_json(description).get("DatasetLinks")
     found = []
     for link in links.values() if isinstance(links, dict) else ():
-        with contextlib.suppress(ValueError, AttributeError):
-            uri = urlsplit(link)
+        with contextlib.suppress(ValueError):  # what is no address, or no path
+            uri = urlsplit(link if isinstance(link, str) else "")
             if uri.scheme == "file":
-                found.append(Path(unquote(uri.path)))
+                found.append(Path(unquote(uri.path)).resolve())
     return found
 
 

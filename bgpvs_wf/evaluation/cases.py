@@ -87,7 +87,9 @@ def find_cases(folder: str | os.PathLike[str]) -> dict[Key, Files]:
     }
 
 
-def read_reference(key: Key, files: Files) -> tuple[ReferenceCase, nib.Nifti1Image]:
+def read_reference(
+    key: Key, files: Files, *, what: str = "reference labels"
+) -> tuple[ReferenceCase, nib.Nifti1Image]:
     """Read what is true of a scan.
 
     Parameters
@@ -98,6 +100,8 @@ def read_reference(key: Key, files: Files) -> tuple[ReferenceCase, nib.Nifti1Ima
         (FreeSurfer's numbers), with which only the BG is scored. Optional beside the former:
         ``label-PVS_probseg`` (share of a voxel that is PVS), ``desc-pvs_dseg`` (number of the
         tube), ``desc-pvs_objects.tsv`` (a row per tube) and ``desc-ignore_mask``.
+    what : str
+        What messages call the labels.
 
     Returns
     -------
@@ -114,10 +118,10 @@ def read_reference(key: Key, files: Files) -> tuple[ReferenceCase, nib.Nifti1Ima
     path = _one(files, BGPVS) or _one(files, NUCLEI)
     if path is None:
         raise BGPVSError(f"no {BGPVS} and no {NUCLEI}; add one.")
-    image = _load(path, "reference labels")
+    image = _load(path, what)
     bg, pvs = _structures(image, path)
     if not bg.any():
-        raise BadLabelsError(f"reference labels {path} hold no basal ganglia; check the file.")
+        raise BadLabelsError(f"{what} {path} hold no basal ganglia; check the file.")
     subject, session = key
     if pvs is None:
         return ReferenceCase(subject, session, image.affine, bg), image
