@@ -47,3 +47,7 @@ class ModelError(BGPVSError):
     """A model that is not there, incomplete, damaged, or not what its description says."""
 
     exit_code = 2
+
+
+class TableError(BGPVSError):
+    """A table that cannot be read, or holds what it should not."""

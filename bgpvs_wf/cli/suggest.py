@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from bgpvs_wf.cli.parser import whole
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.errors import BadImageError, BadLabelsError, BGPVSError, UsageError
 from bgpvs_wf.imaging.files import read_json
+from bgpvs_wf.reading import read_bytes
 from bgpvs_wf.settings import LARGEST_SEED
 
 if TYPE_CHECKING:
@@ -137,14 +139,24 @@ def _check_folders(out: Path, export: Path) -> None:
     ours, theirs = export.resolve(), out.resolve()
     if ours.is_relative_to(theirs) or theirs.is_relative_to(ours):
         raise UsageError(f"{export} and the results {out} overlap; choose another folder.")
-    links = read_json(out / "dataset_description.json").get("DatasetLinks", {})
-    for uri in map(urlsplit, links.values()):
-        if uri.scheme == "file":
-            check_outside_raw("export", export, Path(unquote(uri.path)))
+    for raw in _linked_folders(out / "dataset_description.json"):
+        check_outside_raw("export", export, raw)
     description = export / "dataset_description.json"
     known = description.exists() or any(export.glob("sub-*"))
     if known and read_json(description).get("Name") != _NAME:
         raise UsageError(f"{export} holds another dataset; choose a new or empty folder.")
+
+
+def _linked_folders(description: Path) -> list[Path]:
+    """Return the folders that a dataset says it was made from; damage says nothing."""
+    links = read_json(description).get("DatasetLinks")
+    found = []
+    for link in links.values() if isinstance(links, dict) else ():
+        with contextlib.suppress(ValueError):  # what is no address, or no path
+            uri = urlsplit(link if isinstance(link, str) else "")
+            if uri.scheme == "file":
+                found.append(Path(unquote(uri.path)).resolve())
+    return found
 
 
 def _labelled(folders: Sequence[Path]) -> set[str]:
@@ -279,7 +291,7 @@ def _export_one(label: str, folder: Path, out: Path, export: Path) -> tuple[list
         except BadImageError as error:
             problems.append(f"{label}, exported without: {error}")
             continue
-        copied.append(write_bytes(path.read_bytes(), target / path.name))
+        copied.append(write_bytes(read_bytes(path), target / path.name))
         _write_sidecar(path, copied[-1], out, export)
     dseg = target / f"{label}_{_DSEG}"
     kept = [path for path in (dseg, dseg.with_suffix("")) if path.exists()]

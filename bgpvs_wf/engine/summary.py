@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from bgpvs_wf.engine.crashes import Crash
 from bgpvs_wf.engine.jobs import ELSEWHERE, NOT_RUN, SUBMITTED, Outcome
 from bgpvs_wf.engine.progress import DONE, FAILED
 
+LAST_RUN_FAILED = "its last run failed"
 _SHOWN = 10
 """Pages and subjects listed one by one."""
 
@@ -27,8 +28,8 @@ class Report:
     """What the images of a finished subject contradict, by its label."""
     pages: list[Path] = field(default_factory=list)
     group_table: Path | None = None
-    left_out_of_table: list[str] = field(default_factory=list)
-    """Subjects with results of a run that they did not finish."""
+    left_out_of_table: Mapping[str, str] = field(default_factory=dict)
+    """Subjects with results that are not in the table, and why."""
     left_out: list[str] = field(default_factory=list)
     """Files of the dataset that were not taken, and why."""
     log_file: Path | None = None
@@ -41,7 +42,9 @@ class Report:
     @property
     def complete(self) -> bool:
         """Whether nobody failed, was left out, or is still being run by another program."""
-        return not any(map(self.labels, (FAILED, NOT_RUN, ELSEWHERE)))
+        return not self.left_out_of_table and not any(
+            map(self.labels, (FAILED, NOT_RUN, ELSEWHERE))
+        )
 
     def lines(self) -> list[str]:
         """Return the summary: who is done, who failed or is in doubt and why, where results are."""
@@ -109,9 +112,15 @@ class Report:
         lines += first_lines(pages, "pages more")
         if self.group_table:
             lines.append(f"  table of all: {self.group_table}")
-        if self.left_out_of_table:
-            who = _count(self.left_out_of_table)
-            lines.append(f"  not in the table, since their last run failed: {who}")
+        failed = [who for who, why in self.left_out_of_table.items() if why == LAST_RUN_FAILED]
+        if failed:
+            lines.append(f"  not in the table, since their last run failed: {_count(failed)}")
+        told = [
+            f"  not in the table: {who}: {why}"
+            for who, why in self.left_out_of_table.items()
+            if why != LAST_RUN_FAILED
+        ]
+        lines += first_lines(told, "subjects more that are not in the table")
         if self.log_file:
             lines.append(f"Log: {self.log_file}")
         return lines

@@ -263,12 +263,18 @@ def load_network(model: Model, file: NetworkFile, device: torch.device | str) ->
     content = _checked(model, file)
     network = build_network(file.network)
     try:
-        network.load_state_dict(unpack(content))
+        weights = unpack(content)
+        network.load_state_dict(weights)
     except Exception as error:
         raise ModelError(
             f"The weights {model.folder / file.file} do not fit the network that the metadata "
             f"describe; {_advice(model)}."
         ) from error
+    if not all(bool(value.isfinite().all()) for value in weights.values()):
+        raise ModelError(
+            f"The weights in {model.folder / file.file} give no numbers: some are NaN or infinite; "
+            "use another model, or train this one again."
+        )
     return network.to(device).eval()
 
 
