@@ -26,6 +26,11 @@ def init_quantify_wf(*, config: RunConfig, name: str = "quantify_wf") -> Workflo
         Preprocessed, on the home grid; one may be undefined.
     anatomy
         Harmonised labels.
+    sides_known
+        Whether the header tells left from right.
+    anatomy_doubts, predict_doubts
+        Of those stages; may be undefined. Where sides are not known by the header, or the anatomy
+        contradicts it, the tables mark them.
 
     Outputs
     -------
@@ -43,5 +48,5 @@ def init_quantify_wf(*, config: RunConfig, name: str = "quantify_wf") -> Workflo
         name="measure",
         mem_gb=2,
     )
-    fields = ["bgpvs", "t2w", "t1w", "anatomy"]
+    fields = ["bgpvs", "t2w", "t1w", "anatomy", "sides_known", "anatomy_doubts", "predict_doubts"]
     return wrap_node(name, measure, fields, ["regions", "objects", "instances"])

@@ -225,8 +225,8 @@ def _add_warnings(jobs: Sequence[Job], report: Report) -> None:
     for job in jobs:
         if job.label in finished:
             told = read_json(sidecar_path(job.outputs["bgpvs_dseg"])).get("Warnings")
-            if told:
-                report.warnings[job.label] = " ".join(told)
+            if isinstance(told, list):
+                report.warnings[job.label] = " ".join(map(str, told))
 
 
 def _add_problems(cohort: Cohort, report: Report) -> None:
