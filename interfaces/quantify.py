@@ -18,6 +18,9 @@ class MeasureInputSpec(HomeInputSpec):
     settings = traits.Dict(mandatory=True, desc="fields of QuantifyConfig")
     bg_region = traits.Enum("nuclei", "closed", usedefault=True)
     include_thalamus = traits.Bool(False, usedefault=True)
+    sides_known = traits.Bool(True, usedefault=True, desc="by the header; if not, they are marked")
+    anatomy_doubts = traits.List(traits.Str(), [], usedefault=True)
+    predict_doubts = traits.List(traits.Str(), [], usedefault=True)
 
 
 class MeasureOutputSpec(TraitedSpec):
@@ -33,8 +36,9 @@ class Measure(HomeInterface):
     output_spec = MeasureOutputSpec
 
     def _run_interface(self, runtime: Any) -> Any:
+        from bgpvs_wf.anatomy.starts import contradicts_header
         from bgpvs_wf.config import QuantifyConfig
-        from bgpvs_wf.quantification import measure
+        from bgpvs_wf.quantification import mark_sides, measure
         from bgpvs_wf.quantification.group import write_tsv
 
         bgpvs, affine = read_array(self.inputs.bgpvs, "BG-PVS labels")
@@ -48,8 +52,11 @@ class Measure(HomeInterface):
             include_thalamus=self.inputs.include_thalamus,
             bg_region=self.inputs.bg_region,
         )
+        doubts = [*self.inputs.anatomy_doubts, *self.inputs.predict_doubts]
+        sides_known = self.inputs.sides_known and not contradicts_header(doubts)
         for name, table in (("regions", found.regions), ("objects", found.objects)):
             path = os.path.join(runtime.cwd, f"{name}.tsv")
+            table = table if sides_known else mark_sides(table)
             self._results[name] = str(write_tsv(table, path))
         self._results["instances"] = self.write(
             runtime, "instances.nii.gz", found.instances, affine, labels=True

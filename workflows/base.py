@@ -94,7 +94,7 @@ def init_subject_wf(
     sink = init_sink_wf(
         config=_resolved(config, entries), inputs=inputs, model=model, warnings=notes
     )
-    connect_fields(workflow, prepare, images, quantify)
+    connect_fields(workflow, prepare, [*images, "sides_known"], quantify)
     workflow.connect(prepare, "outputnode.doubts", sink, "inputnode.prepare_doubts")
     for key in images:
         workflow.connect(prepare, f"outputnode.{key}", sink, f"inputnode.{key}_preproc")
@@ -107,7 +107,8 @@ def init_subject_wf(
         connect_fields(workflow, prepare, [*images, "home", "images"], anatomy)
         if entries:
             workflow.connect(anatomy, "outputnode.atlas", sink, "inputnode.atlas")
-            workflow.connect(anatomy, "outputnode.doubts", sink, "inputnode.anatomy_doubts")
+        for target in ((sink, "inputnode.anatomy_doubts"), (quantify, "inputnode.anatomy_doubts")):
+            workflow.connect(anatomy, "outputnode.doubts", *target)
     segment, measured = None, (anatomy, "outputnode.dseg")
     if anatomy is not None and config.has_pseudolabels:
         segment = _add_pseudolabels(workflow, config, anatomy, sink, bool(entries))
@@ -116,6 +117,7 @@ def init_subject_wf(
         given = None if config.model_finds_nuclei else anatomy
         segment = _add_prediction(workflow, config, model, given, sink)
         connect_fields(workflow, prepare, images, segment)
+        workflow.connect(segment, "outputnode.doubts", quantify, "inputnode.predict_doubts")
         measured = (segment, "outputnode.anatomy")
     workflow.connect(
         [

@@ -35,6 +35,11 @@ def init_quantify_wf(
         Harmonised labels.
     record
         What the segmentation says of itself; may be undefined.
+    sides_known
+        Whether the header tells left from right.
+    anatomy_doubts, predict_doubts
+        Of those stages; may be undefined. Where sides are not known by the header, or the anatomy
+        contradicts it, the tables mark them.
 
     Outputs
     -------
@@ -60,13 +65,14 @@ def init_quantify_wf(
         mem_gb=2,
     )
     fields = ["bgpvs", "t2w", "t1w", "anatomy"]
+    sides = ["sides_known", "anatomy_doubts", "predict_doubts"]
     tables = ["regions", "objects", "instances"]
     workflow = Workflow(name=name)
-    inputnode = Node(niu.IdentityInterface(fields=[*fields, "record"]), name="inputnode")
+    inputnode = Node(niu.IdentityInterface(fields=[*fields, *sides, "record"]), name="inputnode")
     outputnode = Node(niu.IdentityInterface(fields=[*tables, "doubts"]), name="outputnode")
     workflow.connect(
         [
-            (inputnode, measure, [(field, field) for field in fields]),
+            (inputnode, measure, [(field, field) for field in (*fields, *sides)]),
             (inputnode, judge, [(field, field) for field in (*fields, "record")]),
             (measure, outputnode, [(table, table) for table in tables]),
             (judge, outputnode, [("doubts", "doubts")]),
