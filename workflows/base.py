@@ -114,8 +114,8 @@ def init_subject_wf(
         segment = _add_pseudolabels(workflow, config, anatomy, sink, bool(entries))
         connect_fields(workflow, prepare, images, segment)
     if model is not None:
-        given = None if config.model_finds_nuclei else anatomy
-        segment = _add_prediction(workflow, config, model, given, sink)
+        known = None if config.model_finds_nuclei else anatomy
+        segment = _add_prediction(workflow, config, model, known, sink)
         connect_fields(workflow, prepare, images, segment)
         workflow.connect(segment, "outputnode.doubts", quantify, "inputnode.predict_doubts")
         measured = (segment, "outputnode.anatomy")
