@@ -19,7 +19,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -27,6 +27,7 @@ from fuzzing.cases import KINDS, Case, make_case
 from fuzzing.workshop import Workshop
 
 _COLUMNS = ("number", "kind", "verb", "outcome", "seconds", "what", "command", "complaints")
+_OF_RUN = dict.fromkeys(("again", "why", "dry-run", "group", "config"), "run")
 
 
 def run_cases(
@@ -89,22 +90,37 @@ def _work(shop: Workshop, case: Case, slot: int, keep: Path | None) -> None:
 
 
 def table(rows: Sequence[dict[str, object]]) -> str:
-    """Return counts by verb and kind: answers, and how many were not good."""
+    """Return counts by kind and verb, as Markdown; in brackets those not answered well."""
     import pandas as pd
 
     found = pd.DataFrame(
-        {"verb": r["verb"], "kind": r["kind"], "bad": bool(r["complaints"])} for r in rows
+        {
+            "kind": row["kind"],
+            "verb": str(row["verb"]).partition(" ")[0],
+            "outcome": row["outcome"],
+            "bad": bool(row["complaints"]),
+        }
+        for row in rows
     )
-    found["verb"] = found["verb"].str.partition(" ")[0]
-    cells = found.groupby(["verb", "kind"])["bad"].agg(["size", "sum"])
-    shown = cells.apply(lambda c: f"{c['size']}" + (f" ({c['sum']})" if c["sum"] else ""), axis=1)
-    grid = shown.unstack().fillna("")
-    totals = found.groupby("verb")["bad"].agg(["size", "sum"])
-    grid["all"] = totals.apply(
-        lambda c: f"{c['size']}" + (f" ({c['sum']})" if c["sum"] else ""), axis=1
-    )
+    found["verb"] = found["verb"].replace(_OF_RUN)
+    parts = []
+    for column in ("verb", "outcome"):
+        both = pd.concat([found, found.assign(**{column: "all"})])
+        both = pd.concat([both, both.assign(kind="all")])
+        cells = both.groupby(["kind", column])["bad"].agg(["size", "sum"]).apply(_cell, axis=1)
+        grid = cells.unstack().fillna("")
+        for axis in (0, 1):
+            names = [name for name in grid.axes[axis] if name != "all"]
+            grid = grid.reindex([*names, "all"], axis=axis)
+        lines = [["kind", *grid.columns], ["---"] * (1 + len(grid.columns))]
+        lines += [[name, *grid.loc[name]] for name in grid.index]
+        parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines))
     bad = int(found["bad"].sum())
-    return f"{grid.to_string()}\n\n{len(found)} cases, {bad} not answered well (in brackets)."
+    return "\n\n".join([*parts, f"{len(found)} cases, {bad} not answered well."])
+
+
+def _cell(counts: Mapping[str, int]) -> str:
+    return f"{counts['size']}" + (f" ({counts['sum']})" if counts["sum"] else "")
 
 
 def _shown(row: dict[str, object], whole: bool = False) -> str:

@@ -84,7 +84,7 @@ def judge(rule: Rule, answer: Answer, sound: Answer) -> Verdict:
     """
     grave = _grave(answer)
     if grave:
-        return Verdict(grave[0], tuple(grave))
+        return Verdict(grave[0].partition(":")[0], tuple(grave))
     outcome = _outcome(rule, answer, sound)
     complaints = [*_manners(answer)]
     if outcome not in rule.outcomes:
