@@ -50,7 +50,7 @@ TRACE = "Traceback (most recent call last):\n  File x\nKeyError: 'a'\n"
         (OF_NAME, LEFT_OUT, SAID),
         (OF_NAME, replace(LEFT_OUT, status=1), SAID),
         (LOSSLESS, SOUND, EQUAL),
-        (LOSSLESS, replace(SOUND, stdout="12:00:01 other times\n"), EQUAL),
+        (LOSSLESS, replace(SOUND, stdout=f"12:00:01 sub-01: at work\n{SOUND.stdout}"), EQUAL),
     ],
 )
 def test_good_answers_are_good(rule, answer, outcome):

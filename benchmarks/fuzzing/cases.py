@@ -139,6 +139,8 @@ def _special(rng: Random) -> _Draft:
     more = ()
     if target.format == "text":
         more = (EQUAL, FAILS, REFUSED, SAID)
+    if target.subject and target.format == "scan":
+        more = (DOUBT, SAID)  # the other image alone may do, if that is said
     return _on_file(
         target, what, lambda path: ways.replace_by(path, what), *more,
         without_rights=what == "no permission",
@@ -147,7 +149,6 @@ def _special(rng: Random) -> _Draft:
 
 _NAN = float("nan")
 _DAMAGED: tuple[tuple[str, tuple[object, ...]], ...] = (
-    ("sizeof_hdr", (0, 540, -1)),
     ("dim[0]", (0, -1, 1, 2, 9, 300)),
     *((f"dim[{i}]", (0, -1, 1, 5000, 32767)) for i in (1, 2, 3)),
     ("datatype", (0, 1, 3, 9999, 64, 1024)),
@@ -156,6 +157,7 @@ _DAMAGED: tuple[tuple[str, tuple[object, ...]], ...] = (
 )
 """The voxels cannot be read, or not as they were written."""
 _DOUBTFUL: tuple[tuple[str, tuple[object, ...]], ...] = (
+    ("sizeof_hdr", (0, 540, -1)),
     *((f"pixdim[{i}]", (0.0, -1.0, _NAN, float("inf"), 1e-30, 1e30)) for i in (1, 2, 3)),
     ("srow_x[0]", (0.0, _NAN, float("inf"), 1e30, 1e-30, 50.0)),
     ("srow_x[3]", (_NAN, float("inf"), 1e30)),
@@ -200,6 +202,12 @@ def _header(rng: Random) -> _Draft:
     return draft
 
 
+_NO_UNCERTAINTY = (
+    *("all nan", "a tenth nan", "a half infinite", "below zero", "one slice", "two volumes"),
+    *("no voxels in a row",),
+)
+
+
 def _voxels(rng: Random) -> _Draft:
     target = _pick(rng, targets("scan", "labels"))
     table = ways.IMAGES if target.format == "scan" else ways.LABELS
@@ -210,10 +218,10 @@ def _voxels(rng: Random) -> _Draft:
         more = (REFUSED, FAILS, DOUBT)
     if target.call in ("evaluate", "suggest", "finetune", "validate"):
         more = (REFUSED, FAILS, DOUBT, SAID)
-    if what in ("constant", "two values", "inverted", "stripes", "z-scores") and (
-        target.name in ("uncertainty", "image of an atlas")
-    ):
-        more = ANY  # valid there, or not to be told from it
+    if target.name == "uncertainty" and what not in _NO_UNCERTAINTY:
+        more = ANY
+    if target.name == "image of an atlas" and what in ("inverted", "z-scores", "two values"):
+        more = ANY  # an atlas may look like that
     if what in ("no labels", "one label", "one voxel", "everywhere") and target.name in (
         *("labels of a run", "prediction", "reference", "given labels"),
     ):
@@ -298,7 +306,7 @@ def _numbers(rng: Random) -> _Draft:
 
 def _with_option(call: str, option: str, value: str, outcomes: frozenset[str]) -> _Draft:
     words = (*CALLS[call], option, value)
-    rule = Rule(outcomes, _spellings(value, option))
+    rule = Rule(outcomes, _spellings(value, option, *(p for p in value.split("=")[1:] if p)))
     return _Draft(call, f"{option} {value!r}", words, CALLS[call], lambda site: rule)
 
 
@@ -308,7 +316,8 @@ def _spellings(value: str, *more: str) -> tuple[str, ...]:
     forms = (value, plain, repr(value)[1:-1], ascii(value)[1:-1], shlex.quote(value))
     forms += (value.encode("utf-8", "backslashreplace").decode(),)
     found = [form[:40] for form in forms if len(form) > 1]
-    return tuple(dict.fromkeys([*found, *more]))
+    alone = [f"{before}{value}" for before in " /" if len(value) == 1]
+    return tuple(dict.fromkeys([*found, *alone, *more]))
 
 
 def _choices(rng: Random) -> _Draft:

@@ -179,7 +179,8 @@ def _doubts(stdout: str) -> frozenset[str]:
 
 def _plain(stdout: str) -> str:
     """Return output without what differs from call to call."""
-    text = re.sub(r"\d\d:\d\d:\d\d|after \d+ s|\d{8}-\d{6}_\d+|/\S*/", "", stdout)
+    stdout = re.sub(r"^\d\d:\d\d:\d\d .*$", "", stdout, flags=re.M)  # who is where meanwhile
+    text = re.sub(r"after \d+ s|\d{8}-\d{6}_\d+|/\S*/", "", stdout)
     return re.sub(r"[ \t]+|\d+\.\d GB", " ", text).strip()
 
 

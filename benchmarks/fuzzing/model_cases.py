@@ -122,8 +122,6 @@ DAMAGE: dict[str, Damage] = {
     "volume_margin -1": _set("volume_margin", -1),
     "volume_margin text": _set("volume_margin", "x"),
     "name list": _set("name", ["a"]),
-    "name number": _set("name", 5),
-    "strategy unknown": _set("strategy", 5),
     "caution list": _set("caution", ["a"]),
     "coarse missing": _metadata(lambda section: section.pop("coarse")),
     "coarse text": _set("coarse", "x"),
