@@ -109,7 +109,8 @@ def _on_file(
     def prepare(site: Site) -> Rule:
         rule = target.rule(site, *more)
         path = target.find(site)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.write_text("{}")
         change(path)
         return rule
 
@@ -139,7 +140,9 @@ def _special(rng: Random) -> _Draft:
     more = ()
     if target.format == "text":
         more = (EQUAL, FAILS, REFUSED, SAID)
-    if target.subject and target.format == "scan":
+    if what == "no permission" and target.call == "again":
+        more = (EQUAL,)  # what was read before need not be read again
+    elif target.subject and target.format == "scan":
         more = (DOUBT, SAID)  # the other image alone may do, if that is said
     return _on_file(
         target, what, lambda path: ways.replace_by(path, what), *more,
@@ -220,6 +223,8 @@ def _voxels(rng: Random) -> _Draft:
         more = (REFUSED, FAILS, DOUBT, SAID)
     if target.name == "uncertainty" and what not in _NO_UNCERTAINTY:
         more = ANY
+    if target.name == "T1w" and what in ("stripes", "noise", "two values", "one voxel"):
+        more = ANY  # what is measured is the T2w's
     if target.name == "image of an atlas" and what in ("inverted", "z-scores", "two values"):
         more = ANY  # an atlas may look like that
     if what in ("no labels", "one label", "one voxel", "everywhere") and target.name in (
@@ -276,13 +281,17 @@ def _text(rng: Random) -> _Draft:
     return _on_file(target, what, lambda path: path.write_bytes(table[what]), *more)
 
 
+_OPTIONS = {"memory_gb": ("--mem",), "work_dir": ("work folder",), "output_dir": ("output folder",)}
+"""Where a message speaks of a setting in the words of the command line."""
+
+
 def _settings(rng: Random) -> _Draft:
     call, name, file, what, content, outcomes = setting(rng)
     words = CALLS[call]
 
     def prepare(site: Site) -> Rule:
         (site.root / file).write_text(content, encoding="utf-8", errors="surrogateescape")
-        return Rule(outcomes, (name,))
+        return Rule(outcomes, (name, f"--{name.replace('_', '-')}", *_OPTIONS.get(name, ())))
 
     return _Draft(call, what, words, words, prepare)
 

@@ -181,7 +181,7 @@ def _plain(stdout: str) -> str:
     """Return output without what differs from call to call."""
     stdout = re.sub(r"^\d\d:\d\d:\d\d .*$", "", stdout, flags=re.M)  # who is where meanwhile
     text = re.sub(r"after \d+ s|\d{8}-\d{6}_\d+|/\S*/", "", stdout)
-    return re.sub(r"[ \t]+|\d+\.\d GB", " ", text).strip()
+    return re.sub(r"\s+|\d+\.\d GB", " ", text).strip()
 
 
 def _others(rule: Rule, answer: Answer) -> dict[str, str]:
