@@ -13,6 +13,7 @@ nonsense is accepted. The status is 1 if an answer was not a good one.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -77,8 +78,8 @@ def _work(shop: Workshop, case: Case, slot: int, keep: Path | None) -> None:
         (shop.root / f"row-{slot}.json").write_text(json.dumps(row))
         if keep and verdict.complaints:
             shutil.rmtree(keep / str(case.number), ignore_errors=True)
-            shutil.copytree(shop.slot(slot), keep / str(case.number), symlinks=True,
-                            ignore=shutil.ignore_patterns("s", "*.sock"))  # fmt: skip
+            with contextlib.suppress(shutil.Error):  # pipes and sockets stay behind
+                shutil.copytree(shop.slot(slot), keep / str(case.number), symlinks=True)
         status = 0
     except BaseException:
         import traceback
@@ -162,6 +163,8 @@ def main() -> int:
             rows.append(row)
             if row["complaints"] or options.case is not None:
                 print(_shown(row, whole=options.case is not None), flush=True)
+    again = f"--seed {options.seed}" + (f" --only {options.only!r}" if options.only else "")
+    print(f"\nOne again: {again}{' --light' if options.light else ''} --case NUMBER")
     print(f"\n{table(rows)}\n{time.monotonic() - start:.0f} s.")
     if options.out:
         write_rows(rows, options.out)
