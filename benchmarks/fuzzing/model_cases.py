@@ -12,7 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from fuzzing.ground import Site
+from fuzzing.drafts import Draft, Random, pick
+from fuzzing.ground import CALLS, Site
+from fuzzing.judge import FAILS, REFUSED, Rule
 
 
 @dataclass(frozen=True)
@@ -167,3 +169,24 @@ _UNSEEN = (
 """What shows only when the weights are read."""
 for _name in _UNSEEN:
     DAMAGE[_name] = Damage(DAMAGE[_name].apply, at_once=False)
+
+
+def model(rng: Random) -> Draft:
+    """Damage the model."""
+    what = pick(rng, tuple(DAMAGE))
+    call = pick(rng, ("run", "why", "finetune", "validate", "run"))
+    rule = Rule(frozenset({REFUSED, FAILS}), ("model", "--model", what.partition(" ")[0]))
+    words = CALLS[call]
+    sound = words
+    if call == "validate":
+        words = (*words, "--segmentation", "model", "--model", "model")
+    reads = DAMAGE[what].at_once
+    if not reads and call in ("why", "validate"):
+        call, words = "run", CALLS["run"]
+        sound = words
+
+    def prepare(site: Site) -> Rule:
+        DAMAGE[what].apply(site)
+        return rule
+
+    return Draft(call, f"model: {what}", words, sound, prepare)

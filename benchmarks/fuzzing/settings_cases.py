@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from fuzzing import ground
-from fuzzing.judge import CHANGED, EQUAL, REFUSED, SAID
+from fuzzing.drafts import Draft, Random
+from fuzzing.ground import CALLS, Site
+from fuzzing.judge import CHANGED, EQUAL, REFUSED, SAID, Rule
 
 _FILES = {
     "config": ("run.toml", ground._CONFIG),
@@ -28,7 +30,7 @@ _FREE = ("participant_label", "n_procs")
 """Where less is asked for: an empty list is right there, or the value is another program's."""
 
 
-def setting(
+def _setting(
     rng: np.random.Generator,
 ) -> tuple[str, str, str, str, str, frozenset[str]]:
     """Return call, name of the setting, file, damage in words, text of the file, and outcomes."""
@@ -75,3 +77,19 @@ def _set(content: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     for key in path[:-1]:
         content = content[key]
     content[path[-1]] = value
+
+
+_OPTIONS = {"memory_gb": ("--mem",), "work_dir": ("work folder",), "output_dir": ("output folder",)}
+"""Where a message speaks of a setting in the words of the command line."""
+
+
+def changed_setting(rng: Random) -> Draft:
+    """Set a setting to what it cannot be."""
+    call, name, file, what, content, outcomes = _setting(rng)
+    words = CALLS[call]
+
+    def prepare(site: Site) -> Rule:
+        (site.root / file).write_text(content, encoding="utf-8", errors="surrogateescape")
+        return Rule(outcomes, (name, f"--{name.replace('_', '-')}", *_OPTIONS.get(name, ())))
+
+    return Draft(call, what, words, words, prepare)
