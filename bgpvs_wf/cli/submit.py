@@ -91,11 +91,10 @@ def submit(args: argparse.Namespace) -> int:
 
 def _config(args: argparse.Namespace) -> RunConfig:
     from bgpvs_wf.engine.plugin_needs import options
+    from bgpvs_wf.learning.bundle import find_model
 
     if args.demo or args.dry_run or args.why:
         raise UsageError("--demo, --dry-run and --why belong to `bgpvs-wf run`.")
-    if args.max_jobs < 0:
-        raise UsageError(f"--max-jobs is {args.max_jobs}; give 1 or more.")
     if args.max_jobs and not args.array:
         raise UsageError("--max-jobs is for --array; add that.")
     options(args.sbatch_args, "--sbatch-args")
@@ -105,6 +104,8 @@ def _config(args: argparse.Namespace) -> RunConfig:
     config, levels = run_config(argparse.Namespace(**of_run))
     if levels != BOTH_LEVELS:
         raise UsageError("submit runs both levels; leave participant and group out.")
+    if config.has_model:
+        find_model(config.predict.model)  # said here rather than by every job
     return config
 
 

@@ -141,15 +141,15 @@ def read_bundle(path: str | Path) -> Model:
     try:
         model = Model(
             folder=folder,
-            name=str(section["name"]),
-            strategy=str(section["strategy"]),
+            name=_text(section["name"], "name"),
+            strategy=_text(section["strategy"], "strategy"),
             coarse=_network_file(section["coarse"]),
             fine=tuple((_network_file(one), _network_file(two)) for one, two in section["fine"]),
             pvs_threshold=check_number(
                 section["pvs_threshold"], "pvs_threshold", above=0.0, below=1.0
             ),
             volume_margin=_margin(section.get("volume_margin")),
-            caution=str(section.get("caution", "")),
+            caution=_text(section.get("caution", ""), "caution"),
         )
         _check_parts(
             model.coarse.network,
@@ -305,6 +305,12 @@ def _checked(model: Model, file: NetworkFile) -> bytes:
 
 def _advice(model: Model) -> str:
     return f"take the model {model.folder} from its source again"
+
+
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is {value!r}, no text")
+    return value
 
 
 def _margin(value: Any) -> float | None:
