@@ -60,7 +60,7 @@ def init_prepare_wf(
         if getattr(inputs, modality.lower()) is not None
     }
     images = Node(niu.Merge(len(corrected)), name="images")
-    doubts = Node(niu.Merge(len(corrected)), name="doubts", run_without_submitting=True)
+    doubts = Node(niu.Merge(len(corrected)), name="doubts")
     scaled = {}
     for number, (key, (node, field)) in enumerate(corrected.items(), start=1):
         if key != home:

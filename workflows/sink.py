@@ -67,7 +67,7 @@ def init_sink_wf(
     )
     fields = [*SHARED, *written_only, *page_only, *DOUBTS]
     inputnode = Node(niu.IdentityInterface(fields=fields), name="inputnode")
-    doubts = Node(niu.Merge(len(DOUBTS)), name="doubts", run_without_submitting=True)
+    doubts = Node(niu.Merge(len(DOUBTS)), name="doubts")
     common: dict[str, Any] = {
         "sources": [
             str(path)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bgpvs_wf.anatomy.labels import BG_LABELS, LENTIFORM_LABELS
 from bgpvs_wf.errors import BGPVSError, TableError
 from bgpvs_wf.imaging.files import write_table
-from bgpvs_wf.quantification.columns import GROUP_COLUMNS, REGION_COLUMNS
+from bgpvs_wf.quantification.columns import GROUP_COLUMNS, REGION_COLUMNS, UNKNOWN_SIDE
 from bgpvs_wf.quantification.parcels import region_rows
 from bgpvs_wf.tsv import MISSING, TextTable, read_tsv
 
@@ -118,7 +118,8 @@ def _check_rows(table: TextTable) -> None:
     """Make sure that a table has the rows of some anatomy, each once."""
     if not len(table):
         raise TableError(f"{table.path} has no rows, only a header.")
-    names = [name or MISSING for name in table.text("name")]
+    # Sides that are not known are marked.
+    names = [(name or MISSING).removesuffix(UNKNOWN_SIDE) for name in table.text("name")]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise TableError(f"{table.path} has several rows '{twice}'.")
