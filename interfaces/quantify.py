@@ -19,8 +19,8 @@ class MeasureInputSpec(HomeInputSpec):
     bg_region = traits.Enum("nuclei", "closed", usedefault=True)
     include_thalamus = traits.Bool(False, usedefault=True)
     sides_known = traits.Bool(True, usedefault=True, desc="by the header; if not, they are marked")
-    anatomy_doubts = traits.List(traits.Str(), [], usedefault=True)
-    predict_doubts = traits.List(traits.Str(), [], usedefault=True)
+    anatomy_doubts = traits.List(traits.Str(), desc="of the stage anatomy")
+    predict_doubts = traits.List(traits.Str(), desc="of the stage predict")
 
 
 class MeasureOutputSpec(TraitedSpec):
@@ -52,7 +52,8 @@ class Measure(HomeInterface):
             include_thalamus=self.inputs.include_thalamus,
             bg_region=self.inputs.bg_region,
         )
-        doubts = [*self.inputs.anatomy_doubts, *self.inputs.predict_doubts]
+        stages = (self.inputs.anatomy_doubts, self.inputs.predict_doubts)
+        doubts = [doubt for told in stages if isdefined(told) for doubt in told]
         sides_known = self.inputs.sides_known and not contradicts_header(doubts)
         for name, table in (("regions", found.regions), ("objects", found.objects)):
             path = os.path.join(runtime.cwd, f"{name}.tsv")

@@ -232,7 +232,7 @@ def _damages(fields: nib.Nifti1Header) -> Iterator[str]:
 def _known_types() -> set[int]:
     from nibabel.nifti1 import data_type_codes
 
-    return {code for code in data_type_codes.value_set() if data_type_codes.type[code] != np.void}
+    return {code for code in data_type_codes.value_set() if code > 0}
 
 
 def _type_name(fields: nib.Nifti1Header) -> str:

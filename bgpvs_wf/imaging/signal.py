@@ -15,6 +15,8 @@ DEEP = 0.25
 """Share of the signal's reach that is far from the background, well above noise (chosen)."""
 DEEP_SHARE = 0.01
 """Most of what is far from the background that may lie below it: ringing (chosen)."""
+NOISE = 0.1
+"""Most that the border of a background varies, as a share of the signal's reach (chosen)."""
 OFFSET_SHARE = 0.9
 """If nothing is darker than this share of the background, something was added to it (chosen)."""
 FEW_LEVELS = 32
@@ -71,7 +73,7 @@ def from_zero(data: np.ndarray, where: str) -> tuple[np.ndarray, str]:
             "it was scanned."
         )
     below = deep > DEEP_SHARE * (deep + high)
-    clear = plain or spread <= DEEP * reach
+    clear = plain or spread <= NOISE * reach
     offset = plain or (clear and lowest >= OFFSET_SHARE * background)
     if lowest >= 0 and (below or not offset):
         return data, ""  # noise, or a field of view inside of the head
