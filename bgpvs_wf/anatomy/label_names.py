@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bgpvs_wf.anatomy.labels import MIRROR
 from bgpvs_wf.errors import BadLabelsError
+from bgpvs_wf.reading import read_text, why_not
 
 FILL = -1
 """No tissue of its own (a vessel, a hypointensity): takes the label of its surroundings."""
@@ -116,9 +117,9 @@ def read_names(path: Path) -> dict[int, str]:
         If the file cannot be read or no line has this form.
     """
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = read_text(path, errors="replace")
     except OSError as error:
-        raise BadLabelsError(f"Cannot read label table {path}: {error.strerror}.") from error
+        raise BadLabelsError(f"Cannot read label table {path}: {why_not(error, path)}.") from error
     names = _with_header(text) or _by_line(text)
     if not names:
         raise BadLabelsError(

@@ -50,7 +50,7 @@ def plan_import(path: str | os.PathLike[str]) -> Plan:
 
 
 def _native(folder: Path) -> Plan | None:
-    if not (folder / ATLAS_FILE).is_file():
+    if not (folder / ATLAS_FILE).exists():
         return None
     atlas = load_atlas(folder)
     entries = tuple(

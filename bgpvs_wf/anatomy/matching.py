@@ -115,7 +115,7 @@ def find_atlas(name: str, atlases: Sequence[Atlas]) -> Atlas:
         if atlas.name == name:
             return atlas
     folder = Path(name).expanduser()
-    if (folder / ATLAS_FILE).is_file():
+    if (folder / ATLAS_FILE).exists():
         return load_atlas(folder)
     known = ", ".join(sorted(atlas.name for atlas in atlases)) or "none"
     if folder.is_dir():

@@ -12,7 +12,6 @@ Ages are post-menstrual weeks; the dseg holds harmonised labels (`bgpvs_wf.anato
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bgpvs_wf.errors import AtlasError
+from bgpvs_wf.reading import load_json, why_not
 
 ATLAS_FILE = "atlas.json"
 ATLAS_FOLDER_VARIABLE = "BGPVS_WF_ATLASES"
@@ -93,14 +93,16 @@ def load_atlas(folder: str | os.PathLike[str], *, embedded: bool = False) -> Atl
     folder = Path(folder).expanduser().absolute()
     path = folder / ATLAS_FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = load_json(path)
     except FileNotFoundError as error:
         raise AtlasError(
             f"{folder} is no atlas folder: it has no {ATLAS_FILE}; "
             "import atlases with 'bgpvs-wf atlas add'."
         ) from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise AtlasError(f"{path} cannot be read: {error}; import the atlas again.") from error
+    except (OSError, ValueError) as error:
+        raise AtlasError(
+            f"{path} cannot be read: {why_not(error, path)}; import the atlas again."
+        ) from error
     try:
         name = str(content["name"])
         entries = tuple(_entry(name, item, folder) for item in content["entries"])

@@ -7,7 +7,6 @@ doi 10.1038/s41592-022-01681-2).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from bgpvs_wf.anatomy.labels import NUCLEI
 from bgpvs_wf.anatomy.plan import Plan, PlannedEntry, images_in, stem_of
 from bgpvs_wf.bids.ages import TERM_WEEKS, WEEKS_PER_YEAR
 from bgpvs_wf.errors import AtlasError
+from bgpvs_wf.reading import load_json, why_not
 
 
 def plan_templateflow(folder: Path) -> Plan | None:
@@ -131,10 +131,12 @@ def _entities(path: Path) -> dict[str, str]:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = load_json(path)
+    except FileNotFoundError:
+        return {}
     except (OSError, ValueError) as error:
-        raise AtlasError(f"{path} cannot be read: {error}; download it again.") from error
+        raise AtlasError(
+            f"{path} cannot be read: {why_not(error, path)}; download it again."
+        ) from error
     return content if isinstance(content, dict) else {}

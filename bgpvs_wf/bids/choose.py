@@ -10,6 +10,7 @@ from typing import Any
 from bgpvs_wf.bids.filters import passing
 from bgpvs_wf.bids.index import IndexedFile
 from bgpvs_wf.imaging.geometry import Grid, same_grid, voxel_sizes
+from bgpvs_wf.reading import is_regular
 
 PREPROCESSED = ("restore", "preproc")
 """``desc-`` of bias-corrected images in native space: dHCP's, then smriprep's and our own."""
@@ -181,6 +182,8 @@ def _spaces_of(home: IndexedFile) -> tuple[str | None, ...]:
 def _grid(path: Path) -> Grid | None:
     import nibabel as nib
 
+    if not is_regular(path):  # a pipe would never open; loading the image will name it
+        return None
     try:
         image = nib.load(path)
         return Grid(image.shape[:3], image.affine)

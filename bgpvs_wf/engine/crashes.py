@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bgpvs_wf.reading import is_regular, read_text
+
 _EXCEPTION = re.compile(
     r"^(?P<kind>(?:\w+\.)*\w*(?:Error|Exception|Exit|Interrupt))(?::\s*(?P<message>.*))?$"
 )
@@ -73,8 +75,9 @@ def workflow_name(label: str) -> str:
 
 def read_crashes(folder: Path) -> list[Crash]:
     """Read all crash files (text) of a folder, in the order of their making."""
-    files = sorted(folder.glob("crash-*.txt"), key=lambda path: (path.stat().st_mtime_ns, path))
-    return [parse_crash(path.read_text(encoding="utf-8", errors="replace"), path) for path in files]
+    files = [path for path in folder.glob("crash-*.txt") if is_regular(path)]
+    files.sort(key=lambda path: (path.stat().st_mtime_ns, path))
+    return [parse_crash(read_text(path, errors="replace"), path) for path in files]
 
 
 def parse_crash(text: str, path: Path | None = None) -> Crash:

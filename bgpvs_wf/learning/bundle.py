@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from bgpvs_wf.errors import ModelError, UsageError
 from bgpvs_wf.learning.bundle_config import LICENSE, inference_config, metadata, part_names
 from bgpvs_wf.learning.networks import ANATOMY, COARSE, PVS, NetworkConfig
+from bgpvs_wf.reading import load_json, read_bytes, why_not
 from bgpvs_wf.settings import check_number
 
 if TYPE_CHECKING:
@@ -130,9 +131,11 @@ def read_bundle(path: str | Path) -> Model:
     if not folder.is_dir():
         raise ModelError(f"There is no model at {folder}; correct the path.")
     try:
-        section = json.loads(where.read_text(encoding="utf-8"))[_SECTION]
-    except OSError as error:
+        section = load_json(where)[_SECTION]
+    except FileNotFoundError as error:
         raise ModelError(f"{folder} is no model: it has no {_METADATA}.") from error
+    except OSError as error:
+        raise ModelError(f"Cannot read the model's {where}: {why_not(error, where)}.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(
             f"{where} is damaged or of another program: no section '{_SECTION}' can be read; "
@@ -293,10 +296,10 @@ def _checked(model: Model, file: NetworkFile) -> bytes:
     """Return the content of a file of weights."""
     path = model.folder / file.file
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError as error:
         raise ModelError(
-            f"Cannot read the weights {path}: {error.strerror}; {_advice(model)}."
+            f"Cannot read the weights {path}: {why_not(error, path)}; {_advice(model)}."
         ) from error
     if hashlib.sha256(content).hexdigest() != file.sha256:
         raise ModelError(f"The weights {path} are damaged or were changed; {_advice(model)}.")

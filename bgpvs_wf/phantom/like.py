@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gzip
-import json
 import logging
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from bgpvs_wf.reading import load_json, why_not
 
 _log = logging.getLogger(__name__)
 
@@ -52,12 +53,12 @@ def read_sidecar(image: Path) -> dict[str, Any]:
         Its sidecar has the same name, ending in ``.json``.
     """
     path = image.with_name(image.name.split(".", 1)[0] + ".json")
-    if not path.is_file():
-        return {}
     try:
-        known = json.loads(path.read_text(encoding="utf-8-sig"))
+        known = load_json(path)
+    except FileNotFoundError:
+        return {}
     except (OSError, ValueError) as error:
-        _log.warning("Cannot read %s (%s); going on without it.", path, error)
+        _log.warning("Cannot read %s (%s); going on without it.", path, why_not(error, path))
         return {}
     if not isinstance(known, dict):
         _log.warning("%s holds no JSON object; going on without it.", path)

@@ -168,7 +168,7 @@ def _exchanged(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("harm", "words"),
     [
-        (_missing, "No such file"),
+        (_missing, "no such file"),
         (_damaged, "damaged or were changed"),
         (_exchanged, "damaged or were changed"),
     ],
