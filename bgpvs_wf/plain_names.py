@@ -10,7 +10,7 @@ from bgpvs_wf.errors import UsageError
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./+=:][A-Za-z0-9_./+=:-]*")
 _ODD = re.compile(r"[^A-Za-z0-9_.+=:-]")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def is_plain(text: str | os.PathLike[str]) -> bool:

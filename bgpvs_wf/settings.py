@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from bgpvs_wf.errors import UsageError
+from bgpvs_wf.plain_names import has_control
 
 LARGEST_SEED = 2**63 - 1
 """Of whatever draws at random."""
@@ -191,7 +192,7 @@ def check_folder_name(text: str, name: str) -> str:
 def _why_no_path(text: str) -> str:
     if not text:
         return "which is empty"
-    if not text.isprintable() and any(ord(c) < 32 or 127 <= ord(c) < 160 for c in text):
+    if has_control(text):
         return "which has control characters"
     try:
         encoded = text.encode("utf-8")
