@@ -89,8 +89,8 @@ def init_subject_wf(
     workflow = Workflow(name=name or workflow_name(inputs.label))
     images = [m for m in ("t2w", "t1w") if getattr(inputs, m) is not None]
     prepare = init_prepare_wf(config=config, inputs=inputs)
-    given = not config.model_finds_nuclei and not entries
-    quantify = init_quantify_wf(config=config, inputs=inputs, given=given)
+    drawn = not config.model_finds_nuclei and not entries
+    quantify = init_quantify_wf(config=config, inputs=inputs, given=drawn)
     sink = init_sink_wf(
         config=_resolved(config, entries), inputs=inputs, model=model, warnings=notes
     )

@@ -1,12 +1,13 @@
-"""The table of what results can be: `data/credible.toml`, with the source of each row."""
+"""What is judged, what is found, and the bounds: `data/credible.toml`, with their sources."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import numpy as np
 
@@ -70,3 +71,52 @@ def credible_table() -> CredibleTable:
         volumes_mm3={name: np.array([1000 * row[name] for row in rows]) for name in names},
         bounds={name: Bound(**row) for name, row in content["bound"].items()},
     )
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a result that is not credible."""
+
+    sentence: str
+    failure: bool = False
+    """Whether it is absurd, rather than doubtful."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What is judged; all arrays have one shape (x, y, z)."""
+
+    anatomy: np.ndarray
+    """Harmonised labels."""
+    bgpvs: np.ndarray
+    """0 rest, 1 BG, 2 BG-PVS."""
+    affine: np.ndarray
+    """Voxel index to mm, RAS+."""
+    images: Mapping[str, np.ndarray]
+    """`T2w`, `T1w` or both, preprocessed, the home image first."""
+    age_weeks: float | None = None
+    """Post-menstrual age."""
+    record: Mapping[str, Any] | None = None
+    """What the prediction says of itself, where there is one."""
+    given: bool = False
+    """Whether people gave the labels, so that nothing fails for them."""
+
+    def said(self, key: str) -> float:
+        """Return a number of the record; NaN where there is none."""
+        return float((self.record or {}).get(key, math.nan))
+
+
+SHOWN = 3
+"""So many of several are named; of the others, how many they are."""
+
+
+def some_of(texts: Sequence[str]) -> str:
+    """Name the first of several.
+
+    Examples
+    --------
+    >>> some_of(["a", "b", "c", "d", "e"])
+    'a, b, c, and 2 more'
+    """
+    rest = len(texts) - SHOWN
+    return ", ".join([*texts[:SHOWN], *([f"and {rest} more"] if rest > 0 else [])])

@@ -386,3 +386,33 @@ def test_every_bound_has_a_source():
         assert table.expected_mm3((name,), 40.5) == (mm3, mm3)
         assert (np.diff(table.volumes_mm3[name]) > 0).all()
     assert not Bound(doubt_below=1).beyond(float("nan"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", ["phantom", "ball of noise", "half a head"])
+def test_what_the_model_makes_of_it(what):
+    """The box finds nuclei in noise; that is told from what it finds in a head."""
+    from bgpvs_wf.learning.bundle import find_model
+    from bgpvs_wf.learning.prediction import predict
+
+    made = simulate_subject(40.0, seed=7390, protocol=plain(1.0), n_tubes=5)
+    t2w = made.t2w
+    if what == "half a head":
+        t2w = np.where(np.arange(t2w.shape[0])[:, None, None] < t2w.shape[0] // 2, t2w, 0)
+    elif what == "ball of noise":
+        places = np.indices(t2w.shape) - (np.array(t2w.shape).reshape(3, 1, 1, 1) - 1) / 2
+        signal = np.random.default_rng(0).normal(100, 30, t2w.shape)
+        t2w = np.where((places**2).sum(axis=0) < 40**2, np.maximum(signal, 1), 0)
+    t2w = t2w.astype(np.float32)
+    found = predict(find_model(), t2w=t2w, t1w=None, affine=made.affine, device="cpu")
+    findings = judge(
+        Result(
+            anatomy=found.anatomy,
+            bgpvs=found.dseg,
+            affine=made.affine,
+            images={"T2w": t2w},
+            age_weeks=40.0,
+            record=found.record,
+        )
+    )
+    assert bool(findings) is (what != "phantom"), findings
