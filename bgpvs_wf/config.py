@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from bgpvs_wf.errors import UsageError
+from bgpvs_wf.reading import load_toml, why_not
+from bgpvs_wf.settings import (
+    LARGEST_SEED,
+    Settings,
+    build_settings,
+    check_path,
+    choice,
+    limited,
+    rule,
+)
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrepareConfig:
+class PrepareConfig(Settings):
     """Preprocessing: see `bgpvs_wf.workflows.prepare`."""
+
+    section: ClassVar[str] = "prepare."
 
     denoise: bool = False
     """Run non-local means denoising before the bias correction."""
@@ -26,65 +37,75 @@ class PrepareConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnatomyConfig:
+class AnatomyConfig(Settings):
     """Where the nuclei come from: see `bgpvs_wf.workflows.anatomy`."""
 
-    source: str = "auto"
+    section: ClassVar[str] = "anatomy."
+
+    source: str = choice("auto", "auto", "derivatives", "atlas")
     """`derivatives`, `atlas`, or `auto`: the model where there is one, for pseudo-labels
     derivatives where there are any, else atlas."""
     atlases: tuple[str, ...] = ()
     """Names or folders of the atlases to choose from; none means all that are known."""
-    bg_region: str = "nuclei"
+    bg_region: str = choice("nuclei", "nuclei", "closed")
     """`nuclei`, or `closed`: nuclei closed by about 2 mm, taking in the capsule between them."""
     include_thalamus: bool = False
     """Count the thalamus as basal ganglia."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class PseudolabelConfig:
+class PseudolabelConfig(Settings):
     """The synthesis of pseudo-labels: see `bgpvs_wf.pseudolabels`."""
 
-    strategy: str = "anatomy"
+    section: ClassVar[str] = "pseudolabel."
+
+    strategy: str = choice("anatomy", "anatomy", "vesselness", "filter")
     """`anatomy` (proposed), `vesselness` (the same without the rules of anatomy and shape) or
     `filter` (the published simple rule)."""
-    scales_mm: tuple[float, ...] = (0.3, 0.45, 0.65, 0.9)
+    scales_mm: tuple[float, ...] = limited(
+        (0.3, 0.45, 0.65, 0.9), at_least=0.1, at_most=5.0, items=(1, 20)
+    )
     """Gaussian standard deviations of the tube filter, mm."""
-    false_discovery_rate: float = 0.1
+    false_discovery_rate: float = limited(0.1, above=0.0, below=1.0)
     """Accepted share of false tubes among seeds, estimated from tubes of opposite sign."""
-    min_length_mm: float = 2.0
+    min_length_mm: float = limited(2.0, at_least=0.0)
     """Shorter candidates are refused."""
-    rim_mm: float = 1.0
+    rim_mm: float = limited(1.0, at_least=0.0, at_most=10.0)
     """Depth of the rim of the region in which candidates are suspect, mm."""
-    min_elongation: float = 2.0
+    min_elongation: float = limited(2.0, at_least=0.0)
     """Candidates less long for their width are refused as blobs; a ball has 1.2."""
-    min_isolation: float = 0.4
+    min_isolation: float = limited(0.4, at_least=0.0, at_most=1.0)
     """Least share of the mean fall of signal away from the axis that every direction must show;
     less is a sheet or an edge."""
-    min_rim_isolation: float = 0.8
+    min_rim_isolation: float = limited(0.8, at_least=0.0, at_most=1.0)
     """The same for candidates that run along the rim."""
-    min_rim_length_mm: float = 5.0
+    min_rim_length_mm: float = limited(5.0, at_least=0.0)
     """Candidates along the rim that are shorter are refused as pockets of fluid on the surface."""
-    min_contrast: float = 0.13
+    min_contrast: float = limited(0.13, at_least=0.0, at_most=1.0)
     """Least signal over the tissue around, as a share of that of fluid in bulk."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictConfig:
+class PredictConfig(Settings):
     """Segmentation by a trained model: see `bgpvs_wf.learning.prediction`."""
+
+    section: ClassVar[str] = "predict."
 
     model: str = ""
     """Name of a model in the box, or the folder of another; empty means the default in the box."""
-    device: str = "auto"
+    device: str = choice("auto", "auto", "cpu", "cuda")
     """`cpu`, `cuda`, or `auto` (a GPU where there is one)."""
     flips: bool = False
     """Average with what the mirror image gives; it takes twice the time."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class QuantifyConfig:
+class QuantifyConfig(Settings):
     """Measures: see `bgpvs_wf.quantification`."""
 
-    min_volume_mm3: float = 0.0
+    section: ClassVar[str] = "quantify."
+
+    min_volume_mm3: float = limited(0.0, at_least=0.0)
     """Smaller perivascular spaces are left out of counts and volumes."""
 
 
@@ -95,31 +116,22 @@ _STAGES: dict[str, type] = {
     "predict": PredictConfig,
     "quantify": QuantifyConfig,
 }
-_CHOICES = {
-    "anatomy.source": ("auto", "derivatives", "atlas"),
-    "anatomy.bg_region": ("nuclei", "closed"),
-    "pseudolabel.strategy": ("anatomy", "vesselness", "filter"),
-    "predict.device": ("auto", "cpu", "cuda"),
-    "segmentation": ("model", "pseudolabel", "both"),
-    "analysis_level": ("participant", "group"),
-    "clean": ("never", "done"),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunConfig:
+class RunConfig(Settings):
     """One run of the workflow.
 
     Raises
     ------
     UsageError
-        If a value is not one of the choices, or of the wrong type.
+        If a value is of the wrong type, out of bounds, or not one of the choices.
     """
 
     bids_dir: Path
     output_dir: Path
     work_dir: Path = Path("work")
-    analysis_level: str = "participant"
+    analysis_level: str = choice("participant", "participant", "group")
     participant_label: tuple[str, ...] = ()
     session_id: tuple[str, ...] = ()
     bids_filter_file: Path | None = None
@@ -127,16 +139,18 @@ class RunConfig:
     """Name to folder of existing derivatives (brain masks, dseg, restored images)."""
     plugin: str = "MultiProc"
     plugin_args: Mapping[str, Any] = field(default_factory=dict)
-    nprocs: int = field(default_factory=lambda: os.cpu_count() or 1)
-    omp_nthreads: int = 0
+    nprocs: int = field(
+        default_factory=lambda: os.cpu_count() or 1, metadata=rule(at_least=1, at_most=100_000)
+    )
+    omp_nthreads: int = limited(0, at_least=0, at_most=100_000)
     """Threads a node may use; 0 means `nprocs`, at most 8."""
-    memory_gb: float = 0.0
+    memory_gb: float = limited(0.0, at_least=0.0)
     """Memory all nodes together may use; 0 means nine tenths of the machine's."""
-    random_seed: int = 20260101
+    random_seed: int = limited(20260101, at_least=0, at_most=LARGEST_SEED)
     stop_on_first_crash: bool = False
-    clean: str = "never"
+    clean: str = choice("never", "never", "done")
     """When a subject's part of the work folder is removed: `never`, or once it is `done`."""
-    segmentation: str = "model"
+    segmentation: str = choice("model", "model", "pseudolabel", "both")
     """`model` (a trained one), `pseudolabel`, or `both`: measured is what the model finds, and
     pseudo-labels are written as well."""
     prepare: PrepareConfig = field(default_factory=PrepareConfig)
@@ -146,21 +160,16 @@ class RunConfig:
     quantify: QuantifyConfig = field(default_factory=QuantifyConfig)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("bids_dir", "output_dir", "work_dir", "bids_filter_file"):
             value = getattr(self, name)
             if value is not None:
-                object.__setattr__(self, name, Path(value).expanduser().absolute())
-        derivatives = {k: Path(v).expanduser().absolute() for k, v in self.derivatives.items()}
+                object.__setattr__(self, name, value.absolute())
+        derivatives = {name: path.absolute() for name, path in self.derivatives.items()}
         object.__setattr__(self, "derivatives", derivatives)
         if os.sep in self.predict.model:
-            model = str(Path(self.predict.model).expanduser().absolute())
+            model = str(check_path(self.predict.model, "predict.model").absolute())
             object.__setattr__(self, "predict", dataclasses.replace(self.predict, model=model))
-        for dotted, choices in _CHOICES.items():
-            value = self
-            for part in dotted.split("."):
-                value = getattr(value, part)
-            if value not in choices:
-                raise UsageError(f"{dotted} is {value!r}; choose one of {', '.join(choices)}.")
 
     @property
     def threads(self) -> int:
@@ -208,11 +217,6 @@ class RunConfig:
                 values[stage] = build_settings(kind, values[stage], prefix=f"{stage}.")
         return build_settings(cls, values, prefix="")
 
-    @classmethod
-    def from_toml(cls, path: str | os.PathLike[str], **overrides: Any) -> RunConfig:
-        """Read a TOML file; `overrides` win, stage by stage and key by key."""
-        return cls.from_mapping(merge(read_toml(path), overrides))
-
     def to_mapping(self) -> dict[str, Any]:
         """Return a nested mapping of plain values, without the unset ones."""
         return {
@@ -221,21 +225,15 @@ class RunConfig:
             if value is not None
         }
 
-    def to_toml(self) -> str:
-        """Return TOML text that `from_toml` reads back to an equal configuration."""
-        import tomli_w
-
-        return tomli_w.dumps(self.to_mapping())
-
 
 def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a TOML file, with a `UsageError` that says what is wrong with it."""
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return load_toml(path)
     except OSError as error:
-        raise UsageError(f"Cannot read {path}: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not valid TOML: {error}.") from error
+        raise UsageError(f"Cannot read {path}: {why_not(error, path)}.") from error
+    except ValueError as error:
+        raise UsageError(f"{path} is not valid TOML: {why_not(error, path)}.") from error
 
 
 def read_file(path: str | os.PathLike[str], build: Callable[[dict[str, Any], Path], T]) -> T:
@@ -273,67 +271,6 @@ def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, An
             value = {**merged[key], **value}
         merged[key] = value
     return merged
-
-
-def build_settings(kind: type, values: Mapping[str, Any], prefix: str = "") -> Any:
-    """Build a frozen dataclass of settings from a mapping of plain values.
-
-    Raises
-    ------
-    UsageError
-        If a key is unknown, missing, or its value of the wrong type; named with `prefix`.
-    """
-    import difflib
-
-    if dataclasses.is_dataclass(values):
-        return values
-    if not isinstance(values, Mapping):
-        raise UsageError(f"'{prefix.rstrip('.')}' must be a table of settings, not {values!r}.")
-    known = {f.name: f for f in dataclasses.fields(kind)}
-    for key in values:
-        if key not in known:
-            close = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean '{prefix}{close[0]}'?" if close else f"known: {', '.join(known)}."
-            raise UsageError(f"Unknown setting '{prefix}{key}'; {hint}")
-    converted = {
-        key: _convert(value, known[key].type, f"{prefix}{key}") for key, value in values.items()
-    }
-    missing = [
-        name
-        for name, f in known.items()
-        if name not in converted
-        and f.default is dataclasses.MISSING
-        and f.default_factory is dataclasses.MISSING
-    ]
-    if missing:
-        raise UsageError(f"Missing setting: {', '.join(prefix + name for name in missing)}.")
-    return kind(**converted)
-
-
-def _convert(value: Any, annotation: Any, name: str) -> Any:
-    """Turn a TOML value into the annotated type, or say why that cannot be."""
-    kind = str(annotation)
-    try:
-        if kind.startswith("tuple[") and not isinstance(value, str):
-            item = float if "float" in kind else int if "int" in kind else str
-            return tuple(item(v) for v in value)
-        if kind == "bool" and isinstance(value, bool):
-            return value
-        if kind == "int" and isinstance(value, int) and not isinstance(value, bool):
-            return value
-        if kind == "float" and isinstance(value, (int, float)) and not isinstance(value, bool):
-            return float(value)
-        if kind == "str" and isinstance(value, str):
-            return value
-        if kind.startswith("Path") and isinstance(value, (str, os.PathLike)):
-            return Path(value)
-        if kind.startswith("Mapping") and isinstance(value, Mapping):
-            return dict(value)
-        if kind.endswith("Config"):
-            return value
-    except (TypeError, ValueError):
-        pass
-    raise UsageError(f"Setting '{name}' is {value!r}, which is no {kind}.")
 
 
 def _plain(value: Any) -> Any:

@@ -39,7 +39,15 @@ class RegistrationError(BGPVSError):
     """Two images that could not be brought together."""
 
 
+class NotCredibleError(BGPVSError):
+    """Results that cannot be those of an infant's brain."""
+
+
 class ModelError(BGPVSError):
     """A model that is not there, incomplete, damaged, or not what its description says."""
 
     exit_code = 2
+
+
+class TableError(BGPVSError):
+    """A table that cannot be read, or holds what it should not."""

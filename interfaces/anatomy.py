@@ -187,6 +187,7 @@ class HarmoniseInputSpec(HomeInputSpec):
 
 class HarmoniseOutputSpec(TraitedSpec):
     dseg = File()
+    doubts = traits.List(traits.Str(), desc="what is suspicious about the header of the labels")
 
 
 class Harmonise(HomeInterface):
@@ -200,10 +201,10 @@ class Harmonise(HomeInterface):
 
         from bgpvs_wf.anatomy.sides import check_sides
         from bgpvs_wf.anatomy.tables import detect_table, harmonise, require_nuclei
-        from bgpvs_wf.imaging.files import check_labels_on_grid, load_image
+        from bgpvs_wf.imaging.files import check_labels_on_grid, load_image, read_image
 
         source = self.inputs.dseg
-        labels = load_image(source, what="dseg", allow_constant=True)
+        labels, doubts, _ = read_image(source, what="dseg", allow_constant=True)
         home = load_image(self.inputs.home)
         check_labels_on_grid(labels, home, labels_path=source, image_path=self.inputs.scan)
         dseg = np.rint(np.asanyarray(labels.dataobj)).astype(np.int32)
@@ -215,4 +216,5 @@ class Harmonise(HomeInterface):
         self._results["dseg"] = self.write(
             runtime, "anatomy.nii.gz", harmonised, home.affine, labels=True
         )
+        self._results["doubts"] = list(doubts)
         return runtime

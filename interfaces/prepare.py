@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,27 +14,40 @@ from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array, r
 class ConformInputSpec(HomeInputSpec):
     in_file = File(mandatory=True, desc="image as scanned")
     modality = traits.Enum("T2w", "T1w", usedefault=True)
+    home = traits.Bool(True, usedefault=True, desc="whether PVS are looked for on its grid")
+    brain_mask = File(desc="its header is looked at, too")
 
 
 class ConformOutputSpec(TraitedSpec):
     out_file = File(desc="float32, same grid, a header that ITK reads like nibabel")
     doubts = traits.List(traits.Str(), desc="what is suspicious about header and voxels")
+    sides_known = traits.Bool(desc="whether the header tells left from right")
 
 
 class Conform(HomeInterface):
-    """Check an image and rewrite it with a clean header; the grid stays as it is."""
+    """Check an image, and rewrite it from zero on with a clean header; the grid stays."""
 
     input_spec = ConformInputSpec
     output_spec = ConformOutputSpec
 
     def _run_interface(self, runtime: Any) -> Any:
         from bgpvs_wf.imaging.files import read_image
+        from bgpvs_wf.imaging.signal import from_zero, signal_doubts, thickness_doubt
 
-        image, doubts = read_image(self.inputs.in_file, what=self.inputs.modality)
-        data = np.maximum(np.asarray(image.dataobj, np.float32), 0)
-        name = f"{self.inputs.modality}.nii.gz"
-        self._results["out_file"] = self.write(runtime, name, data, image.affine)
-        self._results["doubts"] = list(doubts)
+        inputs = self.inputs
+        found = read_image(inputs.in_file, what=inputs.modality)
+        affine = found.image.affine
+        where = f"{inputs.modality} {inputs.in_file}"
+        data, shifted = from_zero(np.asarray(found.image.dataobj, np.float32), where)
+        said = [shifted, *signal_doubts(data), thickness_doubt(affine) if inputs.home else ""]
+        name = f"{inputs.modality} {Path(inputs.in_file).name}"
+        doubts = [*found.doubts, *(f"{name} {text}." for text in said if text)]
+        if isdefined(inputs.brain_mask):
+            mask = read_image(inputs.brain_mask, what="Brain mask", allow_constant=True)
+            doubts += mask.doubts
+        self._results["out_file"] = self.write(runtime, f"{inputs.modality}.nii.gz", data, affine)
+        self._results["doubts"] = doubts
+        self._results["sides_known"] = found.sides_known
         return runtime
 
 

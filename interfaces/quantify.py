@@ -1,11 +1,11 @@
-"""Interface of the stage `quantify`."""
+"""Interfaces of the stage `quantify`: measure, and judge whether that can be."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
 
-from nipype.interfaces.base import File, TraitedSpec, traits
+from nipype.interfaces.base import File, TraitedSpec, isdefined, traits
 
 from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array, read_optional
 
@@ -18,6 +18,9 @@ class MeasureInputSpec(HomeInputSpec):
     settings = traits.Dict(mandatory=True, desc="fields of QuantifyConfig")
     bg_region = traits.Enum("nuclei", "closed", usedefault=True)
     include_thalamus = traits.Bool(False, usedefault=True)
+    sides_known = traits.Bool(True, usedefault=True, desc="by the header; if not, they are marked")
+    anatomy_doubts = traits.List(traits.Str(), desc="of the stage anatomy")
+    predict_doubts = traits.List(traits.Str(), desc="of the stage predict")
 
 
 class MeasureOutputSpec(TraitedSpec):
@@ -33,8 +36,9 @@ class Measure(HomeInterface):
     output_spec = MeasureOutputSpec
 
     def _run_interface(self, runtime: Any) -> Any:
+        from bgpvs_wf.anatomy.starts import contradicts_header
         from bgpvs_wf.config import QuantifyConfig
-        from bgpvs_wf.quantification import measure
+        from bgpvs_wf.quantification import mark_sides, measure
         from bgpvs_wf.quantification.group import write_tsv
 
         bgpvs, affine = read_array(self.inputs.bgpvs, "BG-PVS labels")
@@ -48,10 +52,59 @@ class Measure(HomeInterface):
             include_thalamus=self.inputs.include_thalamus,
             bg_region=self.inputs.bg_region,
         )
+        stages = (self.inputs.anatomy_doubts, self.inputs.predict_doubts)
+        doubts = [doubt for told in stages if isdefined(told) for doubt in told]
+        sides_known = self.inputs.sides_known and not contradicts_header(doubts)
         for name, table in (("regions", found.regions), ("objects", found.objects)):
             path = os.path.join(runtime.cwd, f"{name}.tsv")
+            table = table if sides_known else mark_sides(table)
             self._results[name] = str(write_tsv(table, path))
         self._results["instances"] = self.write(
             runtime, "instances.nii.gz", found.instances, affine, labels=True
         )
+        return runtime
+
+
+class JudgeInputSpec(HomeInputSpec):
+    bgpvs = File(mandatory=True, desc="0 rest, 1 BG, 2 BG-PVS")
+    anatomy = File(mandatory=True, desc="harmonised labels")
+    t2w = File(desc="preprocessed")
+    t1w = File(desc="preprocessed")
+    age_weeks = traits.Either(None, traits.Float(), desc="post-menstrual age")
+    record = traits.Dict(desc="what the prediction says of itself")
+    given = traits.Bool(False, usedefault=True, desc="people gave the nuclei: nothing fails")
+    scan = traits.Str("The scan", usedefault=True, hash_files=False, desc="what the user calls it")
+
+
+class JudgeOutputSpec(TraitedSpec):
+    doubts = traits.List(traits.Str(), desc="what is not credible about the results")
+
+
+class Judge(HomeInterface):
+    """Doubt results that are not credible, and refuse those that cannot be."""
+
+    input_spec = JudgeInputSpec
+    output_spec = JudgeOutputSpec
+
+    def _run_interface(self, runtime: Any) -> Any:
+        from bgpvs_wf.quantification.credible import Result, judge, require_credible
+
+        inputs = self.inputs
+        bgpvs, affine = read_array(inputs.bgpvs, "BG-PVS labels")
+        images = {
+            "T2w": read_optional(inputs.t2w, "T2w"),
+            "T1w": read_optional(inputs.t1w, "T1w"),
+        }
+        findings = judge(
+            Result(
+                anatomy=read_array(inputs.anatomy, "anatomy")[0],
+                bgpvs=bgpvs,
+                affine=affine,
+                images={name: image for name, image in images.items() if image is not None},
+                age_weeks=inputs.age_weeks if isdefined(inputs.age_weeks) else None,
+                record=inputs.record if isdefined(inputs.record) else None,
+                given=inputs.given,
+            )
+        )
+        self._results["doubts"] = require_credible(findings, source=inputs.scan)
         return runtime

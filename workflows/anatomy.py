@@ -52,7 +52,7 @@ def init_anatomy_wf(
     atlas
         The labels as registered, before they were refined; undefined from a dseg derivative.
     doubts
-        How the header contradicts the anatomy; undefined from a dseg derivative.
+        How the header contradicts the anatomy, or itself in a dseg derivative.
     """
     workflow = Workflow(name=name)
     inputnode = Node(niu.IdentityInterface(fields=_INPUTS), name="inputnode")
@@ -68,7 +68,7 @@ def init_anatomy_wf(
         workflow.connect(
             [
                 (inputnode, harmonise, [("home", "home")]),
-                (harmonise, outputnode, [("dseg", "dseg")]),
+                (harmonise, outputnode, [("dseg", "dseg"), ("doubts", "doubts")]),
             ]
         )
         return workflow

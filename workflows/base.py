@@ -89,11 +89,12 @@ def init_subject_wf(
     workflow = Workflow(name=name or workflow_name(inputs.label))
     images = [m for m in ("t2w", "t1w") if getattr(inputs, m) is not None]
     prepare = init_prepare_wf(config=config, inputs=inputs)
-    quantify = init_quantify_wf(config=config)
+    given = not config.model_finds_nuclei and not entries
+    quantify = init_quantify_wf(config=config, inputs=inputs, given=given)
     sink = init_sink_wf(
         config=_resolved(config, entries), inputs=inputs, model=model, warnings=notes
     )
-    connect_fields(workflow, prepare, images, quantify)
+    connect_fields(workflow, prepare, [*images, "sides_known"], quantify)
     workflow.connect(prepare, "outputnode.doubts", sink, "inputnode.prepare_doubts")
     for key in images:
         workflow.connect(prepare, f"outputnode.{key}", sink, f"inputnode.{key}_preproc")
@@ -106,21 +107,30 @@ def init_subject_wf(
         connect_fields(workflow, prepare, [*images, "home", "images"], anatomy)
         if entries:
             workflow.connect(anatomy, "outputnode.atlas", sink, "inputnode.atlas")
-            workflow.connect(anatomy, "outputnode.doubts", sink, "inputnode.anatomy_doubts")
+        for target in ((sink, "inputnode.anatomy_doubts"), (quantify, "inputnode.anatomy_doubts")):
+            workflow.connect(anatomy, "outputnode.doubts", *target)
     segment, measured = None, (anatomy, "outputnode.dseg")
     if anatomy is not None and config.has_pseudolabels:
         segment = _add_pseudolabels(workflow, config, anatomy, sink, bool(entries))
         connect_fields(workflow, prepare, images, segment)
     if model is not None:
-        given = None if config.model_finds_nuclei else anatomy
-        segment = _add_prediction(workflow, config, model, given, sink)
+        known = None if config.model_finds_nuclei else anatomy
+        segment = _add_prediction(workflow, config, model, known, sink)
         connect_fields(workflow, prepare, images, segment)
+        workflow.connect(segment, "outputnode.doubts", quantify, "inputnode.predict_doubts")
         measured = (segment, "outputnode.anatomy")
     workflow.connect(
         [
             (measured[0], quantify, [(measured[1], "inputnode.anatomy")]),
             (measured[0], sink, [(measured[1], "inputnode.nuclei_dseg")]),
-            (segment, quantify, [("outputnode.dseg", "inputnode.bgpvs")]),
+            (
+                segment,
+                quantify,
+                [
+                    ("outputnode.dseg", "inputnode.bgpvs"),
+                    ("outputnode.record", "inputnode.record"),
+                ],
+            ),
             (
                 segment,
                 sink,
@@ -136,6 +146,7 @@ def init_subject_wf(
                     ("outputnode.regions", "inputnode.bgpvs_morph"),
                     ("outputnode.objects", "inputnode.pvs_objects"),
                     ("outputnode.instances", "inputnode.pvs_dseg"),
+                    ("outputnode.doubts", "inputnode.quantify_doubts"),
                 ],
             ),
         ]

@@ -47,9 +47,11 @@ def init_prepare_wf(
         The T1w before it was aligned, to check the alignment by.
     doubts
         What is suspicious about the files.
+    sides_known
+        Whether the header of the home image tells left from right.
     """
     workflow = Workflow(name=name)
-    fields = ["t2w", "t1w", "home", "images", "t1w_before", "doubts"]
+    fields = ["t2w", "t1w", "home", "images", "t1w_before", "doubts", "sides_known"]
     outputnode = Node(niu.IdentityInterface(fields=fields), name="outputnode")
     home = inputs.home.lower()
     corrected = {
@@ -58,7 +60,7 @@ def init_prepare_wf(
         if getattr(inputs, modality.lower()) is not None
     }
     images = Node(niu.Merge(len(corrected)), name="images")
-    doubts = Node(niu.Merge(len(corrected)), name="doubts", run_without_submitting=True)
+    doubts = Node(niu.Merge(len(corrected)), name="doubts")
     scaled = {}
     for number, (key, (node, field)) in enumerate(corrected.items(), start=1):
         if key != home:
@@ -78,6 +80,8 @@ def init_prepare_wf(
     for number, key in enumerate(corrected, start=1):
         conform = workflow.get_node(f"conform_{key}")
         workflow.connect(conform, "doubts", doubts, f"in{number}")
+    conform = workflow.get_node(f"conform_{home}")
+    workflow.connect(conform, "sides_known", outputnode, "sides_known")
     workflow.connect(scaled[home], "out_file", outputnode, "home")
     workflow.connect(images, "out", outputnode, "images")
     workflow.connect(doubts, "out", outputnode, "doubts")
@@ -89,10 +93,13 @@ def _init_correct(
 ) -> tuple[Node, str]:
     """Add the nodes that conform, denoise and bias-correct one image; return node and field."""
     key = modality.lower()
-    conform = Node(Conform(modality=modality), name=f"conform_{key}", mem_gb=1)
+    at_home = modality == inputs.home
+    conform = Node(Conform(modality=modality, home=at_home), name=f"conform_{key}", mem_gb=1)
     conform.inputs.in_file = str(getattr(inputs, key))
+    if at_home and inputs.brain_mask is not None:
+        conform.inputs.brain_mask = str(inputs.brain_mask)
     node, field = conform, "out_file"
-    done = inputs.preprocessed if modality == inputs.home else inputs.t1w_preprocessed
+    done = inputs.preprocessed if at_home else inputs.t1w_preprocessed
     threads = config.threads
     if config.prepare.denoise and not done:
         denoise = Node(

@@ -1,22 +1,29 @@
-"""The stage `quantify`: measures per region and per PVS."""
+"""The stage `quantify`: measures per region and per PVS, and whether they can be."""
 
 from __future__ import annotations
 
 import dataclasses
 
 from nipype import Node, Workflow
+from nipype.interfaces import utility as niu
 
+from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.config import RunConfig
-from bgpvs_wf.interfaces.quantify import Measure
-from bgpvs_wf.workflows.stage import wrap_node
+from bgpvs_wf.interfaces.quantify import Judge, Measure
 
 
-def init_quantify_wf(*, config: RunConfig, name: str = "quantify_wf") -> Workflow:
+def init_quantify_wf(
+    *, config: RunConfig, inputs: SubjectInputs, given: bool = False, name: str = "quantify_wf"
+) -> Workflow:
     """Build the measurement.
 
     Parameters
     ----------
     config : RunConfig
+    inputs : SubjectInputs
+        Its age is what is credible at; it may have none.
+    given : bool
+        Whether people gave the nuclei. Then nothing fails for what is not credible.
 
     Inputs
     ------
@@ -26,6 +33,13 @@ def init_quantify_wf(*, config: RunConfig, name: str = "quantify_wf") -> Workflo
         Preprocessed, on the home grid; one may be undefined.
     anatomy
         Harmonised labels.
+    record
+        What the segmentation says of itself; may be undefined.
+    sides_known
+        Whether the header tells left from right.
+    anatomy_doubts, predict_doubts
+        Of those stages; may be undefined. Where sides are not known by the header, or the anatomy
+        contradicts it, the tables mark them.
 
     Outputs
     -------
@@ -33,6 +47,8 @@ def init_quantify_wf(*, config: RunConfig, name: str = "quantify_wf") -> Workflo
         TSV, a row a region and a row a PVS.
     instances
         Number of the PVS in every voxel.
+    doubts
+        What is not credible about the results. What cannot be fails.
     """
     measure = Node(
         Measure(
@@ -43,5 +59,23 @@ def init_quantify_wf(*, config: RunConfig, name: str = "quantify_wf") -> Workflo
         name="measure",
         mem_gb=2,
     )
+    judge = Node(
+        Judge(age_weeks=inputs.age_weeks, given=given, scan=str(inputs.home_image)),
+        name="judge",
+        mem_gb=2,
+    )
     fields = ["bgpvs", "t2w", "t1w", "anatomy"]
-    return wrap_node(name, measure, fields, ["regions", "objects", "instances"])
+    sides = ["sides_known", "anatomy_doubts", "predict_doubts"]
+    tables = ["regions", "objects", "instances"]
+    workflow = Workflow(name=name)
+    inputnode = Node(niu.IdentityInterface(fields=[*fields, *sides, "record"]), name="inputnode")
+    outputnode = Node(niu.IdentityInterface(fields=[*tables, "doubts"]), name="outputnode")
+    workflow.connect(
+        [
+            (inputnode, measure, [(field, field) for field in (*fields, *sides)]),
+            (inputnode, judge, [(field, field) for field in (*fields, "record")]),
+            (measure, outputnode, [(table, table) for table in tables]),
+            (judge, outputnode, [("doubts", "doubts")]),
+        ]
+    )
+    return workflow

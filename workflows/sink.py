@@ -23,7 +23,7 @@ SHARED = (
     "pvs_objects",
 )
 """What both the derivatives and the page are made from."""
-DOUBTS = tuple(f"{stage}_doubts" for stage in ("prepare", "anatomy", "predict"))
+DOUBTS = tuple(f"{stage}_doubts" for stage in ("prepare", "anatomy", "predict", "quantify"))
 """What each stage doubts, in the order it is told in."""
 
 
@@ -52,7 +52,7 @@ def init_sink_wf(
     pseudo_dseg, pseudo_probseg, pvs_dseg, bgpvs_morph, pvs_objects
         Files, by the names of `bgpvs_wf.bids.derivatives.expected_outputs`; what is not made may
         be undefined.
-    prepare_doubts, anatomy_doubts, predict_doubts
+    prepare_doubts, anatomy_doubts, predict_doubts, quantify_doubts
         Sentences on what speaks against these results, for the page and the sidecars; may be
         undefined.
     t1w_before, atlas, record
@@ -67,7 +67,7 @@ def init_sink_wf(
     )
     fields = [*SHARED, *written_only, *page_only, *DOUBTS]
     inputnode = Node(niu.IdentityInterface(fields=fields), name="inputnode")
-    doubts = Node(niu.Merge(len(DOUBTS)), name="doubts", run_without_submitting=True)
+    doubts = Node(niu.Merge(len(DOUBTS)), name="doubts")
     common: dict[str, Any] = {
         "sources": [
             str(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -11,6 +11,7 @@ TURNS = ("as the header says", "turned about left-right", "turned about front-ba
 """The starts, in order: 180 degrees about each axis of space."""
 MARGIN = 0.02
 """A turned start must correlate better by this much to be believed (chosen)."""
+_CONTRADICTION = "The header contradicts the anatomy:"
 _LPS = np.diag([-1.0, -1.0, 1.0])
 
 
@@ -67,9 +68,22 @@ def half_turn(axis: int) -> np.ndarray:
 def header_note(evidence: str) -> str:
     """Return what to tell the user where the anatomy shows that a header is wrong by a turn."""
     return (
-        f"The header contradicts the anatomy: {evidence}. Sides follow the anatomy here, not the "
+        f"{_CONTRADICTION} {evidence}. Sides follow the anatomy here, not the "
         "header; a mirrored image cannot be told from a turned one: correct the file."
     )
+
+
+def contradicts_header(doubts: Iterable[str]) -> bool:
+    """Return whether the anatomy showed that a header is wrong by a turn, see `header_note`.
+
+    Sides are not known then: what looks turned may be mirrored.
+
+    Examples
+    --------
+    >>> contradicts_header([header_note("it stands on its head")]), contradicts_header([])
+    (True, False)
+    """
+    return any(doubt.startswith(_CONTRADICTION) for doubt in doubts)
 
 
 def itk_text(transform: np.ndarray) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +14,7 @@ from typing import NamedTuple
 from bgpvs_wf.bids.inputs import SubjectInputs, label_of
 from bgpvs_wf.bids.tables import Row, Table
 from bgpvs_wf.errors import AgeError
+from bgpvs_wf.tsv import differing
 
 TERM_WEEKS = 40.0
 """Gestation at the expected date of delivery, weeks: 280 days from the last menstrual period."""
@@ -53,6 +56,7 @@ _SAYS_SINCE_BIRTH = re.compile(r"chronological|since birth|after birth|post[-\s]
 
 
 _KINDS = ("postmenstrual", "corrected", "chronological")
+_ADD = "add it, with its unit in the .json"
 
 
 class Age(NamedTuple):
@@ -97,7 +101,8 @@ class AgeReader:
             Never raises; what is missing or unreadable ends in the note, with file and column.
         """
         label = label_of(subject, session)
-        rows = self._rows(subject, session, only_session)
+        rows, faults = self._rows(subject, session, only_session)
+        faults += _faults_of_birth(rows)
         birth = next((b for row in rows if (b := _birth_weeks(row)) is not None), None)
         notes = []
         for row in rows:
@@ -105,45 +110,58 @@ class AgeReader:
                 for cell in _cells(row, kind):
                     age = _age_of(cell, birth)
                     if age.weeks is not None:
-                        return age
+                        # What cannot be read could have said more, such as the age at birth.
+                        return Age(age.weeks, "; but ".join((age.note, *faults)))
                     notes.append(age.note)
-        if notes:
-            return Age(None, f"no age of {label}: {'; '.join(notes)}")
-        return Age(
-            None, f"no age of {label}: {self._where_it_could_be(subject, rows, only_session)}"
-        )
+        if not notes:
+            target, missing = self._where_it_could_be(subject, rows, only_session)
+            notes = [] if any(str(target) in fault for fault in faults) else [missing]
+        return Age(None, f"no age of {label}: {'; '.join([*faults, *notes])}")
 
-    def _rows(self, subject: str, session: str | None, only_session: bool) -> list[Row]:
-        rows = []
+    def _rows(
+        self, subject: str, session: str | None, only_session: bool
+    ) -> tuple[list[Row], list[str]]:
+        """Return the rows that may have the age, and why others cannot be used."""
+        rows: list[Row] = []
+        faults: list[str] = []
         for root in self.roots:
             name = f"sub-{subject}"
             if session is not None:
-                table = self._table(root / name / f"{name}_sessions.tsv", root / "sessions.json")
-                rows += table.rows("session_id", "ses-", session) if table else []
+                path = root / name / f"{name}_sessions.tsv"
+                table = self._table(path, "session_id", "ses-", root / "sessions.json")
+                found, fault = table.rows(session) if table else ([], "")
+                rows += _agreed(found, table, session, faults)
+                faults += filter(None, [fault])
         for root in self.roots:
-            table = self._table(root / "participants.tsv")
-            found = table.rows("participant_id", "sub-", subject) if table else []
+            table = self._table(root / "participants.tsv", "participant_id", "sub-")
+            found, fault = table.rows(subject) if table else ([], "")
+            faults += filter(None, [fault])
             if session is not None and any("session_id" in row.values for row in found):
                 found = [r for r in found if r.values["session_id"] in (session, f"ses-{session}")]
-            elif not only_session or len(found) > 1:
+            elif not only_session:
                 found = [_without_ages(row) for row in found]
-            rows += found
-        return rows
+            rows += _agreed(found, table, subject, faults)
+        return rows, faults
 
-    def _table(self, path: Path, *inherited: Path) -> Table | None:
+    def _table(self, path: Path, key: str, prefix: str, *inherited: Path) -> Table | None:
         if path not in self._tables:
-            self._tables[path] = Table.read(path, *inherited)
+            self._tables[path] = Table.read(path, key, prefix, *inherited)
         return self._tables[path]
 
-    def _where_it_could_be(self, subject: str, rows: list[Row], only_session: bool) -> str:
+    def _where_it_could_be(
+        self, subject: str, rows: list[Row], only_session: bool
+    ) -> tuple[Path, str]:
+        """Return the table that should have an age, and what it lacks."""
         participants = self.roots[0] / "participants.tsv"
         sessions = self.roots[0] / f"sub-{subject}" / f"sub-{subject}_sessions.tsv"
         target = participants if only_session else sessions
-        if not target.exists():
-            return f"{target} with column 'age' does not exist"
-        if not any(row.path == target for row in rows):
-            return f"{target} has no row for it"
-        return f"{target} has no column 'age'"
+        if not os.path.lexists(target):
+            lacks = "with column 'age' does not exist"
+        elif not any(row.path == target for row in rows):
+            lacks = "has no row for it"
+        else:
+            lacks = "has no column 'age'"
+        return target, f"{target} {lacks}; {_ADD}"
 
 
 def require_age(inputs: SubjectInputs) -> float:
@@ -157,9 +175,7 @@ def require_age(inputs: SubjectInputs) -> float:
     low, high = AGE_LIMITS_WEEKS
     if inputs.age_weeks is None:
         note = inputs.age_note or f"no age of {inputs.label}"
-        raise AgeError(
-            f"An age is needed, but there is {note}; add it, with its unit in the .json."
-        )
+        raise AgeError(f"An age is needed, but there is {note}.")
     if not low <= inputs.age_weeks <= high:
         raise AgeError(
             f"{inputs.label} would be {inputs.age_weeks:.1f} post-menstrual weeks old "
@@ -176,6 +192,8 @@ class _Cell(NamedTuple):
     text: str
     kind: str
     unit: str | None
+    fault: str
+    """What is wrong with what is said about it."""
 
     @property
     def where(self) -> str:
@@ -186,18 +204,40 @@ def _cells(row: Row, kind: str) -> list[_Cell]:
     """Return the cells of a row with a kind of age, in the order of the columns."""
     cells = []
     for column, text in row.values.items():
-        unit, says = _unit_of(row.sidecar.get(column, {}))
+        entry = row.sidecar.get(column, {})
+        unit, says = _unit_of(entry)
         bare, unit_in_name = _split_unit(column)
+        fault = row.faults.get(column, "")
+        told = str(entry.get("Units") or "")
+        if not fault and unit is None and told.strip().lower() not in _MISSING:
+            fault = f"{row.path} column '{column}' has Units '{told}', which is no unit of age"
         unit = unit or unit_in_name
         if _kind_of(bare, unit, says) == kind:
-            cells.append(_Cell(row.path, column, text, kind, unit))
+            cells.append(_Cell(row.path, column, text, kind, unit, fault))
     return cells
+
+
+def _agreed(rows: list[Row], table: Table | None, label: str, faults: list[str]) -> list[Row]:
+    """Return the row of a label; of several that contradict each other none, and say so."""
+    if len(rows) < 2 or table is None:
+        return rows
+    of_age = {cell.column for row in rows for kind in _KINDS for cell in _cells(row, kind)}
+    of_age |= {column for column in rows[0].values if _split_unit(column)[0] in _BIRTH}
+    column = differing([row.values for row in rows], sorted(of_age))
+    if column is None:
+        return rows[:1]
+    faults.append(
+        f"{table.path} has several rows for it that differ in '{column}' (lines "
+        f"{table.lines(label)}); keep one"
+    )
+    return []
 
 
 def _without_ages(row: Row) -> Row:
     """Return the row with nothing but the gestation at birth."""
     ages = {cell.column for kind in _KINDS for cell in _cells(row, kind)}
-    return Row(row.path, {k: v for k, v in row.values.items() if k not in ages}, row.sidecar)
+    kept = {name: text for name, text in row.values.items() if name not in ages}
+    return dataclasses.replace(row, values=kept)
 
 
 def _unit_of(entry: Mapping[str, object]) -> tuple[str | None, str]:
@@ -237,6 +277,16 @@ def _kind_of(name: str, unit: str | None, says: str) -> str | None:
 _LONG_UNITS = {unit for unit, weeks in _UNITS.items() if weeks > 1}
 
 
+def _faults_of_birth(rows: Sequence[Row]) -> list[str]:
+    """Return what is wrong with what is said of the gestational age at birth."""
+    return [
+        fault
+        for row in rows
+        for column, fault in row.faults.items()
+        if column in row.values and _split_unit(column)[0] in _BIRTH
+    ]
+
+
 def _birth_weeks(row: Row) -> float | None:
     """Return the gestational age at birth, weeks, if the row has a credible one."""
     low, high = BIRTH_LIMITS_WEEKS
@@ -246,7 +296,7 @@ def _birth_weeks(row: Row) -> float | None:
             continue  # in a table of sessions a plain gestational age may be that at the scan
         unit = _unit_of(row.sidecar.get(column, {}))[0] or unit_in_name
         value, unit_in_cell = _parse(text)
-        if value is None:
+        if value is None or column in row.faults:
             continue
         weeks = value * _UNITS[unit_in_cell or unit or "weeks"]
         if low <= weeks <= high:
@@ -255,6 +305,8 @@ def _birth_weeks(row: Row) -> float | None:
 
 
 def _age_of(cell: _Cell, birth: float | None) -> Age:
+    if cell.fault:
+        return Age(None, cell.fault)
     value, unit_in_cell = _parse(cell.text)
     if value is None:
         state = "missing" if cell.text.lower() in _MISSING else f"{cell.text!r}, unreadable"

@@ -14,6 +14,8 @@ from bgpvs_wf.bids.folders import PIPELINE
 from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.imaging.files import read_json, write_json, write_text
+from bgpvs_wf.reading import load_json, why_not
+from bgpvs_wf.shapes import check_shape
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -203,6 +205,27 @@ def sidecar(
         "Parameters": dict(parameters or {}),
         "SoftwareVersions": software_versions(),
     }
+
+
+def told_doubts(path: Path) -> list[str]:
+    """Return what is in doubt about a result, as its sidecar says; a damaged one is in doubt, too.
+
+    Parameters
+    ----------
+    path : Path
+        Of the sidecar.
+    """
+    try:
+        content = load_json(path)
+        check_shape(content, {})
+        told = content.get("Warnings", [])
+        check_shape(told, [str, ...], "'Warnings'")
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        why = why_not(error, path)
+        return [f"Its sidecar {path} is damaged ({why}), so that what is in doubt is not known."]
+    return list(told)
 
 
 @functools.cache

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from bgpvs_wf.bids.index import IndexedFile
 from bgpvs_wf.errors import UsageError
+from bgpvs_wf.reading import load_json, why_not
 
 QUERIES = ("t2w", "t1w", "mask", "dseg")
 """What can be filtered here."""
@@ -35,11 +35,13 @@ def read_filters(path: Path | None) -> dict[str, dict[str, Any]]:
     if path is None:
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = load_json(path)
     except OSError as error:
-        raise UsageError(f"Cannot read the filter file {path}: {error.strerror}.") from error
+        why = why_not(error, path)
+        raise UsageError(f"Cannot read the filter file {path}: {why}.") from error
     except ValueError as error:
-        raise UsageError(f"The filter file {path} is not valid JSON: {error}.") from error
+        why = why_not(error, path)
+        raise UsageError(f"The filter file {path} is not valid JSON: {why}.") from error
     if not isinstance(content, dict) or not all(isinstance(v, dict) for v in content.values()):
         raise UsageError(f'The filter file {path} must look like {{"t2w": {{"run": 1}}}}.')
     for query, entities in content.items():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.errors import UsageError
+from bgpvs_wf.reading import load_json, why_not
 
 PIPELINE = "bgpvs-wf"
 """Our name in ``GeneratedBy``."""
@@ -30,6 +30,9 @@ def check_folders(config: RunConfig) -> None:
     for name, folder in config.derivatives.items():
         if not folder.is_dir():
             raise UsageError(f"The derivatives '{name}' are not at {folder}; correct the path.")
+        description = folder / "dataset_description.json"
+        if os.path.lexists(description):
+            _check_description(description)
         if folder.resolve() == config.output_dir.resolve():
             raise UsageError(
                 f"The output folder {config.output_dir} is the input derivatives '{name}'; "
@@ -56,8 +59,18 @@ def check_dataset(bids_dir: Path) -> None:
         subjects = any(bids_dir.glob("sub-*"))
         hint = "add one" if subjects else "give the root of a BIDS dataset"
         raise UsageError(f"{bids_dir} is no BIDS dataset: no dataset_description.json; {hint}.")
-    if not isinstance(_read(description), dict):
-        raise UsageError(f"{description} is not valid JSON; repair it.")
+    _check_description(description)
+
+
+def _check_description(path: Path) -> None:
+    try:
+        content = load_json(path)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{path} is not valid JSON ({why_not(error, path)}); repair it."
+        ) from error
+    if not isinstance(content, dict):
+        raise UsageError(f"{path} is not valid JSON of a dataset; repair it.")
 
 
 def check_outside_raw(what: str, folder: Path, bids_dir: Path) -> None:
@@ -111,6 +124,6 @@ def _check_ours(output_dir: Path) -> None:
 
 def _read(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return load_json(path)
     except (OSError, ValueError):
         return None

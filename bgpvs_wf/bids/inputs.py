@@ -93,3 +93,5 @@ class Cohort:
 
     subjects: tuple[SubjectInputs, ...]
     problems: tuple[Problem, ...] = ()
+    left_out: tuple[str, ...] = ()
+    """Files and folders that are not taken, and why, one line each."""

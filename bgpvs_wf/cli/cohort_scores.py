@@ -10,15 +10,20 @@ from bgpvs_wf._version import __version__
 from bgpvs_wf.cli.cohorts import Dataset
 from bgpvs_wf.cli.remembered import evaluated_files, recall, remember
 from bgpvs_wf.cli.terminal import say
+from bgpvs_wf.errors import TableError
 from bgpvs_wf.evaluation.experiment import Experiment
 from bgpvs_wf.evaluation.infants import Cohort, HybridInfants
+from bgpvs_wf.tsv import read_tsv
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from bgpvs_wf.evaluation.across import CohortScores
 
 PAGE = "evaluation.html"
 _PAPER = "evaluation_paper.tsv"
 _MADE_FROM = "made_from.json"
+_FOUND = {"infants": int, "scans": (int, None), "problems": [str, ...]}
 
 
 def score_cohort(
@@ -69,7 +74,7 @@ def score_cohort(
         cohort.name,
         found["infants"],
         cohort.nuclei_given,
-        _read_paper(out),
+        _read_paper(out / _PAPER),
         tuple(found["problems"]),
         found["scans"],
     )
@@ -116,10 +121,18 @@ def _found_before(out: Path, made_from: Mapping[str, Any]) -> dict[str, Any] | N
     """Return what was found the last time, if it was made from the same."""
     if not ((out / PAGE).is_file() and (out / _PAPER).is_file()):
         return None
-    return recall(out / _MADE_FROM, made_from, ("infants", "scans", "problems"))
+    found = recall(out / _MADE_FROM, made_from, _FOUND)
+    try:
+        _read_paper(out / _PAPER)
+    except TableError:
+        return None  # damaged since: it is scored again
+    return found
 
 
-def _read_paper(out: Path) -> Any:
+def _read_paper(path: Path) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.read_csv(out / _PAPER, sep="\t", dtype=str, keep_default_na=False)
+    table = read_tsv(path)
+    table.require(("method",))
+    rows = [table.row(number) for number in range(len(table))]
+    return pd.DataFrame(rows, columns=list(table.columns), dtype=str)

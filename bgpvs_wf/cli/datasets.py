@@ -12,6 +12,7 @@ from bgpvs_wf.cli.remembered import recall, remember
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.engine.resources import memory_gb, processors
 from bgpvs_wf.errors import UsageError
+from bgpvs_wf.reading import read_bytes
 
 if TYPE_CHECKING:
     from bgpvs_wf.phantom.dataset import Made
@@ -102,6 +103,6 @@ def _finish(before: Path, bids_dir: Path) -> None:
 def _keep_times(before: Path, after: Path) -> None:
     for path in after.rglob("*.*"):
         old = before / path.relative_to(after)
-        if path.is_file() and old.is_file() and path.read_bytes() == old.read_bytes():
+        if path.is_file() and old.is_file() and read_bytes(path) == read_bytes(old):
             state = old.stat()
             os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))

@@ -6,8 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bgpvs_wf.cli.parser import whole
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.errors import UsageError
+from bgpvs_wf.settings import LARGEST_SEED
 
 if TYPE_CHECKING:
     from bgpvs_wf.evaluation import EvaluationTables
@@ -45,7 +47,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="method that the others are compared with (default: the first of several)",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the resampling (default: 0)"
+        "--seed",
+        type=whole(at_least=0, at_most=LARGEST_SEED),
+        default=0,
+        metavar="N",
+        help="of the resampling (default: 0)",
     )
     parser.add_argument("-v", "--verbose", action="count", default=0, help="log what is done")
     parser.set_defaults(handler=_evaluate)

@@ -84,6 +84,7 @@ def run_participants(config: RunConfig, levels: Sequence[str], verbose: int = 0)
     report.pages += [job.outputs["report"] for job in jobs]
     _add_warnings(jobs, report)
     _add_problems(cohort, report)
+    report.left_out += cohort.left_out
     return report
 
 
@@ -148,19 +149,17 @@ def run_jobs(
 def run_group(config: RunConfig, report: Report) -> BGPVSError | None:
     """Write the table of all subjects there are results of; return what went wrong."""
     from bgpvs_wf.bids.derivatives import group_table_path
+    from bgpvs_wf.cli.group_level import lacks_subjects, write_group_table
 
     path = group_table_path(config.output_dir)
     done = report.labels("done")
     unchanged = report.finished_before and not done
-    if not (unchanged and path.is_file()):
-        from bgpvs_wf.cli.group_level import write_group_table
-
+    if not unchanged or lacks_subjects(path, report.finished_before):
         try:
-            path, left_out = write_group_table(config)
+            path, report.left_out_of_table = write_group_table(config)
         except BGPVSError as error:
             # Where everybody failed, that is what to tell.
             return None if report.outcomes and not done else error
-        report.left_out_of_table = list(left_out)
     report.group_table = path
     return None
 
@@ -183,6 +182,9 @@ def run_both_levels(config: RunConfig, verbose: int = 0) -> tuple[Report, list[s
         if outcome.state != "done":
             cause = outcome.failures[0].cause if outcome.failures else outcome.state
             incomplete.append(f"{outcome.label}: {cause}")
+    incomplete += [
+        f"{who}: not in the table: {why}" for who, why in report.left_out_of_table.items()
+    ]
     return report, incomplete + ([] if error is None else [str(error)])
 
 
@@ -218,13 +220,12 @@ def _run_due(
 
 def _add_warnings(jobs: Sequence[Job], report: Report) -> None:
     """Collect what the images of finished subjects contradict; their sidecars say it."""
-    from bgpvs_wf.bids.derivatives import sidecar_path
-    from bgpvs_wf.imaging.files import read_json
+    from bgpvs_wf.bids.derivatives import sidecar_path, told_doubts
 
     finished = {*report.labels("done"), *report.finished_before}
     for job in jobs:
         if job.label in finished:
-            told = read_json(sidecar_path(job.outputs["bgpvs_dseg"])).get("Warnings")
+            told = told_doubts(sidecar_path(job.outputs["bgpvs_dseg"]))
             if told:
                 report.warnings[job.label] = " ".join(told)
 
@@ -235,7 +236,7 @@ def _add_problems(cohort: Cohort, report: Report) -> None:
     from bgpvs_wf.engine.jobs import Outcome
 
     for problem in cohort.problems:
-        message = problem.message.removeprefix(f"{problem.label} ")
+        message = problem.message.removeprefix(problem.label).lstrip(": ")
         report.outcomes.append(Outcome(problem.label, "failed", (Crash("", message),)))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bgpvs_wf.cli.parser import gigabytes, megabytes, setting
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine.plugins import check_name, parse_arguments, returns_at_once
 from bgpvs_wf.engine.resources import processors
@@ -24,15 +25,31 @@ def add_machine_arguments(group: argparse._ArgumentGroup) -> None:
         metavar="DIR",
         help="intermediate results; keep it to resume (default: ./work)",
     )
-    group.add_argument("--nprocs", type=int, metavar="N", help="processors (default: all)")
+    group.add_argument(
+        "--nprocs",
+        "--n-cpus",
+        "--nthreads",
+        dest="nprocs",
+        type=setting,
+        metavar="N",
+        help="processors (default: all)",
+    )
     group.add_argument(
         "--omp-nthreads",
-        type=int,
+        type=setting,
         metavar="N",
         help="processors a step may use (default: 8 at most)",
     )
     group.add_argument(
-        "--mem", dest="memory_gb", type=float, metavar="GB", help="memory (default: nine tenths)"
+        "--mem",
+        "--mem-gb",
+        dest="memory_gb",
+        type=gigabytes,
+        metavar="GB",
+        help="memory, such as 8, 8GB or 8000MB (default: nine tenths)",
+    )
+    group.add_argument(
+        "--mem-mb", dest="memory_gb", type=megabytes, metavar="MB", help="the same in MB"
     )
     group.add_argument(
         "--plugin", metavar="NAME", help="MultiProc (default), Linear, SLURM or another of Nipype's"
@@ -78,32 +95,13 @@ def machine_for_scoring(values: Mapping[str, Any], out: Path) -> tuple[dict[str,
     Raises
     ------
     UsageError
-        See `machine_settings` and `check_numbers`; or if the plugin does not wait for its jobs.
+        See `machine_settings` and `RunConfig`; or if the plugin does not wait for its jobs.
     """
     settings = {"nprocs": processors(), **machine_settings(values)}
     config = RunConfig(bids_dir=out, output_dir=out, **settings)
-    check_numbers(config)
     if returns_at_once(config.plugin):
         raise UsageError(
             f"--plugin {config.plugin} does not wait for its jobs, which are to be scored; "
             "choose one that does, such as SLURM."
         )
     return {**settings, "work_dir": config.work_dir}, config.threads
-
-
-def check_numbers(config: RunConfig) -> None:
-    """Refuse absurd numbers.
-
-    Raises
-    ------
-    UsageError
-        Names the option.
-    """
-    checks = (
-        ("--nprocs", config.nprocs, config.nprocs >= 1, "1 or more"),
-        ("--omp-nthreads", config.omp_nthreads, config.omp_nthreads >= 0, "1 or more"),
-        ("--mem", config.memory_gb, config.memory_gb >= 0, "more than 0 GB"),
-    )
-    for flag, value, good, wanted in checks:
-        if not good:
-            raise UsageError(f"{flag} is {value}; give {wanted}.")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
+import difflib
 import importlib
+import io
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from bgpvs_wf._version import __version__
-from bgpvs_wf.errors import BGPVSError
+from bgpvs_wf.cli.parser import Parser, spelt_with_hyphens
+from bgpvs_wf.cli.run_options import BOTH_LEVELS
+from bgpvs_wf.errors import BGPVSError, UsageError
 
 VERBS = (
     *("run", "submit", "status", "atlas", "simulate", "evaluate", "compare", "validate"),
@@ -18,9 +22,9 @@ VERBS = (
 """Modules of `bgpvs_wf.cli`, each with `add_parser(subparsers)`, which sets `handler`."""
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """Return the parser of the whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="bgpvs-wf",
         description="Segment and measure perivascular spaces in the basal ganglia of infants.",
     )
@@ -31,9 +35,28 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _with_verb(words: list[str]) -> list[str]:
+    """Return the words of a command; one without a verb, as of any BIDS App, is a run."""
+    first = next((word for word in words if not word.startswith("-")), None)
+    if first is None or first in VERBS or first != words[0]:
+        return words
+    close = difflib.get_close_matches(first, VERBS, n=1)
+    if Path(first).exists() or not close or any(level in words[1:] for level in BOTH_LEVELS):
+        return ["run", *words]
+    sys.stderr.write(f"bgpvs-wf: unknown verb {first!r}; did you mean {close[0]}?\n")
+    raise SystemExit(UsageError.exit_code)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    args = build_parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        # Names of files may be of any bytes, and terminals of any alphabet.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    words = _with_verb(list(spelt_with_hyphens(sys.argv[1:] if argv is None else argv)))
+    parser = build_parser()
+    parser.leaf(words).check_options(words)
+    args = parser.parse_args(words)
     logging.basicConfig(
         level=logging.DEBUG if getattr(args, "verbose", 0) else logging.WARNING,
         format="%(levelname)s %(name)s: %(message)s",

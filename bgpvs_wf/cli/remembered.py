@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from bgpvs_wf.reading import load_json
+from bgpvs_wf.shapes import check_shape
 
 if TYPE_CHECKING:
     from bgpvs_wf.bids.inputs import SubjectInputs
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def recall(
-    path: Path, made_from: Mapping[str, Any], names: Collection[str] = ()
+    path: Path, made_from: Mapping[str, Any], shapes: Mapping[str, Any] | None = None
 ) -> dict[str, Any] | None:
     """Return what was found the last time, if it was made from the same.
 
@@ -23,19 +26,21 @@ def recall(
         Written by `remember`.
     made_from : mapping
         What it would be made from now.
-    names : collection of str
-        Of what was found.
+    shapes : mapping, optional
+        Name of what was found to its shape; see `bgpvs_wf.shapes.check_shape`.
 
     Returns
     -------
     dict or None
-        By name; None if it is to be made again.
+        By name; None if it is to be made again: it is made from something else, or the file is
+        damaged.
     """
     try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-        found = {name: before.pop(name) for name in names}
-    except (OSError, ValueError, KeyError, AttributeError):
+        before = load_json(path)
+        check_shape(before, dict(shapes or {}))
+    except (OSError, ValueError):
         return None
+    found = {name: before.pop(name) for name in shapes or {}}
     return found if before == _as_written(made_from) else None
 
 
@@ -55,8 +60,16 @@ def remember(
 
 
 def file_states(paths: Iterable[Path]) -> dict[str, list[int]]:
-    """Return size and time of files, by path."""
-    return {str(path): [path.stat().st_size, path.stat().st_mtime_ns] for path in paths}
+    """Return size and time of files, by path; -1 of those that are not there, as broken links."""
+    return {str(path): list(_state(path)) for path in paths}
+
+
+def _state(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return -1, -1
+    return found.st_size, found.st_mtime_ns
 
 
 def hybrid_sources(

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bgpvs_wf.cli.machine import add_machine_arguments, check_numbers, machine_settings
+from bgpvs_wf.cli.machine import add_machine_arguments, machine_settings
+from bgpvs_wf.cli.parser import setting
 from bgpvs_wf.config import RunConfig, merge, read_toml
 from bgpvs_wf.engine.plugins import check_name, read_plugin_file
 from bgpvs_wf.engine.resources import processors
 from bgpvs_wf.errors import UsageError
+from bgpvs_wf.settings import check_path
 
 DEMO_FOLDER = Path("demo")
 BOTH_LEVELS = ("participant", "group")
@@ -59,7 +61,6 @@ def _add_filters(group: argparse._ArgumentGroup) -> None:
     labels: dict[str, Any] = {"nargs": "+", "action": "extend", "metavar": "LABEL"}
     group.add_argument(
         "--participant-label",
-        "--participant_label",
         help="subjects, with or without sub-",
         **labels,
     )
@@ -134,14 +135,14 @@ def _add_stages(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--false-discovery-rate",
         dest="pseudolabel.false_discovery_rate",
-        type=float,
+        type=setting,
         metavar="SHARE",
         help="accepted share of false tubes (default: 0.1)",
     )
     group.add_argument(
         "--min-volume-mm3",
         dest="quantify.min_volume_mm3",
-        type=float,
+        type=setting,
         metavar="MM3",
         help="leave smaller PVS out of the measures (default: 0)",
     )
@@ -183,7 +184,9 @@ def _add_resources(group: argparse._ArgumentGroup) -> None:
         help="remove a subject's part of the work folder once it is done; after a change it "
         "starts from its scans then (default: never)",
     )
-    group.add_argument("--random-seed", type=int, metavar="N", help="for all steps that need one")
+    group.add_argument(
+        "--random-seed", type=setting, metavar="N", help="for all steps that need one"
+    )
 
 
 def _add_others(group: argparse._ArgumentGroup) -> None:
@@ -204,6 +207,11 @@ def _add_others(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "-v", "--verbose", action="count", default=0, help="say why each subject runs; log more"
+    )
+    group.add_argument(
+        "--skip-bids-validation",
+        action="store_true",
+        help="changes nothing: what is not needed is never validated (other BIDS Apps have it)",
     )
 
 
@@ -240,7 +248,6 @@ def run_config(args: argparse.Namespace) -> tuple[RunConfig, tuple[str, ...]]:
     levels = (settings["analysis_level"],) if "analysis_level" in settings else BOTH_LEVELS
     config = RunConfig.from_mapping(settings)
     check_name(config.plugin)
-    check_numbers(config)
     return config, levels
 
 
@@ -257,10 +264,11 @@ def settings_text(config: RunConfig, levels: Iterable[str]) -> str:
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:
     """Pick the settings out of the arguments, and read what is text."""
     ours = {"verb", "handler", "config", "use_plugin", "demo", "dry_run", "why", "verbose"}
+    ours.add("skip_bids_validation")
     settings = nested_settings({k: v for k, v in values.items() if k not in ours})
     settings |= machine_settings(settings)
     if "derivatives" in settings:
-        settings["derivatives"] = dict(map(named_folder, settings["derivatives"]))
+        settings["derivatives"] = named_folders(settings["derivatives"])
     return settings
 
 
@@ -294,10 +302,27 @@ def named_folder(text: str) -> tuple[str, Path]:
     """
     name, equals, path = text.partition("=")
     if not equals:
-        return Path(text).absolute().name, Path(text)
+        folder = check_path(text, "--derivatives").absolute()
+        return folder.name, folder
     if not name or not path:
         raise UsageError(f"--derivatives takes NAME=PATH, not {text!r}.")
-    return name, Path(path)
+    return name, check_path(path, "--derivatives")
+
+
+def named_folders(texts: Iterable[str]) -> dict[str, Path]:
+    """Read all `NAME=PATH` of --derivatives.
+
+    Raises
+    ------
+    UsageError
+        If two have one name.
+    """
+    found: dict[str, Path] = {}
+    for name, path in map(named_folder, texts):
+        if name in found:
+            raise UsageError(f"--derivatives has two called {name!r}; name them otherwise.")
+        found[name] = path
+    return found
 
 
 def _demo_folders(given: dict[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bgpvs_wf.cli.parser import decimal, whole
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.errors import AgeError, UsageError
+from bgpvs_wf.settings import LARGEST_SEED
 
 if TYPE_CHECKING:
     from bgpvs_wf.phantom.dataset import Made
@@ -53,11 +55,21 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         formatter_class=_Help,
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="folder, empty or not there yet")
-    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same bytes")
     parser.add_argument(
-        "--tubes", type=int, metavar="N", help="tubes an infant (default: about 11, 4 to 30)"
+        "--seed",
+        type=whole(at_least=0, at_most=LARGEST_SEED),
+        default=1,
+        help="the same seed gives the same bytes",
     )
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="infants at a time")
+    parser.add_argument(
+        "--tubes",
+        type=whole(at_least=0, at_most=10_000),
+        metavar="N",
+        help="tubes an infant (default: about 11, 4 to 30)",
+    )
+    parser.add_argument(
+        "--jobs", type=whole(at_least=1), default=1, metavar="N", help="infants at a time"
+    )
     _add_synthetic(parser.add_argument_group("synthetic infants"))
     from bgpvs_wf.cli.simulate_onto import add_onto_arguments
 
@@ -67,7 +79,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _add_synthetic(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--subjects", type=int, metavar="N", help="number of infants")
+    group.add_argument("--subjects", type=whole(at_least=1), metavar="N", help="number of infants")
     group.add_argument(
         "--ages",
         metavar="AGE,...",
@@ -81,12 +93,15 @@ def _add_synthetic(group: argparse._ArgumentGroup) -> None:
         help="take the anatomy from this label map, deformed at random, instead of drawing it",
     )
     group.add_argument("--table", metavar="NAME|FILE", help="label table of --from-dseg")
-    group.add_argument("--oblique", type=float, metavar="DEG", help="turn of the voxel grid")
+    group.add_argument(
+        "--oblique",
+        type=decimal(at_least=-180.0, at_most=180.0),
+        metavar="DEG",
+        help="turn of the voxel grid",
+    )
 
 
 def _simulate(args: argparse.Namespace) -> int:
-    if (args.tubes or 0) < 0 or args.jobs < 1:
-        raise UsageError("--tubes cannot be negative, --jobs is 1 or more.")
     _fill_in(args)
     if args.onto is not None:
         from bgpvs_wf.cli.simulate_onto import simulate_onto

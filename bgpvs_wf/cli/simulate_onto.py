@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bgpvs_wf.cli.run_options import named_folder
+from bgpvs_wf.cli.parser import whole
+from bgpvs_wf.cli.run_options import named_folders
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.errors import UsageError
 
@@ -30,7 +31,9 @@ def add_onto_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=PATH",
         help="where the nuclei of these scans are, such as the output of bgpvs-wf run",
     )
-    group.add_argument("--cases", type=int, default=1, metavar="N", help="cases of each scan")
+    group.add_argument(
+        "--cases", type=whole(at_least=1), default=1, metavar="N", help="cases of each scan"
+    )
 
 
 def simulate_onto(args: argparse.Namespace) -> int:
@@ -48,7 +51,7 @@ def simulate_onto(args: argparse.Namespace) -> int:
             "--onto needs the nuclei of the scans; run `bgpvs-wf run` first and give its output "
             "with --derivatives."
         )
-    nuclei = find_nuclei(args.onto, dict(map(named_folder, args.derivatives)), args.out)
+    nuclei = find_nuclei(args.onto, named_folders(args.derivatives), args.out)
     failures: list[str] = []
     out = hybrid_dataset(
         args.onto,

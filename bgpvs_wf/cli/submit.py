@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from bgpvs_wf.cli.levels import find_jobs, set_up_process
+from bgpvs_wf.cli.parser import whole
 from bgpvs_wf.cli.run_options import BOTH_LEVELS, add_arguments, run_config, settings_text
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.config import RunConfig
@@ -37,7 +38,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--array", action="store_true", default=False, help="a job for each subject and session"
     )
     group.add_argument(
-        "--max-jobs", type=int, metavar="N", default=0, help="run N of an array at a time"
+        "--max-jobs",
+        type=whole(at_least=1),
+        metavar="N",
+        default=0,
+        help="run N of an array at a time",
     )
     group.add_argument(
         "--resume",
@@ -86,11 +91,10 @@ def submit(args: argparse.Namespace) -> int:
 
 def _config(args: argparse.Namespace) -> RunConfig:
     from bgpvs_wf.engine.plugin_needs import options
+    from bgpvs_wf.learning.bundle import find_model
 
     if args.demo or args.dry_run or args.why:
         raise UsageError("--demo, --dry-run and --why belong to `bgpvs-wf run`.")
-    if args.max_jobs < 0:
-        raise UsageError(f"--max-jobs is {args.max_jobs}; give 1 or more.")
     if args.max_jobs and not args.array:
         raise UsageError("--max-jobs is for --array; add that.")
     options(args.sbatch_args, "--sbatch-args")
@@ -100,6 +104,8 @@ def _config(args: argparse.Namespace) -> RunConfig:
     config, levels = run_config(argparse.Namespace(**of_run))
     if levels != BOTH_LEVELS:
         raise UsageError("submit runs both levels; leave participant and group out.")
+    if config.has_model:
+        find_model(config.predict.model)  # said here rather than by every job
     return config
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -11,16 +12,19 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from bgpvs_wf._version import __version__
+from bgpvs_wf.cli.parser import whole
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.errors import BadImageError, BadLabelsError, BGPVSError, UsageError
 from bgpvs_wf.imaging.files import read_json
+from bgpvs_wf.reading import read_bytes
+from bgpvs_wf.settings import LARGEST_SEED
 
 if TYPE_CHECKING:
     from bgpvs_wf.learning.selection import Suggestion
 
 _NAME = "bgpvs-wf suggest: scans to annotate"
 """Of the dataset; what has another name is not written into."""
-_LABEL = re.compile(r"sub-[0-9A-Za-z]+(?:_ses-[0-9A-Za-z]+)?")
+_LABEL = re.compile(r"sub-[0-9A-Za-z+]+(?:_ses-[0-9A-Za-z+]+)?")
 _DSEG, _UNCERTAINTY = "desc-bgpvs_dseg.nii.gz", "desc-uncertainty_probseg.nii.gz"
 _T2W = "desc-preproc_T2w.nii.gz"
 _T1W = ("space-T2w_desc-preproc_T1w.nii.gz", "desc-preproc_T1w.nii.gz")
@@ -71,7 +75,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("out_dir", type=Path, metavar="OUT_DIR", help="of bgpvs-wf run; read only")
     parser.add_argument("export", type=Path, metavar="EXPORT", help="what to annotate goes here")
-    parser.add_argument("--number", type=int, default=5, metavar="N", help="subjects (default: 5)")
+    parser.add_argument(
+        "--number", type=whole(at_least=1), default=5, metavar="N", help="subjects (default: 5)"
+    )
     parser.add_argument(
         "--labelled",
         type=Path,
@@ -81,7 +87,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         metavar="DERIV",
         help="folders with the desc-bgpvs_dseg of those that are labelled; EXPORT may be one",
     )
-    parser.add_argument("--seed", type=int, metavar="N", help="decides between equals")
+    parser.add_argument(
+        "--seed",
+        type=whole(at_least=0, at_most=LARGEST_SEED),
+        metavar="N",
+        help="decides between equals",
+    )
     parser.add_argument("-v", "--verbose", action="count", default=0, help="log more")
     parser.set_defaults(handler=_suggest)
 
@@ -128,14 +139,24 @@ def _check_folders(out: Path, export: Path) -> None:
     ours, theirs = export.resolve(), out.resolve()
     if ours.is_relative_to(theirs) or theirs.is_relative_to(ours):
         raise UsageError(f"{export} and the results {out} overlap; choose another folder.")
-    links = read_json(out / "dataset_description.json").get("DatasetLinks", {})
-    for uri in map(urlsplit, links.values()):
-        if uri.scheme == "file":
-            check_outside_raw("export", export, Path(unquote(uri.path)))
+    for raw in _linked_folders(out / "dataset_description.json"):
+        check_outside_raw("export", export, raw)
     description = export / "dataset_description.json"
     known = description.exists() or any(export.glob("sub-*"))
     if known and read_json(description).get("Name") != _NAME:
         raise UsageError(f"{export} holds another dataset; choose a new or empty folder.")
+
+
+def _linked_folders(description: Path) -> list[Path]:
+    """Return the folders that a dataset says it was made from; damage says nothing."""
+    links = read_json(description).get("DatasetLinks")
+    found = []
+    for link in links.values() if isinstance(links, dict) else ():
+        with contextlib.suppress(ValueError):  # what is no address, or no path
+            uri = urlsplit(link if isinstance(link, str) else "")
+            if uri.scheme == "file":
+                found.append(Path(unquote(uri.path)).resolve())
+    return found
 
 
 def _labelled(folders: Sequence[Path]) -> set[str]:
@@ -270,7 +291,7 @@ def _export_one(label: str, folder: Path, out: Path, export: Path) -> tuple[list
         except BadImageError as error:
             problems.append(f"{label}, exported without: {error}")
             continue
-        copied.append(write_bytes(path.read_bytes(), target / path.name))
+        copied.append(write_bytes(read_bytes(path), target / path.name))
         _write_sidecar(path, copied[-1], out, export)
     dseg = target / f"{label}_{_DSEG}"
     kept = [path for path in (dseg, dseg.with_suffix("")) if path.exists()]

@@ -211,8 +211,12 @@ def describe_state(state: Mapping[str, Any]) -> str:
     >>> describe_state({"loss": 0.5, "seconds_left": 90, "scores": {"step": 2, "bg_dice": 0.9}})
     'loss 0.500, bg_dice 0.900, 2 min left'
     """
-    parts = [f"loss {state['loss']:.3f}"]
-    parts += [f"{key} {value:.3f}" for key, value in state["scores"].items() if key != "step"]
+    numbers = {"loss": state["loss"], **state["scores"]}
+    parts = [
+        f"{key} n/a" if value is None else f"{key} {value:.3f}"
+        for key, value in numbers.items()
+        if key != "step"
+    ]
     left = state.get("seconds_left")
     if left:
         parts.append(f"{left:.0f} s left" if left < 60 else f"{left / 60:.0f} min left")

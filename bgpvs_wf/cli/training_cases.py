@@ -13,12 +13,18 @@ from bgpvs_wf.cli.cohorts import Dataset, make_cohort
 from bgpvs_wf.cli.levels import run_jobs
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.config import RunConfig
-from bgpvs_wf.errors import UsageError
+from bgpvs_wf.errors import BGPVSError, UsageError
+from bgpvs_wf.evaluation.cases import BGPVS, IGNORE, OCCUPANCY
 from bgpvs_wf.learning.recipe import GIVEN, Recipe, TrainingCohort
 
 if TYPE_CHECKING:
     from bgpvs_wf.bids.inputs import SubjectInputs
+    from bgpvs_wf.engine.jobs import Job
     from bgpvs_wf.workflows.cases import GivenLabels
+
+
+_LEARNT = (BGPVS, IGNORE, OCCUPANCY)
+"""Kinds of files that are learnt from."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +69,18 @@ def make_cases(recipe: Recipe, folder: Path, machine: Mapping[str, Any], verbose
         held_out += left_out
         problems += [f"{name}, {line}" for line in missing]
     if not training:
-        raise UsageError("There is no case to learn from; see what failed above.")
+        raise UsageError(_no_case(problems))
     return Cases(tuple(training), tuple(held_out), tuple(problems))
+
+
+def _no_case(problems: Sequence[str]) -> str:
+    """Return why there is nothing to learn from; all reasons but the first are said before."""
+    if not problems:
+        return "There is no case to learn from: no scan has labels, and none failed."
+    if len(problems) > 1:
+        say("Cannot be learnt from:", *(f"  {line}" for line in problems))
+    others = f" ({len(problems)} such, listed above)" if len(problems) > 1 else ""
+    return f"There is no case to learn from. {problems[0].rstrip('.')}{others}."
 
 
 def split(cases: Sequence[Path], held_out: float) -> tuple[list[Path], list[Path]]:
@@ -94,6 +110,7 @@ def _make(
     """Make a cohort's cases; return them, and a line for each that could not be made."""
     from bgpvs_wf.bids.query import find_subjects
     from bgpvs_wf.engine.jobs import Job
+    from bgpvs_wf.learning.case import read_case
     from bgpvs_wf.workflows.cases import init_cases_wf
 
     name = cohort.cohort.name
@@ -122,21 +139,88 @@ def _make(
                 f"{dataset.known_truth} holds no labels; put them there as "
                 "sub-X[_ses-Y]_desc-bgpvs_dseg.nii.gz."
             )
-        known = {subject.label for subject in subjects}
-        problems += [f"{label}: labels, but no scan" for label in labels if label not in known]
+        known = {subject.label for subject in subjects} | {one.label for one in found.problems}
+        problems += [
+            f"{label}: there are labels, {given.bgpvs}, but no scan in {dataset.bids_dir}; name "
+            "them as the scan, or remove them"
+            for label, given in labels.items()
+            if label not in known
+        ]
         subjects = [subject for subject in subjects if subject.label in labels]
         _name_unchanged({subject.label: labels[subject.label] for subject in subjects})
     jobs = [
         Job(subject, {"case": out / subject.label / "case.json"})
         for subject in _with_labels(subjects, labels)
     ]
+    jobs, unusable = _usable(config, jobs, None if labels is None else dataset.known_truth)
+    problems += unusable
     factory = functools.partial(init_cases_wf, folder=out, labels=labels)
     report = run_jobs(config, jobs, factory, verbose)
     failed = [o for o in report.outcomes if o.state != "done"]
     problems += [f"{o.label}: {o.failures[0].cause if o.failures else o.state}" for o in failed]
-    cases = [job.outputs["case"] for job in jobs]
     lost = {out / o.label / "case.json" for o in failed}
-    return [case for case in cases if case not in lost], problems
+    cases = []
+    for job in jobs:
+        case = job.outputs["case"]
+        if case in lost:
+            continue
+        try:
+            read_case(case)
+            cases.append(case)
+        except BGPVSError as error:
+            problems.append(f"{job.label}: {error}")
+    return cases, problems
+
+
+def _usable(
+    config: RunConfig, jobs: Sequence[Job], truth: Path | None
+) -> tuple[list[Job], list[str]]:
+    """Return the jobs whose labels can be learnt from, and a line for each other.
+
+    Those of finished cases were looked at when these were made.
+    """
+    from bgpvs_wf.engine.ledger import Ledger
+    from bgpvs_wf.evaluation.cases import find_cases
+
+    if truth is None:
+        return list(jobs), []
+    ledger, files = Ledger.of(config.output_dir), find_cases(truth)
+    usable, problems, without = [], [], []
+    for job in jobs:
+        subject = job.subject
+        try:
+            if ledger.reasons(config, subject, job.outputs):
+                mine = files[subject.subject, subject.session]
+                if not _has_pvs(subject, {kind: mine.get(kind, []) for kind in _LEARNT}):
+                    without.append(job.label)
+            usable.append(job)
+        except BGPVSError as error:
+            problems.append(f"{job.label}: {error}")
+    if without:
+        say(f"Labels without any PVS (2), as where there are none: {', '.join(without)}.")
+    return usable, problems
+
+
+def _has_pvs(subject: SubjectInputs, files: Mapping[str, list[Path]]) -> bool:
+    """Tell whether labels of a subject have PVS.
+
+    Raises
+    ------
+    BGPVSError
+        If they cannot be learnt from: unreadable, empty, on another grid than the image, with
+        labels that nobody knows.
+    """
+    from bgpvs_wf.evaluation.cases import read_reference
+    from bgpvs_wf.imaging.files import check_labels_on_grid, load_image
+
+    key = (subject.subject, subject.session)
+    reference, labels = read_reference(key, dict(files), what="labels")
+    try:
+        home = load_image(subject.home_image)
+    except BGPVSError:
+        return True  # the subject's own workflow says so, and names the image
+    check_labels_on_grid(labels, home, labels_path=files[BGPVS][0], image_path=subject.home_image)
+    return reference.pvs is None or bool(reference.pvs.any())
 
 
 def given_labels(folder: Path) -> dict[str, GivenLabels]:
@@ -148,7 +232,7 @@ def given_labels(folder: Path) -> dict[str, GivenLabels]:
         By ``sub-X[_ses-Y]``; those without ``desc-bgpvs_dseg`` are left out.
     """
     from bgpvs_wf.bids.inputs import label_of
-    from bgpvs_wf.evaluation.cases import BGPVS, IGNORE, OCCUPANCY, find_cases
+    from bgpvs_wf.evaluation.cases import find_cases
     from bgpvs_wf.workflows.cases import GivenLabels
 
     return {

@@ -6,8 +6,10 @@ import argparse
 from pathlib import Path
 
 from bgpvs_wf.cli.machine import add_machine_arguments
-from bgpvs_wf.cli.run_options import add_segmentation_arguments, named_folder, nested_settings
+from bgpvs_wf.cli.parser import whole
+from bgpvs_wf.cli.run_options import add_segmentation_arguments, named_folders, nested_settings
 from bgpvs_wf.errors import UsageError
+from bgpvs_wf.settings import LARGEST_SEED
 
 _DESCRIPTION = """\
 Put tubes of known size into your own scans, run the pipeline on them, and say which are found: the
@@ -51,12 +53,18 @@ def _add_scans(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--cases",
-        type=int,
+        type=whole(at_least=1),
         default=_CASES,
         metavar="N",
         help=f"hybrids of each scan (default: {_CASES})",
     )
-    group.add_argument("--seed", type=int, default=1, metavar="N", help="of the tubes (default: 1)")
+    group.add_argument(
+        "--seed",
+        type=whole(at_least=0, at_most=LARGEST_SEED),
+        default=1,
+        metavar="N",
+        help="of the tubes (default: 1)",
+    )
     group.add_argument(
         "--derivatives",
         nargs="+",
@@ -93,7 +101,7 @@ def _validate(args: argparse.Namespace) -> int:
         cases=args.cases,
         seed=args.seed,
         derivatives={
-            name: path.expanduser().absolute() for name, path in map(named_folder, args.derivatives)
+            name: path.absolute() for name, path in named_folders(args.derivatives).items()
         },
         atlases=tuple(args.atlas),
         settings={

@@ -229,7 +229,7 @@ def _answer(
         "unfinished": sorted(unfinished),
         "files": evaluated_files([plan.truth, plan.results]),
     }
-    found = recall(note, made_from, ("answer", "problems"))
+    found = recall(note, made_from, {"answer": [str, ...], "problems": [str, ...]})
     if found is None or not (plan.out / _PAGE).is_file():
         say("Scoring ...")
         note.unlink(missing_ok=True)  # it is not to outlive what it stands for

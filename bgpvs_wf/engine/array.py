@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine import slurm
@@ -16,8 +16,10 @@ from bgpvs_wf.engine.summary import subject_options
 from bgpvs_wf.errors import BGPVSError, UsageError
 from bgpvs_wf.imaging.files import write_json, write_text
 from bgpvs_wf.plain_names import has_control
-from bgpvs_wf.reading import load_json
+from bgpvs_wf.reading import load_json, why_not
+from bgpvs_wf.shapes import check_shape
 
+_LOG = logging.getLogger(__name__)
 _FILE = "submission.json"
 _JOB_NAME = "bgpvs-wf"
 _TASK = """\
@@ -141,15 +143,15 @@ def submissions(logs: Path) -> list[Submission]:
     found = []
     for path in sorted(logs.glob(f"*/{_FILE}")):
         try:
-            found.append(_submission(path.parent, load_json(path)))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            continue
+            content = load_json(path)
+            check_shape(content, {"tasks": {str: str}, "last": str})
+            found.append(Submission(path.parent, content["tasks"], content["last"]))
+        except (OSError, ValueError) as error:
+            _LOG.warning(
+                "%s is damaged (%s); what was queued then is not known.",
+                *(path, why_not(error, path)),
+            )
     return found
-
-
-def _submission(folder: Path, content: Any) -> Submission:
-    tasks = {str(label): str(task) for label, task in content["tasks"].items()}
-    return Submission(folder, tasks, str(content["last"]))
 
 
 def queued(known: Iterable[Submission]) -> dict[str, tuple[str, str]]:

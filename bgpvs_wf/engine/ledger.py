@@ -24,6 +24,8 @@ from bgpvs_wf.engine.locks import Lock
 from bgpvs_wf.errors import BGPVSError
 from bgpvs_wf.imaging.files import write_json
 from bgpvs_wf.learning.bundle import find_model
+from bgpvs_wf.reading import load_json, why_not
+from bgpvs_wf.shapes import check_shape, is_number, shown
 
 _NOT_IN_RESULTS = frozenset(
     {
@@ -50,14 +52,52 @@ class Record:
     outputs: Mapping[str, int]
     """Path relative to the output folder, to size (bytes)."""
 
+    @classmethod
+    def from_json(cls, content: Any) -> Record:
+        """Return a record from what its file holds.
+
+        Raises
+        ------
+        ValueError
+            If it is none: names the part that is not what it should be.
+        """
+        check_shape(content, _RECORD)
+        age = content["facts"].get("age_weeks")
+        if age is not None and not is_number(age):
+            raise ValueError(f"'age_weeks' is {shown(age)}, not a number")
+        states = {path: (int(size), int(time)) for path, (size, time) in content["inputs"].items()}
+        return cls(**{name: content[name] for name in _RECORD} | {"inputs": states})
+
+
+_RECORD = {
+    "version": str,
+    "settings": dict,
+    "facts": dict,
+    "inputs": {str: [int, int]},
+    "outputs": {str: int},
+}
+
 
 @dataclass(frozen=True)
 class Failure:
     """What a subject failed of."""
 
     crashes: tuple[Crash, ...]
-    config_file: Path
+    config_file: Path | None
     """The settings of the run; with them it can be run again."""
+
+    @classmethod
+    def from_json(cls, content: Any) -> Failure:
+        """Return a failure from what its file holds; see `Record.from_json`."""
+        check_shape(content, {"config_file": str, "crashes": [_CRASH, ...]})
+        crashes = tuple(
+            Crash(c["node"], c["cause"], Path(c["path"]) if c["path"] else None)
+            for c in content["crashes"]
+        )
+        return cls(crashes, Path(content["config_file"]))
+
+
+_CRASH = {"node": str, "cause": str, "path": (str, None)}
 
 
 def describe_subject(
@@ -125,12 +165,20 @@ class Ledger:
 
     def read(self, label: str) -> Record | None:
         """Return a subject's record, or None where there is none that can be read."""
+        return self._look(label)[0]
+
+    def absence(self, label: str) -> str:
+        """Return why a subject has no record that can be read."""
+        return self._look(label)[1]
+
+    def _look(self, label: str) -> tuple[Record | None, str]:
+        path = self.path(label)
         try:
-            content = json.loads(self.path(label).read_text(encoding="utf-8"))
-            content["inputs"] = {path: tuple(state) for path, state in content["inputs"].items()}
-            return Record(**content)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
-            return None
+            return Record.from_json(load_json(path)), ""
+        except FileNotFoundError:
+            return None, "not finished before"
+        except (OSError, ValueError) as error:
+            return None, f"its record {path} is damaged ({why_not(error, path)})"
 
     def write(self, label: str, record: Record) -> None:
         """Write a subject's record, whole or not at all.
@@ -165,15 +213,14 @@ class Ledger:
 
     def failure(self, label: str) -> Failure | None:
         """Return what a subject failed of in its last run, if it did."""
+        path = self._failure_path(label)
         try:
-            content = json.loads(self._failure_path(label).read_text(encoding="utf-8"))
-            crashes = tuple(
-                Crash(c["node"], c["cause"], Path(c["path"]) if c["path"] else None)
-                for c in content["crashes"]
-            )
-            return Failure(crashes, Path(content["config_file"]))
-        except (OSError, ValueError, TypeError, KeyError):
+            return Failure.from_json(load_json(path))
+        except FileNotFoundError:
             return None
+        except (OSError, ValueError) as error:
+            why = f"It failed, but the note of why, {path}, is damaged ({why_not(error, path)})."
+            return Failure((Crash("", why),), None)
 
     def _failure_path(self, label: str) -> Path:
         return self.folder / f"{label}.failed.json"
@@ -186,13 +233,12 @@ class Ledger:
         BGPVSError
             If it cannot be removed.
         """
-        try:
-            self.path(label).unlink(missing_ok=True)
-            self._failure_path(label).unlink(missing_ok=True)
-        except OSError as error:
-            raise BGPVSError(
-                f"Cannot remove {self.path(label)}: {error.strerror}; make the folder writable."
-            ) from error
+        for path in (self.path(label), self._failure_path(label)):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                todo = "remove it" if path.is_dir() else "make the folder writable"
+                raise BGPVSError(f"Cannot remove {path}: {error.strerror}; {todo}.") from error
 
     def reasons(
         self, config: RunConfig, subject: SubjectInputs, outputs: Mapping[str, Path]
@@ -206,9 +252,9 @@ class Ledger:
         outputs : mapping of str to Path
             The files it should have.
         """
-        record = self.read(subject.label)
+        record, why = self._look(subject.label)
         if record is None:
-            return ["not finished before"]
+            return [why]
         return compare(record, describe_subject(config, subject), outputs)
 
 

@@ -13,6 +13,8 @@ from bgpvs_wf.engine.faults import sturdy
 from bgpvs_wf.engine.plugin_needs import require_needs
 from bgpvs_wf.engine.resources import memory_gb
 from bgpvs_wf.errors import UsageError
+from bgpvs_wf.reading import load_yaml, parse_yaml, why_not
+from bgpvs_wf.settings import check_number
 
 PLUGINS = (
     "Linear",
@@ -72,20 +74,18 @@ def parse_arguments(pairs: Iterable[str]) -> dict[str, Any]:
     >>> parse_arguments(["n_procs=4", "sbatch_args=--partition=short --time=60"])
     {'n_procs': 4, 'sbatch_args': '--partition=short --time=60'}
     """
-    import yaml
-
     arguments: dict[str, Any] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not key or not equals:
             raise UsageError(f"--plugin-args takes KEY=VALUE pairs, not {pair!r}.")
         try:
-            arguments[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
+            arguments[key] = parse_yaml(value)
+        except ValueError:
             arguments[key] = value
-        if isinstance(arguments[key], (dict, list)):
+        if not isinstance(arguments[key], str | int | float | bool):
             arguments[key] = value
-    return arguments
+    return check_arguments(arguments, "--plugin-args")
 
 
 def read_plugin_file(path: Path) -> dict[str, Any]:
@@ -101,21 +101,48 @@ def read_plugin_file(path: Path) -> dict[str, Any]:
     UsageError
         If the file cannot be read or says something else.
     """
-    import yaml
-
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = load_yaml(path)
     except OSError as error:
-        raise UsageError(f"Cannot read {path}: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = str(error).replace("\n", " ")
-        raise UsageError(f"{path} is not valid YAML: {reason}.") from error
+        raise UsageError(f"Cannot read {path}: {why_not(error, path)}.") from error
+    except ValueError as error:
+        raise UsageError(f"{path} is not valid YAML: {why_not(error, path)}.") from error
     if not isinstance(content, dict) or not isinstance(content.get("plugin"), str):
         raise UsageError(f"{path} names no plugin; write a line such as 'plugin: MultiProc'.")
     arguments = content.get("plugin_args") or {}
     if not isinstance(arguments, dict):
         raise UsageError(f"plugin_args in {path} must be a mapping of names to values.")
+    arguments = check_arguments(arguments, f"plugin_args in {path}")
     return {"plugin": check_name(content["plugin"]), "plugin_args": arguments}
+
+
+def check_arguments(arguments: Mapping[Any, Any], where: str) -> dict[str, Any]:
+    """Return the arguments of a plugin, all of them words or numbers with a name.
+
+    Raises
+    ------
+    UsageError
+        Names the one that is not.
+
+    Examples
+    --------
+    >>> check_arguments({"n_procs": "two"}, "plugin_args")
+    Traceback (most recent call last):
+    bgpvs_wf.errors.UsageError: n_procs in plugin_args is 'two'; give a whole number, 1 or more.
+    """
+    for key, value in arguments.items():
+        if not isinstance(key, str) or not key.isidentifier():
+            raise UsageError(f"{where} has a name {key!r}; give names such as n_procs.")
+        if key in ("n_procs", "memory_gb"):
+            whole = key == "n_procs"
+            least = {"at_least": 1} if whole else {"above": 0.0}
+            check_number(value, f"{key} in {where}", whole=whole, **least)
+        elif not isinstance(value, str | int | float | bool):
+            kind = type(value).__name__
+            raise UsageError(f"{key} in {where} is a {kind}; give a word or a number.")
+        elif isinstance(value, str) and not value.isprintable():
+            raise UsageError(f"{key} in {where} is {value!r}; leave line breaks and the like out.")
+    return dict(arguments)
 
 
 def returns_at_once(plugin: str) -> bool:

@@ -106,15 +106,15 @@ class CohortRunner:
                 self._locks[job.label] = lock
                 try:
                     holder = lock.take()
+                    if holder is not None:
+                        found[job.label] = Outcome(job.label, ELSEWHERE, holder=str(holder))
+                    elif self._finished_meanwhile(job):
+                        found[job.label] = Outcome(job.label, DONE)
+                    else:
+                        self.ledger.forget(job.label)
+                        mine.append(job)
                 except BGPVSError as error:
                     found[job.label] = Outcome(job.label, FAILED, (Crash("", str(error)),))
-                    continue
-                if holder is not None:
-                    found[job.label] = Outcome(job.label, ELSEWHERE, holder=str(holder))
-                elif self._finished_meanwhile(job):
-                    found[job.label] = Outcome(job.label, DONE)
-                else:
-                    mine.append(job)
             found |= self._run_mine(mine)
         return [found.get(job.label, Outcome(job.label, NOT_RUN)) for job in batch]
 
@@ -128,14 +128,9 @@ class CohortRunner:
         unbuilt: dict[str, Crash] = {}
         for job in batch:
             self._records[job.label] = describe_subject(self.config, job.subject)
-            try:
-                self.ledger.forget(job.label)
-            except BGPVSError as error:
-                unbuilt[job.label] = Crash("", str(error))
-        kept = [job for job in batch if job.label not in unbuilt]
-        workflow = self._build(kept, unbuilt) if kept else None
+        workflow = self._build(batch, unbuilt) if batch else None
         outcomes = [Outcome(label, FAILED, (crash,)) for label, crash in unbuilt.items()]
-        built = [job for job in kept if job.label not in unbuilt]
+        built = [job for job in batch if job.label not in unbuilt]
         if workflow is not None:
             outcomes += self._execute(workflow, built)
         for outcome in outcomes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from bgpvs_wf.engine.crashes import Crash
 from bgpvs_wf.engine.jobs import ELSEWHERE, NOT_RUN, SUBMITTED, Outcome
 from bgpvs_wf.engine.progress import DONE, FAILED
 
+LAST_RUN_FAILED = "its last run failed"
 _SHOWN = 10
 """Pages and subjects listed one by one."""
 
@@ -27,8 +28,10 @@ class Report:
     """What the images of a finished subject contradict, by its label."""
     pages: list[Path] = field(default_factory=list)
     group_table: Path | None = None
-    left_out_of_table: list[str] = field(default_factory=list)
-    """Subjects with results of a run that they did not finish."""
+    left_out_of_table: Mapping[str, str] = field(default_factory=dict)
+    """Subjects with results that are not in the table, and why."""
+    left_out: list[str] = field(default_factory=list)
+    """Files of the dataset that were not taken, and why."""
     log_file: Path | None = None
     config_file: Path | None = None
 
@@ -39,11 +42,19 @@ class Report:
     @property
     def complete(self) -> bool:
         """Whether nobody failed, was left out, or is still being run by another program."""
-        return not any(map(self.labels, (FAILED, NOT_RUN, ELSEWHERE)))
+        return not self.left_out_of_table and not any(
+            map(self.labels, (FAILED, NOT_RUN, ELSEWHERE))
+        )
 
     def lines(self) -> list[str]:
         """Return the summary: who is done, who failed or is in doubt and why, where results are."""
-        return [*self._counts(), *self._failures(), *self._warnings(), *self._places()]
+        return [
+            *self._counts(),
+            *self._failures(),
+            *self._warnings(),
+            *self._left_out(),
+            *self._places(),
+        ]
 
     def _counts(self) -> list[str]:
         lines = []
@@ -85,17 +96,31 @@ class Report:
         if not self.warnings:
             return []
         told = [f"  {label}: {text}" for label, text in self.warnings.items()]
-        return [f"In doubt: {_count(self.warnings)}:", *_first(told, "more, as their pages say")]
+        return [
+            f"In doubt: {_count(self.warnings)}:",
+            *first_lines(told, "more, as their pages say"),
+        ]
+
+    def _left_out(self) -> list[str]:
+        if not self.left_out:
+            return []
+        return ["Left out:", *first_lines([f"  {line}" for line in self.left_out], "files more")]
 
     def _places(self) -> list[str]:
         lines = [f"Results: {self.output_dir}"] if self.output_dir.is_dir() else []
         pages = [f"  page: {path}" for path in self.pages if path.is_file()]
-        lines += _first(pages, "pages more")
+        lines += first_lines(pages, "pages more")
         if self.group_table:
             lines.append(f"  table of all: {self.group_table}")
-        if self.left_out_of_table:
-            who = _count(self.left_out_of_table)
-            lines.append(f"  not in the table, since their last run failed: {who}")
+        failed = [who for who, why in self.left_out_of_table.items() if why == LAST_RUN_FAILED]
+        if failed:
+            lines.append(f"  not in the table, since their last run failed: {_count(failed)}")
+        told = [
+            f"  not in the table: {who}: {why}"
+            for who, why in self.left_out_of_table.items()
+            if why != LAST_RUN_FAILED
+        ]
+        lines += first_lines(told, "subjects more that are not in the table")
         if self.log_file:
             lines.append(f"Log: {self.log_file}")
         return lines
@@ -144,7 +169,7 @@ def _reuse(outcome: Outcome) -> str:
     return f"  {outcome.label}: ran {ran}; reused {', '.join(outcome.reused)}"
 
 
-def _first(lines: Sequence[str], more: str) -> list[str]:
+def first_lines(lines: Sequence[str], more: str) -> list[str]:
     """Return the first lines, and how many more there are."""
     rest = len(lines) - _SHOWN
     return [*lines[:_SHOWN], f"  and {rest} {more}"] if rest > 0 else list(lines)

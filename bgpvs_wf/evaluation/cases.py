@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bgpvs_wf.anatomy.labels import BG_LABELS
-from bgpvs_wf.errors import BadImageError, BadLabelsError, BGPVSError
+from bgpvs_wf.errors import BadImageError, BadLabelsError, BGPVSError, TableError
 from bgpvs_wf.evaluation.scoring import ReferenceCase
 from bgpvs_wf.imaging.files import check_labels_on_grid, load_image
 from bgpvs_wf.imaging.geometry import voxel_volume
+from bgpvs_wf.tsv import read_tsv
 
 if TYPE_CHECKING:
     import nibabel as nib
@@ -30,10 +31,11 @@ ANATOMY = "desc-anatomy_dseg"
 OBJECTS, OCCUPANCY, IGNORE = "desc-pvs_objects", "label-PVS_probseg", "desc-ignore_mask"
 _IMAGES = "|".join((BGPVS, NUCLEI, ANATOMY, TUBES, OCCUPANCY, IGNORE))
 _NAME = re.compile(
-    r"^sub-(?P<subject>[0-9A-Za-z]+)(?:_ses-(?P<session>[0-9A-Za-z]+))?(?P<more>_\S+)?"
+    r"^sub-(?P<subject>[0-9A-Za-z+]+)(?:_ses-(?P<session>[0-9A-Za-z+]+))?(?P<more>_\S+)?"
     rf"_(?:(?P<image>{_IMAGES})\.nii(?:\.gz)?|(?P<table>{OBJECTS})\.tsv)$"
 )
 _OF_TUBES = ("tube", "tree", "diameter_mm", "length_mm", "volume_mm3", "snr")
+_NUMBERS = ("tube", "tree", "index")
 _OF_FLUID = ("index", "volume_pv_mm3")
 
 
@@ -85,7 +87,9 @@ def find_cases(folder: str | os.PathLike[str]) -> dict[Key, Files]:
     }
 
 
-def read_reference(key: Key, files: Files) -> tuple[ReferenceCase, nib.Nifti1Image]:
+def read_reference(
+    key: Key, files: Files, *, what: str = "reference labels"
+) -> tuple[ReferenceCase, nib.Nifti1Image]:
     """Read what is true of a scan.
 
     Parameters
@@ -96,6 +100,8 @@ def read_reference(key: Key, files: Files) -> tuple[ReferenceCase, nib.Nifti1Ima
         (FreeSurfer's numbers), with which only the BG is scored. Optional beside the former:
         ``label-PVS_probseg`` (share of a voxel that is PVS), ``desc-pvs_dseg`` (number of the
         tube), ``desc-pvs_objects.tsv`` (a row per tube) and ``desc-ignore_mask``.
+    what : str
+        What messages call the labels.
 
     Returns
     -------
@@ -112,10 +118,10 @@ def read_reference(key: Key, files: Files) -> tuple[ReferenceCase, nib.Nifti1Ima
     path = _one(files, BGPVS) or _one(files, NUCLEI)
     if path is None:
         raise BGPVSError(f"no {BGPVS} and no {NUCLEI}; add one.")
-    image = _load(path, "reference labels")
+    image = _load(path, what)
     bg, pvs = _structures(image, path)
     if not bg.any():
-        raise BadLabelsError(f"reference labels {path} hold no basal ganglia; check the file.")
+        raise BadLabelsError(f"{what} {path} hold no basal ganglia; check the file.")
     subject, session = key
     if pvs is None:
         return ReferenceCase(subject, session, image.affine, bg), image
@@ -280,8 +286,14 @@ def _read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        table = pd.read_csv(path, sep="\t", na_values=["n/a"])
-        return table[[name for name in columns if name in table]].astype(float)
-    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors
-        reason = str(error).splitlines()[0]
-        raise BGPVSError(f"{path} is no table of tubes ({reason}); write it again.") from error
+        table = read_tsv(path)
+        table.require(())
+        # Numbers of tubes and trees, sizes, and signal over noise, if there is any.
+        found = {
+            name: table.numbers(name, least=0, whole=name in _NUMBERS, infinite=name == "snr")
+            for name in columns
+            if name in table.columns
+        }
+    except TableError as error:
+        raise TableError(f"{error} It is no table of tubes; write it again.") from error
+    return pd.DataFrame(found)

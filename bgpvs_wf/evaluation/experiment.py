@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bgpvs_wf.config import RunConfig, build_settings, merge, read_file
+from bgpvs_wf.config import RunConfig, merge, read_file
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.evaluation.infants import (
     Cohort,
@@ -19,6 +19,7 @@ from bgpvs_wf.evaluation.infants import (
     table,
     whole_path,
 )
+from bgpvs_wf.settings import LARGEST_SEED, Settings, build_settings, limited
 
 _FOLDERS = ("bids", "evaluation", "source")
 """Names in the folder of a cohort that no strategy can have."""
@@ -57,14 +58,14 @@ class Experiment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _File:
+class _File(Settings):
     """The tables of the file."""
 
     proposed: str
     cohorts: Mapping[str, Any]
     strategies: Mapping[str, Any]
     run: Mapping[str, Any] = field(default_factory=dict)
-    seed: int = 0
+    seed: int = limited(0, at_least=0, at_most=LARGEST_SEED)
 
 
 def read_experiment(path: str | os.PathLike[str]) -> Experiment:
@@ -99,8 +100,6 @@ def _experiment(content: Mapping[str, Any], folder: Path) -> Experiment:
             f"The proposed strategy '{file.proposed}' is none of {', '.join(file.strategies)}; "
             "give one of these names."
         )
-    if file.seed < 0:
-        raise UsageError(f"seed is {file.seed}; give a number from 0 up.")
     strategies = {name: table(f"strategies.{name}", v) for name, v in file.strategies.items()}
     cohorts = tuple(read_cohort(name, values, folder) for name, values in file.cohorts.items())
     for cohort in cohorts:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bgpvs_wf.anatomy.matching import parse_age
-from bgpvs_wf.config import build_settings
 from bgpvs_wf.errors import AgeError, UsageError
+from bgpvs_wf.settings import LARGEST_SEED, Settings, build_settings, check_path, limited
 
 ATLAS, TRUTH, REFERENCE = "atlas", "truth", "reference"
 """Where the nuclei come from: the pipeline finds them, or they are given, from the truth or from
@@ -22,36 +22,36 @@ _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SyntheticInfants:
+class SyntheticInfants(Settings):
     """Drawn infants; see `bgpvs_wf.phantom.simulate_dataset`."""
 
     preset: str
     """Name of a protocol, or the path of its TOML file."""
-    subjects: int
+    subjects: int = limited(at_least=1)
     ages: tuple[str, ...]
     """Such as 40w or 3m, taken in turn."""
-    seed: int
+    seed: int = limited(at_least=0, at_most=LARGEST_SEED)
     anatomy_from: str = ATLAS
 
 
 @dataclass(frozen=True, kw_only=True)
-class HybridInfants:
+class HybridInfants(Settings):
     """Known tubes in real scans; see `bgpvs_wf.phantom.hybrid_dataset`."""
 
     onto: Path
     """The BIDS dataset of the scans."""
     derivatives: Mapping[str, Path]
     """Name to folder: where the nuclei of the scans are."""
-    cases: int
+    cases: int = limited(at_least=1)
     """Of each scan."""
-    seed: int
+    seed: int = limited(at_least=0, at_most=LARGEST_SEED)
     participants: tuple[str, ...] = ()
     """Labels; none means all."""
     anatomy_from: str = ATLAS
 
 
 @dataclass(frozen=True, kw_only=True)
-class OwnInfants:
+class OwnInfants(Settings):
     """An existing dataset."""
 
     bids_dir: Path
@@ -132,15 +132,11 @@ def read_cohort(name: str, values: Any, folder: Path) -> Cohort:
         raise UsageError(
             f"{where}.anatomy_from is '{infants.anatomy_from}'; choose one of {', '.join(sources)}."
         )
-    _check_numbers(where, infants)
+    _check_sources(where, infants)
     return Cohort(name, _located(where, infants, folder), settings)
 
 
-def _check_numbers(where: str, infants: Infants) -> None:
-    for name, least in (("subjects", 1), ("cases", 1), ("seed", 0)):
-        value = getattr(infants, name, least)
-        if value < least:
-            raise UsageError(f"{where}.{name} is {value}; give {least} or more.")
+def _check_sources(where: str, infants: Infants) -> None:
     if isinstance(infants, SyntheticInfants):
         if not infants.ages:
             raise UsageError(f"{where}.ages is empty; give one or more, such as '40w' or '3m'.")
@@ -192,7 +188,7 @@ def whole_path(where: str, value: Any, folder: Path) -> Path:
             )
         return found
 
-    return Path(os.path.normpath(folder / Path(_VARIABLE.sub(of, str(value))).expanduser()))
+    return Path(os.path.normpath(folder / check_path(_VARIABLE.sub(of, str(value)), where)))
 
 
 def table(where: str, value: Any) -> Mapping[str, Any]:

@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import errno
 import gzip
+import io
 import json
 import logging
 import os
 import uuid
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from bgpvs_wf.errors import BadImageError, BadLabelsError, BGPVSError
+from bgpvs_wf.imaging.content import read_content
 from bgpvs_wf.imaging.geometry import Grid, same_grid, voxel_sizes
-from bgpvs_wf.reading import load_json, read_bytes, why_not
+from bgpvs_wf.imaging.header import by
+from bgpvs_wf.reading import load_json
 
 if TYPE_CHECKING:
     import nibabel as nib
     import pandas as pd
-
-VOXEL_LIMITS_MM = (0.1, 5.0)
-"""Voxel edges believed (chosen): ex-vivo resolutions below, thick clinical slices above."""
-SHEAR_LIMIT = 1e-3
-"""Largest cosine between two voxel axes (chosen): 0.1 mm over 100 mm. ANTs knows no shear."""
 
 _log = logging.getLogger(__name__)
 
@@ -39,15 +36,26 @@ def load_image(
 
     As `read_image`, which has the parameters and errors.
     """
-    image, doubts = read_image(path, what=what, allow_constant=allow_constant)
-    for doubt in doubts:
-        _log.warning("%s", doubt)
-    return image
+    checked = read_image(path, what=what, allow_constant=allow_constant)
+    for doubt in checked.doubts:
+        _log.warning("%s: %s", path, doubt)
+    return checked.image
+
+
+class CheckedImage(NamedTuple):
+    """An image that can be measured, and what is only suspicious about it."""
+
+    image: nib.Nifti1Image
+    """Shape (x, y, z). Integers stay what they are on disk, all else is float32."""
+    doubts: tuple[str, ...]
+    """Sentences that name the file; see `bgpvs_wf.imaging.header.place`."""
+    sides_known: bool
+    """Whether its header tells left from right."""
 
 
 def read_image(
     path: str | os.PathLike[str], *, what: str = "image", allow_constant: bool = False
-) -> tuple[nib.Nifti1Image, tuple[str, ...]]:
+) -> CheckedImage:
     """Read a 3D NIfTI image whole into memory, or say in one line why that cannot be.
 
     Parameters
@@ -61,81 +69,32 @@ def read_image(
 
     Returns
     -------
-    image : Nifti1Image
-        Shape (x, y, z), trailing axes of length one removed. Integers stay what they are on
-        disk, all else is float32.
-    doubts : tuple of str
-        What is only suspicious; see `check_image`.
+    CheckedImage
+        Trailing axes of length one are removed.
 
     Raises
     ------
     BadImageError
-        If the file is missing, truncated, no NIfTI, or holds what `check_image` refuses.
+        If the file is missing, truncated, no NIfTI, has a header that
+        `bgpvs_wf.imaging.header.judge_header` refuses, NaN or infinite voxels, or one value
+        everywhere.
     """
+    import nibabel as nib
+
     path = Path(path)
-    image = _parse(_read_whole(path, what), path, what)
-    _check_affine(image, f"{what} {path}")
-    try:
-        data = np.asanyarray(image.dataobj)
-    except (OSError, ValueError) as error:
-        raise BadImageError(
-            f"{what} {path} is truncated: fewer voxels than its header says; "
-            "copy it again from its source."
-        ) from error
-    while data.ndim > 3 and data.shape[-1] == 1:
-        data = data[..., 0]
-    if data.dtype.kind == "f":
-        data = data.astype(np.float32, copy=False)
-    squeezed = type(image)(data, image.affine, image.header, dtype=data.dtype)
-    return squeezed, check_image(squeezed, path, what=what, allow_constant=allow_constant)
-
-
-def check_image(
-    image: nib.Nifti1Image,
-    path: str | os.PathLike[str],
-    *,
-    what: str = "image",
-    allow_constant: bool = False,
-) -> tuple[str, ...]:
-    """Refuse an image that cannot be measured; return notes on what is only suspicious.
-
-    Parameters
-    ----------
-    image : Nifti1Image
-    path : path-like
-        Named in the messages.
-    what, allow_constant
-        As in `load_image`.
-
-    Returns
-    -------
-    tuple of str
-        One line each: no orientation in the header, or two that contradict each other (both
-        are accepted, as fMRIPrep and nibabies do).
-
-    Raises
-    ------
-    BadImageError
-        If it is not one volume, is empty, has NaN or infinite voxels or one value
-        everywhere, or its affine has absurd voxel sizes, shear, or no inverse.
-    """
     where = f"{what} {path}"
-    _check_shape(image.shape, where)
-    _check_affine(image, where)
-    data = np.asanyarray(image.dataobj)
-    if data.dtype.kind not in "biuf":
-        raise BadImageError(
-            f"{where} holds {data.dtype} voxels, not real numbers; export it as a magnitude image."
-        )
-    bad = data.size - int(np.isfinite(data).sum())
-    if bad:
-        raise BadImageError(
-            f"{where} has {bad} NaN or infinite voxels; replace them (by 0 in the background)."
-        )
-    if not allow_constant and data.min() == data.max():
-        value = "all-zero" if data.flat[0] == 0 else f"{data.flat[0]:g} everywhere"
-        raise BadImageError(f"{where} is {value}; there is nothing to measure, export it again.")
-    return _orientation_notes(image, where)
+    header, content = read_content(path, what)
+    fields = header.fields
+    kind = nib.Nifti2Image if isinstance(fields, nib.Nifti2Header) else nib.Nifti1Image
+    proxy = nib.arrayproxy.ArrayProxy(io.BytesIO(content), fields)
+    data = np.asanyarray(proxy).reshape(header.shape[:3], order="F")
+    ours = np.float32 if data.dtype.kind == "f" else data.dtype.newbyteorder("=")
+    data = data.astype(ours, copy=False)
+    _check_voxels(data, where, allow_constant)
+    affine, sides_known, doubts = header.placement
+    fields = fields.as_byteswapped(nib.volumeutils.native_code)
+    image = kind(data, affine, fields, dtype=data.dtype)
+    return CheckedImage(image, tuple(f"{what} {path.name} {d}." for d in doubts), sides_known)
 
 
 def check_labels_on_grid(
@@ -295,113 +254,15 @@ def _why_not_written(error: OSError, path: Path) -> str:
     return f"Cannot write {path.name} into {path.parent}: {reason}; check the folder and run again."
 
 
-def _read_whole(path: Path, what: str) -> bytes:
-    """Return the uncompressed file, its checksum verified, which nibabel does not do."""
-    if not path.name.endswith((".nii", ".nii.gz")):
-        raise BadImageError(f"{what} {path} is not NIfTI by its name; convert it to .nii.gz.")
-    try:
-        content = read_bytes(path)
-    except FileNotFoundError as error:
-        kind = "is a broken link" if path.is_symlink() else "does not exist"
+def _check_voxels(data: np.ndarray, where: str, allow_constant: bool) -> None:
+    bad = data.size - int(np.isfinite(data).sum())
+    if bad:
         raise BadImageError(
-            f"{what} {path} {kind}; check the path (datalad users: get the file first)."
-        ) from error
-    except OSError as error:
-        raise BadImageError(
-            f"{what} {path} cannot be read: {why_not(error, path)}; check the path and its "
-            "permissions."
-        ) from error
-    if not content:
-        raise BadImageError(f"{what} {path} is empty (0 bytes); copy it again from its source.")
-    gzipped = content.startswith(b"\x1f\x8b")
-    if path.suffix != ".gz" and not gzipped:
-        return content
-    if path.suffix != ".gz":
-        raise BadImageError(f"{what} {path} is gzip-compressed; rename it to .nii.gz.")
-    if not gzipped:
-        raise BadImageError(f"{what} {path} is not gzip-compressed; rename it to .nii or gzip it.")
-    try:
-        return gzip.decompress(content)
-    except (EOFError, OSError, zlib.error) as error:
-        raise BadImageError(
-            f"{what} {path} is truncated or damaged; copy it again from its source."
-        ) from error
-
-
-def _parse(content: bytes, path: Path, what: str) -> nib.Nifti1Image:
-    import nibabel as nib
-    from nibabel.filebasedimages import ImageFileError
-    from nibabel.spatialimages import HeaderDataError
-    from nibabel.wrapstruct import WrapStructError
-
-    # The magic words of the NIfTI standards; other formats get here by a wrong name.
-    kind = {b"n+1": nib.Nifti1Image, b"n+2": nib.Nifti2Image}.get(
-        content[4:7] if content[4:7] == b"n+2" else content[344:347]
-    )
-    if kind is None:
-        raise BadImageError(f"{what} {path} is not NIfTI; convert it to .nii.gz.")
-    try:
-        return kind.from_bytes(content)
-    except (ImageFileError, HeaderDataError, WrapStructError, OSError, ValueError) as error:
-        raise BadImageError(
-            f"{what} {path} has a damaged header; copy it again from its source."
-        ) from error
-
-
-def _check_shape(shape: tuple[int, ...], where: str) -> None:
-    text = " x ".join(map(str, shape))
-    if len(shape) > 3 and all(n > 0 for n in shape):
-        raise BadImageError(
-            f"{where} has {len(shape)} dimensions ({text}), not one volume; "
-            "extract or average the volumes into one 3D image."
+            f"{where} has {bad} NaN or infinite voxels; replace them (by 0 in the background)."
         )
-    if len(shape) < 3 or min(shape) < 2:
-        raise BadImageError(f"{where} is no volume ({text or 'no'} voxels); export it again as 3D.")
-
-
-def _check_affine(image: nib.Nifti1Image, where: str) -> None:
-    affine = np.asarray(image.affine, float)
-    if not np.isfinite(affine).all():
-        raise BadImageError(f"{where} has NaN or infinity in its affine; repair its header.")
-    sizes = voxel_sizes(affine)
-    low, high = VOXEL_LIMITS_MM
-    if (sizes < low * (1 - 1e-3)).any() or (sizes > high * (1 + 1e-3)).any():
-        raise BadImageError(
-            f"{where} has voxels of {_by(sizes)} mm, outside {low:g} to {high:g} mm"
-            f"{_unit_hint(sizes, (low, high))}; repair its header."
-        )
-    cosines = affine[:3, :3] / sizes
-    # Unit columns: the determinant is the volume they span, 1 if at right angles, 0 if flat.
-    if abs(np.linalg.det(cosines)) < 1e-3:
-        raise BadImageError(
-            f"{where} has an affine without inverse (two of its axes coincide); repair its header."
-        )
-    shear = np.abs(cosines.T @ cosines - np.eye(3)).max()
-    if shear > SHEAR_LIMIT:
-        angle = np.degrees(np.arcsin(min(shear, 1.0)))
-        raise BadImageError(
-            f"{where} has a sheared affine (axes {angle:.2g} degrees off right angles); "
-            "resample it onto an orthogonal grid."
-        )
-
-
-def _unit_hint(sizes: np.ndarray, limits: tuple[float, float]) -> str:
-    for unit, factor in (("metres", 1e3), ("micrometres", 1e-3), ("centimetres", 10.0)):
-        if (sizes * factor >= limits[0]).all() and (sizes * factor <= limits[1]).all():
-            return f" (are these {unit}?)"
-    return ""
-
-
-def _orientation_notes(image: nib.Nifti1Image, where: str) -> tuple[str, ...]:
-    header = image.header
-    qcode, scode = int(header["qform_code"]), int(header["sform_code"])
-    if qcode == 0 and scode == 0:
-        return (f"{where} has no orientation in its header; left and right cannot be trusted.",)
-    if qcode and scode:
-        grids = [Grid(image.shape, image.get_qform()), Grid(image.shape, image.get_sform())]
-        if not same_grid(grids[0], grids[1], tolerance_mm=1.0):
-            return (f"{where} has a qform and an sform that differ; the sform is used.",)
-    return ()
+    if not allow_constant and data.min() == data.max():
+        value = "all-zero" if data.flat[0] == 0 else f"{data.flat[0]:g} everywhere"
+        raise BadImageError(f"{where} is {value}; there is nothing to measure, export it again.")
 
 
 def _disk_type(data: np.ndarray, labels: bool) -> np.dtype:
@@ -415,11 +276,7 @@ def _disk_type(data: np.ndarray, labels: bool) -> np.dtype:
 
 
 def _describe(grid: Grid) -> str:
-    return f"{'x'.join(map(str, grid.shape))} voxels of {_by(voxel_sizes(grid.affine))} mm"
-
-
-def _by(sizes: np.ndarray) -> str:
-    return " x ".join(f"{size:.4g}" for size in sizes)
+    return f"{'x'.join(map(str, grid.shape))} voxels of {by(voxel_sizes(grid.affine))} mm"
 
 
 def _jsonable(value: Any) -> Any:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from bgpvs_wf.learning.sampling import sampler_grid, smooth_noise, voxel_indices
 from bgpvs_wf.learning.views import MODALITIES
 from bgpvs_wf.phantom.acquisition import move
+from bgpvs_wf.settings import Settings, limited
 
 if TYPE_CHECKING:
     import torch
@@ -21,30 +22,32 @@ _SHARES = ("confidence", "fluid")
 
 
 @dataclass(frozen=True, kw_only=True)
-class AugmentationConfig:
+class AugmentationConfig(Settings):
     """How much patches are changed; probabilities are of a patch."""
 
-    turned: float = 0.6
+    section: ClassVar[str] = "augmentation."
+
+    turned: float = limited(0.6, at_least=0.0, at_most=1.0)
     """Probability that a patch is turned, scaled and bent, which blurs it a little; the others are
     taken voxel by voxel, as sharp as a network sees a scan when it is used."""
-    rotation_deg: float = 15.0
+    rotation_deg: float = limited(15.0, at_least=0.0, at_most=180.0)
     """Largest turn about each axis."""
-    scaling: float = 0.15
+    scaling: float = limited(0.15, at_least=0.0, at_most=1.0)
     """Largest change of size, as a share."""
-    bending: float = 0.08
+    bending: float = limited(0.08, at_least=0.0, at_most=1.0)
     """Largest standard deviation of a smooth displacement along each axis, as a share of how far
     it is from one bend to the next, a third of the patch."""
-    contrast: float = 0.25
+    contrast: float = limited(0.25, at_least=0.0, at_most=1.0)
     """Probability of a painted random contrast, of heads and boxes of nuclei."""
-    intensity: float = 0.3
+    intensity: float = limited(0.3, at_least=0.0, at_most=1.0)
     """Probability of each of noise, blur, gamma, bias field and the like."""
-    pvs_intensity: float = 0.15
+    pvs_intensity: float = limited(0.15, at_least=0.0, at_most=1.0)
     """The same for the PVS network, which cannot find in noise what is not to be seen there."""
-    motion: float = 0.1
+    motion: float = limited(0.1, at_least=0.0, at_most=1.0)
     """Probability of ripples of movement."""
-    t2w_only: float = 0.2
+    t2w_only: float = limited(0.2, at_least=0.0, at_most=1.0)
     """Probability that the T1w is taken away."""
-    t1w_only: float = 0.1
+    t1w_only: float = limited(0.1, at_least=0.0, at_most=1.0)
     """Probability that the T2w is taken away."""
 
 

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bgpvs_wf.errors import ModelError
+from bgpvs_wf.errors import ModelError, UsageError
 from bgpvs_wf.learning.bundle_config import LICENSE, inference_config, metadata, part_names
 from bgpvs_wf.learning.networks import ANATOMY, COARSE, PVS, NetworkConfig
 from bgpvs_wf.reading import load_json, read_bytes, why_not
+from bgpvs_wf.settings import check_number
 
 if TYPE_CHECKING:
     import torch
@@ -143,20 +144,22 @@ def read_bundle(path: str | Path) -> Model:
     try:
         model = Model(
             folder=folder,
-            name=str(section["name"]),
-            strategy=str(section["strategy"]),
+            name=_text(section["name"], "name"),
+            strategy=_text(section["strategy"], "strategy"),
             coarse=_network_file(section["coarse"]),
             fine=tuple((_network_file(one), _network_file(two)) for one, two in section["fine"]),
-            pvs_threshold=float(section["pvs_threshold"]),
-            volume_margin=_optional_number(section.get("volume_margin")),
-            caution=str(section.get("caution", "")),
+            pvs_threshold=check_number(
+                section["pvs_threshold"], "pvs_threshold", above=0.0, below=1.0
+            ),
+            volume_margin=_margin(section.get("volume_margin")),
+            caution=_text(section.get("caution", ""), "caution"),
         )
         _check_parts(
             model.coarse.network,
             [[one.network for one in member] for member in model.fine],
             model.pvs_threshold,
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, UsageError) as error:
         raise ModelError(
             f"{where} describes no model that this version can use ({error}); "
             "take the folder from its source again, or upgrade."
@@ -263,12 +266,18 @@ def load_network(model: Model, file: NetworkFile, device: torch.device | str) ->
     content = _checked(model, file)
     network = build_network(file.network)
     try:
-        network.load_state_dict(unpack(content))
+        weights = unpack(content)
+        network.load_state_dict(weights)
     except Exception as error:
         raise ModelError(
             f"The weights {model.folder / file.file} do not fit the network that the metadata "
             f"describe; {_advice(model)}."
         ) from error
+    if not all(bool(value.isfinite().all()) for value in weights.values()):
+        raise ModelError(
+            f"The weights in {model.folder / file.file} give no numbers: some are NaN or infinite; "
+            "use another model, or train this one again."
+        )
     return network.to(device).eval()
 
 
@@ -301,13 +310,24 @@ def _advice(model: Model) -> str:
     return f"take the model {model.folder} from its source again"
 
 
-def _optional_number(value: Any) -> float | None:
-    return None if value is None else float(value)
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is {value!r}, no text")
+    return value
+
+
+def _margin(value: Any) -> float | None:
+    return None if value is None else float(check_number(value, "volume_margin", at_least=0.0))
 
 
 def _network_file(entry: Mapping[str, Any]) -> NetworkFile:
-    network = NetworkConfig(tells=str(entry["tells"]), filters=tuple(map(int, entry["filters"])))
-    return NetworkFile(file=str(entry["file"]), sha256=str(entry["sha256"]), network=network)
+    filters = tuple(check_number(n, "filters", whole=True, at_least=1) for n in entry["filters"])
+    file = str(entry["file"])
+    parts = Path(file).parts
+    if not parts or ".." in parts or Path(file).is_absolute():
+        raise ValueError(f"file is {file!r}, no name inside of the model")
+    network = NetworkConfig(tells=str(entry["tells"]), filters=filters)
+    return NetworkFile(file=file, sha256=str(entry["sha256"]), network=network)
 
 
 def _check_parts(

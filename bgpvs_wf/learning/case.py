@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +17,15 @@ from typing import Any
 import numpy as np
 
 from bgpvs_wf.anatomy.labels import NUCLEI, VENTRICLE_LABELS
-from bgpvs_wf.errors import BadLabelsError
+from bgpvs_wf.errors import BadLabelsError, BGPVSError
 from bgpvs_wf.imaging.files import atomic_file, write_json
 from bgpvs_wf.imaging.geometry import Grid, coarse_labels, coarsen, voxel_sizes
 from bgpvs_wf.imaging.intensity import foreground
 from bgpvs_wf.learning.classes import coarse_classes, fine_classes
 from bgpvs_wf.learning.tissues import all_named, named_tissues, with_unnamed
 from bgpvs_wf.learning.views import BoxImages, Scan, canonical
+from bgpvs_wf.reading import load_json, why_not
+from bgpvs_wf.shapes import check_shape
 
 FINE_CHANNELS = ("T2w", "T1w", "classes", "confidence", "fluid", "tissue")
 """Channels of the fine array: images; class; how sure the label is; share of a voxel that a PVS
@@ -32,6 +34,10 @@ OWN_CHANNELS = ("T2w", "T1w", "classes", "pvs", "confidence")
 """Channels of the array on the scan's own grid: images; class; PVS; how sure the labels are."""
 COARSE_CHANNELS = ("T2w", "T1w", "classes", "tissue")
 _SITES = 4000
+_FACTS = {
+    "subject": str, "present": [bool, bool], "ventricles": bool, "voxel_mm": [float] * 3,
+    "own_to_fine": [[float] * 4] * 4, "pvs_voxels": int, "by_hand": bool, "digest": str,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,9 +226,26 @@ def write_case(
 
 
 def read_case(path: Path) -> TrainingCase:
-    """Read the ``case.json`` of a training case."""
-    facts = json.loads(Path(path).read_text(encoding="utf-8"))
-    return _case({**facts, "folder": Path(path).parent})
+    """Read the ``case.json`` of a training case, and make sure that its arrays are there.
+
+    Raises
+    ------
+    BGPVSError
+        If it is damaged, or an array is.
+    """
+    path = Path(path)
+    try:
+        facts = load_json(path)
+        check_shape(facts, _FACTS)
+        case = _case({**{name: facts[name] for name in _FACTS}, "folder": path.parent})
+        for array in (case.fine, case.own, case.coarse, case.sites):
+            array()
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise BGPVSError(
+            f"The training case {path} is damaged ({why_not(error, path)}); remove the folder "
+            f"{path.parent} and run again."
+        ) from error
+    return case
 
 
 def _case(facts: Mapping[str, Any]) -> TrainingCase:

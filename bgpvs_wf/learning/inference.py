@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bgpvs_wf.errors import ModelError
 from bgpvs_wf.learning.classes import MIRRORED
 from bgpvs_wf.learning.networks import ANATOMY, COARSE, PVS, NetworkConfig
 
@@ -73,15 +74,26 @@ def apply_network(
     -------
     ndarray of float32, shape (channels, x, y, z)
         Probabilities.
+
+    Raises
+    ------
+    ModelError
+        If a finite image gives none.
     """
     import torch
 
     try:
-        return _apply(network, config, images, flips, fast)
+        found = _apply(network, config, images, flips, fast)
     except torch.cuda.OutOfMemoryError:
         _log.warning("The GPU has too little free memory; going on without it.")
         torch.cuda.empty_cache()
-        return _apply(network.to("cpu"), config, images, flips, fast)
+        found = _apply(network.to("cpu"), config, images, flips, fast)
+    if not np.isfinite(found).all() and np.isfinite(images).all():
+        raise ModelError(
+            f"The weights of the network that tells {config.tells} give no numbers (NaN); use "
+            "another model, or train this one again, with a lower learning rate."
+        )
+    return found
 
 
 def _apply(

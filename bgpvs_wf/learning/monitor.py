@@ -7,11 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bgpvs_wf.imaging.files import read_json, write_json
+from bgpvs_wf.imaging.files import write_json
 from bgpvs_wf.learning.training import Progress
+from bgpvs_wf.reading import load_json
+from bgpvs_wf.shapes import check_shape
 
 FILE = "monitor.json"
 _SECONDS = 2.0
+_SHAPE = {
+    "step": int, "steps": int, "loss": (float, None), "seconds_left": (float, None),
+    "scores": {str: (float, None)},
+}  # fmt: skip
 _WEIGHT = 0.95
 """Of what was before, in the running mean of the loss."""
 
@@ -60,4 +66,9 @@ class Monitor:
 
 def read_monitor(path: Path) -> Mapping[str, Any] | None:
     """Return what a monitor wrote last, or None if there is nothing that can be read."""
-    return read_json(path) or None
+    try:
+        content: dict[str, Any] = load_json(path)
+        check_shape(content, _SHAPE)
+    except (OSError, ValueError):
+        return None
+    return content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,10 @@ class HeadNuclei:
     ventricle: np.ndarray
     """float32: probability."""
     grid: Grid
+    sureness: float
+    """Mean probability of nuclei where they are found; 0 if a side has too few."""
+    sides_against_header: bool = False
+    """Whether left and right are the other way round than the header says."""
 
     def context(self, grid: Grid) -> np.ndarray:
         """Return what a fine network on another grid is told; see `CONTEXT`."""
@@ -67,6 +72,20 @@ class HeadNuclei:
     def right(self, grid: Grid) -> np.ndarray:
         """Return which voxels of another grid are on the right."""
         return resample(self.sidedness, self.grid.affine, grid) > 0
+
+    def agreement(self, nuclei: np.ndarray, grid: Grid) -> tuple[float, float]:
+        """Return how nuclei told apart on another grid agree with these hulls.
+
+        Returns
+        -------
+        outside : float
+            Share of the nuclei outside of the hulls.
+        filled : float
+            Share of the hulls that the nuclei take; the capsule is the rest.
+        """
+        hull = resample(self.mask.astype(np.float32), self.grid.affine, grid) > 0.5
+        both = float((hull & nuclei).sum())
+        return 1 - both / max(int(nuclei.sum()), 1), both / max(int(hull.sum()), 1)
 
 
 def find_head(
@@ -125,7 +144,9 @@ def find_head(
     if exchanged >= sureness[way] + _SURE_EXCHANGED:
         doubts.append(_exchanged_note(scan.present, exchanged, sureness[way]))
     shares = look(images, flips) if way or flips else looks[0]
-    return scan, _head_nuclei(shares, grid, " ".join(doubts)), tuple(doubts)
+    head = _head_nuclei(shares, grid, sureness[way], " ".join(doubts))
+    # A turn about left-right (way 1) leaves the sides as they are.
+    return scan, dataclasses.replace(head, sides_against_header=way > 1), tuple(doubts)
 
 
 def _exchanged_note(present: tuple[bool, bool], exchanged: float, named: float) -> str:
@@ -152,7 +173,7 @@ def _sureness(shares: np.ndarray, grid: Grid) -> float:
     return float((shares[LEFT_NUCLEI] + shares[RIGHT_NUCLEI])[found].mean())
 
 
-def _head_nuclei(shares: np.ndarray, grid: Grid, note: str) -> HeadNuclei:
+def _head_nuclei(shares: np.ndarray, grid: Grid, sureness: float, note: str) -> HeadNuclei:
     classes = shares.argmax(axis=0)
     sides = np.zeros(classes.shape, np.uint8)
     for number in (LEFT_NUCLEI, RIGHT_NUCLEI):
@@ -164,7 +185,7 @@ def _head_nuclei(shares: np.ndarray, grid: Grid, note: str) -> HeadNuclei:
     left, right = shares[LEFT_NUCLEI], shares[RIGHT_NUCLEI]
     nearest = np.where(nearest_label(sides, grid.affine) == RIGHT_NUCLEI, _SURE, -_SURE)
     sidedness = np.where(left + right > _SURE, right - left, nearest).astype(np.float32)
-    return HeadNuclei(sides > 0, left + right, sidedness, shares[VENTRICLE], grid)
+    return HeadNuclei(sides > 0, left + right, sidedness, shares[VENTRICLE], grid, sureness)
 
 
 def large_parts(mask: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 
 from bgpvs_wf.anatomy.labels import NUCLEI
 from bgpvs_wf.errors import BadImageError, BadLabelsError
-from bgpvs_wf.imaging.geometry import voxel_volume
+from bgpvs_wf.imaging.geometry import voxel_sizes, voxel_volume
 from bgpvs_wf.learning.borders import follow_borders
 from bgpvs_wf.learning.bundle import Model, load_network
 from bgpvs_wf.learning.calibration import COVERAGE, moved_thresholds
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     import torch
 
 _log = logging.getLogger(__name__)
+
+_LARGEST_MM = 700.0
+"""No scanner sees farther (chosen: their fields of view are 500 mm and less)."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,11 @@ def _scan(
     given = {n: i for n, i in zip(MODALITIES, (t2w, t1w), strict=True) if i is not None}
     if not given:
         raise BadImageError("A prediction needs a T2w or a T1w image; there is neither.")
+    largest = float((voxel_sizes(affine) * next(iter(given.values())).shape).max())
+    if largest > _LARGEST_MM:
+        raise BadImageError(
+            f"The image is {largest:.0f} mm long, which no head is; check the size of its voxels."
+        )
     for name, image in given.items():
         if not np.isfinite(image).all() or np.ptp(image) == 0:
             raise BadImageError(f"The {name} has no usable signal; look at it.")
@@ -150,6 +158,10 @@ def _unaided(
 ) -> tuple[_Part, dict[str, Any]]:
     """Let the fine networks tell nuclei and perivascular spaces."""
     images, members = scan.boxed(box), _members(model, device)
+    if not any(np.ptp(image) for image in images.own):
+        raise BadImageError(
+            "The image is flat where the model sees nuclei; check that it shows an infant's head."
+        )
     context = head.context(images.fine_grid)
     shares = apply_anatomy(members, images, context, flips=flips)
     right = head.right(images.own_grid)
@@ -165,7 +177,15 @@ def _unaided(
     searched = with_gaps(mask, nuclei, images.own_grid.affine)
     pvs_share = apply_pvs(members, images, searched, flips=flips)
     part = _Part(labels, nuclei, searched, bg_share, pvs_share)
-    return part, {"nuclei": "found by the model"}
+    outside, filled = head.agreement(np.isin(labels, list(NUCLEI)), images.own_grid)
+    return part, {
+        "nuclei": "found by the model",
+        "sides_against_header": head.sides_against_header,
+        "nuclei_sureness": round(head.sureness, 3),
+        "nuclei_outside_of_hull": round(outside, 3),
+        "hull_filled_by_nuclei": round(filled, 3),
+        "bg_mean_probability": round(float(bg_share[mask].mean()), 3),
+    }
 
 
 def _guided(
@@ -217,12 +237,13 @@ def _finished(
         whole[box] = data
         return to_home(whole, scan.home)
 
+    unsure = uncertainty(part.bg_share, pvs_share)
     return Prediction(
         anatomy=home(labels),
         dseg=home((bg | pvs).astype(np.uint8) + pvs),
         pvs_probability=home(pvs_share),
         bg_probability=home(part.bg_share),
-        uncertainty=home(uncertainty(part.bg_share, pvs_share)),
+        uncertainty=home(unsure),
         record={
             "strategy": model.strategy,
             "model": model.name,
@@ -231,6 +252,7 @@ def _finished(
             "modalities": list(itertools.compress(MODALITIES, scan.present)),
             "pvs_threshold": model.pvs_threshold,
             **record,
+            "bg_mean_uncertainty": round(float(unsure[bg | pvs].mean()), 3),
             "bg_volume_mm3": round(float((bg | pvs).sum() * volume), 3),
             "pvs_volume_mm3": round(float(pvs.sum() * volume), 3),
             **_volume_interval(model, pvs_share, volume),

@@ -8,9 +8,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from bgpvs_wf.config import RunConfig, build_settings, merge, read_file
+from bgpvs_wf.config import RunConfig, merge, read_file
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.evaluation.infants import (
     Cohort,
@@ -23,6 +23,13 @@ from bgpvs_wf.evaluation.infants import (
 )
 from bgpvs_wf.learning.augmentation import AugmentationConfig
 from bgpvs_wf.learning.training import TrainingConfig
+from bgpvs_wf.settings import (
+    LARGEST_SEED,
+    Settings,
+    build_settings,
+    check_number,
+    limited,
+)
 
 GIVEN = "given"
 """Labels that are there, drawn by hand or known from the making of an infant."""
@@ -38,43 +45,49 @@ docs/benchmark.md)."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class CoarseConfig:
+class CoarseConfig(Settings):
     """The network that finds the nuclei in the head."""
+
+    section: ClassVar[str] = "coarse."
 
     model: str = ""
     """Take the coarse network of this model, rather than training one."""
     start: str = ""
     """Start from the coarse weights of this model."""
     filters: tuple[int, ...] = (8, 16, 32, 64)
-    steps: int = 2500
-    batch: int = 1
+    steps: int = limited(2500, at_least=1)
+    batch: int = limited(1, at_least=1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class FineConfig:
+class FineConfig(Settings):
     """The network that segments the box of the nuclei at 1 mm, and what both share."""
 
+    section: ClassVar[str] = "fine."
+
     filters: tuple[int, ...] = (16, 32, 64, 128)
-    steps: int = 4000
+    steps: int = limited(4000, at_least=0)
     """In all, however many rounds share them; 0 keeps the weights of `start`."""
     patch: tuple[int, ...] = (64, 64, 48)
-    members: int = 1
+    members: int = limited(1, at_least=1)
     """Of the ensemble, trained from other seeds; each takes all steps."""
-    self_training: int = 0
+    self_training: int = limited(0, at_least=0)
     """Times that pseudo-labels are replaced by what the network finds, and learnt again."""
     start: str = ""
     """Start from the weights of this model."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class PVSConfig:
+class PVSConfig(Settings):
     """The network that looks for PVS on the scan's own grid."""
+
+    section: ClassVar[str] = "pvs."
 
     filters: tuple[int, ...] = (16, 16, 16, 16, 16)
     """Channels of each convolution."""
-    steps: int = 3000
+    steps: int = limited(3000, at_least=0)
     """In all, however many rounds share them; 0 keeps the weights of `start`."""
-    batch: int = 4
+    batch: int = limited(4, at_least=1)
     patch: tuple[int, ...] = (32, 32, 32)
     start: str = ""
     """Start from the weights of this model."""
@@ -126,14 +139,14 @@ def _strategy_of(labels: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _File:
+class _File(Settings):
     """The tables of the file."""
 
     name: str
-    strategy: str
+    strategy: str = limited(choices=tuple(STRATEGIES))
     cohorts: Mapping[str, Any]
-    seed: int = 1
-    held_out: float = 0.1
+    seed: int = limited(1, at_least=0, at_most=LARGEST_SEED)
+    held_out: float = limited(0.1, at_least=0.0, below=1.0)
     caution: str = ""
     coarse: Mapping[str, Any] = field(default_factory=dict)
     fine: Mapping[str, Any] = field(default_factory=dict)
@@ -165,8 +178,6 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
 
 def _recipe(content: Mapping[str, Any], folder: Path) -> Recipe:
     file: _File = build_settings(_File, content)
-    if file.strategy not in STRATEGIES:
-        raise UsageError(f"strategy is '{file.strategy}'; choose one of {', '.join(STRATEGIES)}.")
     check_names("cohorts", file.cohorts)
     coarse = dict(file.coarse)
     heads = table("coarse.augmentation", coarse.pop("augmentation", {}))
@@ -205,8 +216,7 @@ def _cohort(
     values = dict(table(f"cohorts.{name}", values))
     labels = values.pop("labels", default)
     held_out = values.pop("held_out", default_held_out)
-    if not isinstance(held_out, (int, float)):
-        raise UsageError(f"cohorts.{name}.held_out is {held_out!r}, which is no number.")
+    held_out = check_number(held_out, f"cohorts.{name}.held_out", at_least=0.0, below=1.0)
     if labels not in LABELS:
         raise UsageError(f"cohorts.{name}.labels is {labels!r}; choose one of {', '.join(LABELS)}.")
     cohort = read_cohort(name, values, folder)
@@ -216,42 +226,16 @@ def _cohort(
 
 
 def check_recipe(recipe: Recipe) -> None:
-    """Refuse absurd numbers, and settings that no run can have.
+    """Refuse settings that do not go together, and such as no run can have.
 
     Raises
     ------
     UsageError
         Names the setting.
     """
-    training = recipe.training
-    for name, value, least in (
-        ("coarse.steps", recipe.coarse.steps, 1),
-        ("coarse.batch", recipe.coarse.batch, 1),
-        ("fine.steps", recipe.fine.steps, 0 if recipe.fine.start else 1),
-        ("fine.members", recipe.fine.members, 1),
-        ("fine.self_training", recipe.fine.self_training, 0),
-        ("pvs.steps", recipe.pvs.steps, 0 if recipe.pvs.start else 1),
-        ("pvs.batch", recipe.pvs.batch, 1),
-        ("training.batch", training.batch, 1),
-        ("training.validate_steps", training.validate_steps, 1),
-        ("training.patience", training.patience, 0),
-        ("training.workers", training.workers, 0),
-        ("training.weight_decay", training.weight_decay, 0),
-        ("training.checkpoint_minutes", training.checkpoint_minutes, 0),
-        ("seed", recipe.seed, 0),
-    ):
-        if value < least:
-            raise UsageError(f"{name} is {value:g}; give {least} or more.")
-    if training.learning_rate <= 0:
-        raise UsageError(f"training.learning_rate is {training.learning_rate:g}; give more than 0.")
-    for owner, augmentation in (
-        ("augmentation", recipe.augmentation),
-        ("coarse.augmentation", recipe.coarse_augmentation),
-    ):
-        for name, value in dataclasses.asdict(augmentation).items():
-            most = 180 if name == "rotation_deg" else 1
-            if not 0 <= value <= most:
-                raise UsageError(f"{owner}.{name} is {value:g}; give 0 to {most}.")
+    for name, part in (("fine", recipe.fine), ("pvs", recipe.pvs)):
+        if not part.start:
+            check_number(part.steps, f"{name}.steps", whole=True, at_least=1)
     if recipe.coarse.model and recipe.coarse.start:
         raise UsageError("coarse.start is not used with coarse.model; give one of the two.")
     for name, filters in (("coarse", recipe.coarse.filters), ("fine", recipe.fine.filters)):
@@ -274,11 +258,6 @@ def check_recipe(recipe: Recipe) -> None:
             f"{2 * depth} up, since a network with {len(recipe.fine.filters)} filters halves it."
         )
     for cohort in recipe.cohorts:
-        if not 0 <= cohort.held_out < 1:
-            raise UsageError(
-                f"held_out of {cohort.cohort.name} is {cohort.held_out:g}; "
-                "give a share from 0 to below 1."
-            )
         try:
             settings = recipe.run_settings(cohort)
             RunConfig.from_mapping({**settings, "bids_dir": "bids", "output_dir": "out"})

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from bgpvs_wf.imaging.files import atomic_file
 from bgpvs_wf.learning.inference import choose_device, fast_bfloat16
 from bgpvs_wf.learning.networks import build_network
 from bgpvs_wf.learning.tasks import Batch, Examples, Task
+from bgpvs_wf.settings import Settings, choice, limited
 
 if TYPE_CHECKING:
     import torch
@@ -27,21 +28,23 @@ _CLIP_NORM = 12.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
+class TrainingConfig(Settings):
     """How a network is trained."""
 
-    steps: int = 3000
-    batch: int = 2
+    section: ClassVar[str] = "training."
+
+    steps: int = limited(3000, at_least=0)
+    batch: int = limited(2, at_least=1)
     """Examples a step."""
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-4
-    validate_steps: int = 250
+    learning_rate: float = limited(2e-3, above=0.0)
+    weight_decay: float = limited(1e-4, at_least=0.0)
+    validate_steps: int = limited(250, at_least=1)
     """Steps between validations."""
-    patience: int = 0
+    patience: int = limited(0, at_least=0)
     """Validations without a better score after which training ends; 0 goes on to the last step."""
-    checkpoint_minutes: float = 3.0
-    device: str = "auto"
-    workers: int = 1
+    checkpoint_minutes: float = limited(3.0, at_least=0.0)
+    device: str = choice("auto", "auto", "cpu", "cuda")
+    workers: int = limited(1, at_least=0)
     """Processes that make examples; 0 is none beside the training itself."""
 
 

@@ -12,60 +12,64 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from bgpvs_wf.config import build_settings, read_toml
+from bgpvs_wf.config import read_toml
 from bgpvs_wf.errors import UsageError
+from bgpvs_wf.settings import Settings, build_settings, limited
 
 PRESETS = ("bcp", "clinical", "dhcp", "plain")
-_VOXEL_LIMITS_MM = (0.2, 5.0)
+_LENGTHS: dict[str, Any] = {"at_least": 0.2, "at_most": 5.0}
+"""Of voxels, mm."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class AcquisitionConfig:
+class AcquisitionConfig(Settings):
     """One scan."""
 
-    voxel_mm: tuple[float, ...] = (0.8, 0.8, 0.8)
+    voxel_mm: tuple[float, ...] = limited((0.8, 0.8, 0.8), **_LENGTHS, items=(3, 3))
     """Edges of the reconstructed voxel."""
-    resolution_mm: tuple[float, ...] = ()
+    resolution_mm: tuple[float, ...] = limited((), **_LENGTHS, items=(0, 3))
     """Acquired resolution along the three axes: k-space ends at half a cycle over this, so that
     thin bright things ring. None: as fine as the voxel."""
-    slice_mm: float = 0.0
+    slice_mm: float = limited(0.0, at_least=0.0, at_most=20.0)
     """Full width at half maximum of the slice profile along the third axis; 0 if the scan is 3D."""
-    apodization: float = 0.0
+    apodization: float = limited(0.0, at_least=0.0, at_most=1.0)
     """Share of the acquired k-space, at its end, that a cosine takes down to 0: less ringing."""
-    weighting: float = 1.0
+    weighting: float = limited(1.0, above=0.0, at_most=100.0)
     """Exponent on the tissues' signal over that of fluid (T2w) or cortex (T1w); above 1 is a
     stronger contrast than that of the scans the contrast by age is calibrated on."""
-    snr: float = 33.0
+    snr: float = limited(33.0, above=0.0, infinite=True)
     """Signal of the cortex over the standard deviation of the noise; `inf` for none."""
-    bias: float = 0.1
+    bias: float = limited(0.1, at_least=0.0, at_most=5.0)
     """Standard deviation of the logarithm of the bias field."""
-    motion_mm: float = 0.0
+    motion_mm: float = limited(0.0, at_least=0.0, at_most=50.0)
     """Standard deviation of the movement along the second axis while k-space is read."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConfounderConfig:
+class ConfounderConfig(Settings):
     """What looks like a perivascular space, or hides one."""
 
-    vessels: int = 0
+    section: ClassVar[str] = "confounders."
+
+    vessels: int = limited(0, at_least=0, at_most=10_000)
     """Arteries in the nuclei, dark on T2w."""
-    clefts: int = 0
+    clefts: int = limited(0, at_least=0, at_most=10_000)
     """Small flat pockets of fluid on the surface of the nuclei."""
     choroid: bool = False
     """Choroid plexus in the lateral ventricles."""
-    rims: float = 0.0
+    rims: float = limited(0.0, at_least=0.0, at_most=10.0)
     """Brightness, relative to fluid, of the rim of white matter around the nuclei on the T2w of a
     newborn; it fades until 4 months."""
-    texture: float = 0.0
+    texture: float = limited(0.0, at_least=0.0, at_most=10.0)
     """Standard deviation of the tissues' own texture, relative to their signal."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProtocolConfig:
+class ProtocolConfig(Settings):
     """A protocol: T2w and T1w, and the infant as it lies in the scanner."""
 
     description: str = ""
@@ -76,28 +80,16 @@ class ProtocolConfig:
     """Whether skull and scalp are there; if not, the images are brain-extracted."""
     hindbrain: bool = True
     """Whether there are a cerebellum and a brainstem."""
-    misalignment_mm: float = 0.0
+    misalignment_mm: float = limited(0.0, at_least=0.0, at_most=100.0)
     """How far the T1w is off the T2w."""
-    misalignment_deg: float = 0.0
+    misalignment_deg: float = limited(0.0, at_least=0.0, at_most=180.0)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("t2w", "t1w"):
-            scan = getattr(self, name)
-            _check_lengths(f"{name}.voxel_mm", scan.voxel_mm)
-            if scan.resolution_mm:
-                _check_lengths(f"{name}.resolution_mm", scan.resolution_mm)
-            if min(scan.snr, scan.weighting) <= 0 or not 0 <= scan.apodization <= 1:
-                raise UsageError(
-                    f"The protocol's {name} is out of range: snr and weighting must be above 0, "
-                    "apodization between 0 and 1."
-                )
-            if min(scan.bias, scan.motion_mm, scan.slice_mm) < 0:
-                raise UsageError(
-                    f"The protocol's {name} is out of range: bias, motion_mm and slice_mm must be "
-                    "0 or more."
-                )
-        if min(dataclasses.astuple(self.confounders)) < 0:
-            raise UsageError("The protocol's confounders cannot be negative; 0 is none.")
+            if len(getattr(self, name).resolution_mm) not in (0, 3):
+                lengths = list(getattr(self, name).resolution_mm)
+                raise UsageError(f"{name}.resolution_mm is {lengths}; give three lengths, or none.")
 
 
 _PARTS = {"t2w": AcquisitionConfig, "t1w": AcquisitionConfig, "confounders": ConfounderConfig}
@@ -190,14 +182,6 @@ def _from_mapping(mapping: Mapping[str, Any]) -> ProtocolConfig:
             values[key] = build_settings(kind, values[key], f"{key}.")
     protocol: ProtocolConfig = build_settings(ProtocolConfig, values)
     return protocol
-
-
-def _check_lengths(name: str, lengths: tuple[float, ...]) -> None:
-    low, high = _VOXEL_LIMITS_MM
-    if len(lengths) != 3 or not all(low <= length <= high for length in lengths):
-        raise UsageError(
-            f"The protocol's {name} is {list(lengths)}; give three lengths, {low:g} to {high:g} mm."
-        )
 
 
 def to_mapping(protocol: ProtocolConfig) -> dict[str, Any]:

@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+SIDES = ("left", "right")
+UNKNOWN_SIDE = "?"
+"""Follows a side that is not known."""
 
 
 def _column(description: str, units: str = "") -> dict[str, str]:
@@ -14,7 +23,10 @@ _SHARED = {
         "Region: a nucleus, the rest of the closed basal ganglia (BG-rest), or the basal ganglia "
         "as a whole (BG). A PVS belongs to the nucleus that holds most of its voxels."
     ),
-    "side": _column("left, right, or both"),
+    "side": _column(
+        "left, right, or both; left? and right? where the header does not tell the sides, or "
+        "contradicts the anatomy"
+    ),
 }
 _PARTIAL = (
     "from where the signal lies between the local background of the nucleus and the CSF of the "
@@ -23,7 +35,7 @@ _PARTIAL = (
 
 REGION_COLUMNS: dict[str, dict[str, str]] = {
     "index": _column("Index of the nucleus in the desc-nuclei_dseg; n/a for sums"),
-    "name": _column("Name of the region with its side"),
+    "name": _column("Name of the region with its side; ends in ? where that is not known"),
     **_SHARED,
     "volume_mm3": _column("Volume by voxel count, PVS inside included", "mm3"),
     "volume_pv_mm3": _column(
@@ -90,6 +102,27 @@ GROUP_COLUMNS: dict[str, dict[str, str]] = {
 
 COLUMNS: dict[str, dict[str, str]] = {**OBJECT_COLUMNS, **GROUP_COLUMNS}
 """All of them, for tables of either kind (`index` as in the table of regions)."""
+
+
+def mark_sides(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of regions or PVS with a question mark behind every side that it names.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With a column `side`, and perhaps `name`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"name": ["Left-BG", "BG"], "side": ["left", "both"]})
+    >>> mark_sides(table).to_numpy().tolist()
+    [['Left-BG?', 'left?'], ['BG', 'both']]
+    """
+    marked, one = table.copy(), table["side"].isin(SIDES)
+    for column in marked.columns.intersection(["name", "side"]):
+        marked[column] = marked[column].where(~one, marked[column] + UNKNOWN_SIDE)
+    return marked
 
 
 def sidecar(

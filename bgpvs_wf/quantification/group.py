@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from bgpvs_wf.errors import BGPVSError
+from bgpvs_wf.anatomy.labels import BG_LABELS, LENTIFORM_LABELS
+from bgpvs_wf.errors import BGPVSError, TableError
 from bgpvs_wf.imaging.files import write_table
-from bgpvs_wf.quantification.columns import GROUP_COLUMNS, REGION_COLUMNS
+from bgpvs_wf.quantification.columns import GROUP_COLUMNS, REGION_COLUMNS, UNKNOWN_SIDE
+from bgpvs_wf.quantification.parcels import region_rows
+from bgpvs_wf.tsv import MISSING, TextTable, read_tsv
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_ENTITIES = re.compile(r"^sub-(?P<subject>[0-9A-Za-z]+)(?:_ses-(?P<session>[0-9A-Za-z]+))?_")
-_KEY = ["name", "region", "side"]
+_ENTITIES = re.compile(r"^sub-(?P<subject>[0-9A-Za-z+]+)(?:_ses-(?P<session>[0-9A-Za-z+]+))?_")
+_TEXT = ("name", "region", "side")
+_WHOLE = ("index", "pvs_count")
 
 
 def collect_group_table(
     paths: Iterable[str | os.PathLike[str]],
     ages: Mapping[tuple[str, str | None], float | None] | None = None,
+    *,
+    refused: dict[Path, str] | None = None,
 ) -> pd.DataFrame:
     """Put the tables of regions of many subjects into one.
 
@@ -32,6 +40,8 @@ def collect_group_table(
     ages : mapping of (subject, session) to float, optional
         Post-menstrual ages, weeks; labels without `sub-` and `ses-`, session None where
         there are none. Who is missing there has an unknown age.
+    refused : dict, optional
+        Is given the files that cannot be used, with the reason; they are then left out.
 
     Returns
     -------
@@ -42,20 +52,26 @@ def collect_group_table(
     Raises
     ------
     BGPVSError
-        If a file cannot be read, is no table of regions, its name has no subject, or two files
-        are of the same subject and session.
+        Unless they are to go to `refused`: if a file cannot be read, is no table of regions, its
+        name has no subject, or two files are of the same subject and session.
     """
     import pandas as pd
 
     ages = ages or {}
     found: dict[tuple[str, str | None], tuple[Path, pd.DataFrame]] = {}
     for path in map(Path, paths):
-        who = _who(path)
-        if who in found:
-            raise BGPVSError(
-                f"{path} and {found[who][0]} are of the same subject and session; keep one."
-            )
-        table = read_regions(path)
+        try:
+            who = _who(path)
+            if who in found:
+                raise BGPVSError(
+                    f"{path} and {found[who][0]} are of the same subject and session; keep one."
+                )
+            table = read_regions(path)
+        except BGPVSError as error:
+            if refused is None:
+                raise
+            refused[path] = str(error)
+            continue
         table.insert(0, "subject", who[0])
         table.insert(1, "session", who[1])
         age = ages.get(who)
@@ -67,7 +83,7 @@ def collect_group_table(
     # By way of records: joining frames whose columns are all missing is deprecated in pandas.
     records = [record for who in order for record in found[who][1].to_dict("records")]
     frame = pd.DataFrame(records, columns=list(GROUP_COLUMNS))
-    return frame.astype({"index": "Int64", "pvs_count": "Int64"})
+    return frame.astype(dict.fromkeys(_WHOLE, "Int64"))
 
 
 def read_regions(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -75,27 +91,63 @@ def read_regions(path: str | os.PathLike[str]) -> pd.DataFrame:
 
     Raises
     ------
-    BGPVSError
-        If it cannot be read or has not the columns of `REGION_COLUMNS`.
+    TableError
+        If it cannot be read, has not the columns of `REGION_COLUMNS` or the rows of any anatomy,
+        or a value that no measurement has: text, infinity, a negative number, no volume.
     """
     import pandas as pd
 
     try:
-        table = pd.read_csv(
-            path, sep="\t", na_values=["n/a"], keep_default_na=False, dtype=dict.fromkeys(_KEY, str)
-        )
-    except OSError as error:
-        raise BGPVSError(f"Cannot read {path}: {error.strerror}; run the subject again.") from error
-    except ValueError as error:  # pandas' parser errors are ValueErrors
-        raise BGPVSError(f"{path} is no table ({error}); run the subject again.") from error
-    missing = [name for name in REGION_COLUMNS if name not in table.columns]
+        table = read_tsv(Path(path))
+        table.require(REGION_COLUMNS)
+        _check_rows(table)
+        columns: dict[str, Any] = {}
+        for name in REGION_COLUMNS:
+            if name in _TEXT:
+                columns[name] = table.text(name)
+            else:
+                columns[name] = table.numbers(name, least=0, whole=name in _WHOLE)
+        _check_volumes(table, columns)
+    except TableError as error:
+        raise TableError(f"{str(error).rstrip('.')}; run the subject again.") from error
+    frame = pd.DataFrame(columns, columns=list(REGION_COLUMNS))
+    return frame.astype(dict.fromkeys(_TEXT, object)).astype(dict.fromkeys(_WHOLE, "Int64"))
+
+
+def _check_rows(table: TextTable) -> None:
+    """Make sure that a table has the rows of some anatomy, each once."""
+    if not len(table):
+        raise TableError(f"{table.path} has no rows, only a header.")
+    # Sides that are not known are marked.
+    names = [(name or MISSING).removesuffix(UNKNOWN_SIDE) for name in table.text("name")]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise TableError(f"{table.path} has several rows '{twice}'.")
+    nearest = min(_possible_names(), key=lambda known: len(known.symmetric_difference(names)))
+    for name, line in zip(names, table.lines, strict=True):
+        if name not in nearest:
+            raise TableError(f"{table.path} has a row '{name}' (line {line}), which is no region.")
+    missing = sorted(nearest.difference(names))
     if missing:
-        raise BGPVSError(
-            f"{path} has no column {', '.join(missing)}; it is of another version, "
-            "run the subject again."
-        )
-    whole = dict.fromkeys(("index", "pvs_count"), "Int64")
-    return table[list(REGION_COLUMNS)].astype(whole)
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise TableError(f"{table.path} lacks the row '{missing[0]}'{more}.")
+
+
+@functools.cache
+def _possible_names() -> tuple[frozenset[str], ...]:
+    """Return the names of rows for each kind of anatomy: what may be told apart in it."""
+    labels: tuple[set[int], ...] = (set(), {*LENTIFORM_LABELS}, {*LENTIFORM_LABELS, *BG_LABELS})
+    return tuple(
+        frozenset(row.name for row in region_rows(known, False, region))
+        for known in labels
+        for region in ("nuclei", "closed")
+    )
+
+
+def _check_volumes(table: TextTable, columns: Mapping[str, Any]) -> None:
+    for line, volume in zip(table.lines, columns["volume_mm3"], strict=True):
+        if math.isnan(volume):
+            raise TableError(f"{table.path} has no volume_mm3 in line {line}.")
 
 
 def write_tsv(frame: pd.DataFrame, path: str | os.PathLike[str]) -> Path:

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 SCALE_BAR_MM = 10.0
 
 
-def tile_svg(tile: Tile) -> str:
+def tile_svg(tile: Tile, *, sides_known: bool = True) -> str:
     """Return a tile as an SVG element, user units mm, its outlines in groups of class `ov`.
 
     Lines keep their width in pixels when the picture is scaled; nothing outside is referred to.
+    Sides that are not known have a question mark.
     """
     width, height = tile.size_mm
     groups = "".join(_group(outline) for outline in tile.outlines)
@@ -31,7 +32,7 @@ def tile_svg(tile: Tile) -> str:
         f'<svg class="tile" viewBox="0 0 {width:.2f} {height:.2f}" aria-hidden="true" '
         f'style="aspect-ratio:{width:.2f}/{height:.2f}">'
         f'<image width="{width:.2f}" height="{height:.2f}" preserveAspectRatio="none" '
-        f'href="{png_uri(tile.grey)}"/>{groups}{_marks(tile)}</svg>'
+        f'href="{png_uri(tile.grey)}"/>{groups}{_marks(tile, sides_known)}</svg>'
     )
 
 
@@ -121,10 +122,21 @@ def _group(outline: Outline) -> str:
     )
 
 
-def _marks(tile: Tile) -> str:
+def side_letters(letters: Sequence[str], sides_known: bool) -> tuple[str, ...]:
+    """Return the letters at the edges of a slice, sides with a question mark if not known.
+
+    Examples
+    --------
+    >>> side_letters("RLAP", sides_known=False)
+    ('R?', 'L?', 'A', 'P')
+    """
+    return tuple(f"{one}?" if one in "RL" and not sides_known else one for one in letters)
+
+
+def _marks(tile: Tile, sides_known: bool) -> str:
     """Return the letters at the edges and a scale bar."""
     width, height = tile.size_mm
-    left, right, top, bottom = tile.letters
+    left, right, top, bottom = side_letters(tile.letters, sides_known)
     size = max(width, height) / 28
     places = (
         (left, size * 0.3, height / 2, "start"),

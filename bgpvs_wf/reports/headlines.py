@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from bgpvs_wf.reports.tables import readable
+from bgpvs_wf.reports.tables import MISSING, readable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,16 +22,21 @@ class Headline(NamedTuple):
     unit: str
     left: str
     right: str
+    mark: str = ""
+    """Follows the names of the sides: a question mark where they are not known."""
 
 
-def headlines(regions: pd.DataFrame) -> list[Headline]:
+def headlines(regions: pd.DataFrame, *, faint: bool = False, blind: bool = False) -> list[Headline]:
     """Return volume of the BG, count, volume and fraction of PVS: both sides, left, right.
 
     Parameters
     ----------
     regions : DataFrame
         A row per `region` and `side` (`left`, `right`, `both`). Numbers whose column is
-        missing are left out.
+        missing are left out. Sides that are not known end in a question mark.
+    faint, blind : bool
+        Whether few PVS, or none, can be seen in voxels of this size: no number is shown where
+        none were found, or anywhere.
     """
     wanted: tuple[tuple[str, str, str, Callable[[float], float]], ...] = (
         ("PVS in the basal ganglia", "pvs_count", "", float),
@@ -42,11 +47,25 @@ def headlines(regions: pd.DataFrame) -> list[Headline]:
     if not {"region", "side"} <= set(regions.columns):
         return []
     bg = regions[regions["region"] == BG_REGION].set_index("side")
+    mark = "?" if sides_marked(regions) else ""
+    bg.index = bg.index.str.removesuffix("?")
+    if "both" not in bg.index:
+        return []
+    unseen = blind or (faint and not bg["pvs_count"].get("both")) if "pvs_count" in bg else False
     return [
-        Headline(label, *_sides(bg, column, unit, scale))
+        Headline(label, MISSING, "", "", "")
+        if unseen and column.startswith("pvs_")
+        else Headline(label, *_sides(bg, column, unit, scale), mark)
         for label, column, unit, scale in wanted
-        if column in bg.columns and "both" in bg.index
+        if column in bg.columns
     ]
+
+
+def sides_marked(regions: pd.DataFrame | None) -> bool:
+    """Return whether a table says that its sides are not known."""
+    if regions is None or "side" not in regions.columns:
+        return False
+    return bool(regions["side"].astype(str).str.endswith("?").any())
 
 
 def _sides(

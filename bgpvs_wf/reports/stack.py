@@ -34,7 +34,7 @@ class Stack(NamedTuple):
     """A slice: structure to SVG path."""
     places: list[str]
     """A slice: where it is, "z = 12 mm"."""
-    letters: tuple[str, str, str, str]
+    letters: tuple[str, ...]
     start: int
     """The slice to begin with."""
 

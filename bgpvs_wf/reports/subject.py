@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from bgpvs_wf.reports.figures import legend, tile_svg
-from bgpvs_wf.reports.headlines import BG_REGION, headlines
+from bgpvs_wf.imaging.signal import sees_pvs, thickness_doubt
+from bgpvs_wf.reports.figures import legend, side_letters, tile_svg
+from bgpvs_wf.reports.headlines import BG_REGION, Headline, headlines, sides_marked
 from bgpvs_wf.reports.methods import methods_text
 from bgpvs_wf.reports.page import render
 from bgpvs_wf.reports.registration import atlas_tiles, edge_tiles
@@ -74,6 +75,11 @@ class SubjectReport:
         """What there is of T2w and T1w, by name."""
         both = {"T2w": self.t2w, "T1w": self.t1w}
         return {name: image for name, image in both.items() if image is not None}
+
+    @property
+    def sides_known(self) -> bool:
+        """Whether the table of regions does not say otherwise."""
+        return not sides_marked(self.regions)
 
 
 class Panel(NamedTuple):
@@ -158,7 +164,10 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 
 def _content(report: SubjectReport) -> dict[str, Any]:
     scene = Scene(report.images, report.nuclei, report.bgpvs) if report.images else None
-    panels = [] if scene is None else list(_panels(scene))
+    panels = [] if scene is None else list(_panels(scene, report.sides_known))
+    stack = None if scene is None else slice_stack(scene)
+    if stack is not None:
+        stack = stack._replace(letters=side_letters(stack.letters, report.sides_known))
     checks = list(_checks(report))
     inputs, incomplete = input_text(list(report.images))
     methods, references = report.methods, list(report.references)
@@ -171,10 +180,10 @@ def _content(report: SubjectReport) -> dict[str, Any]:
         "inputs": inputs,
         "incomplete": incomplete,
         "warnings": list(report.warnings),
-        "headlines": [] if report.regions is None else headlines(report.regions),
+        "headlines": _headlines(report),
         "panels": panels,
         "legend": legend([tile for panel in panels for tile, _ in panel.figures]),
-        "stack": None if scene is None else slice_stack(scene),
+        "stack": stack,
         "checks": checks,
         "check_legend": legend([tile for panel in checks for tile, _ in panel.figures]),
         "regions": None
@@ -193,12 +202,25 @@ def _content(report: SubjectReport) -> dict[str, Any]:
     }
 
 
-def _panels(scene: Scene) -> Iterator[Panel]:
+def _headlines(report: SubjectReport) -> list[Headline]:
+    if report.regions is None:
+        return []
+    home = next(iter(report.images.values()), None)
+    if home is None:
+        return headlines(report.regions)
+    faint, blind = bool(thickness_doubt(home.affine)), not sees_pvs(home.affine)
+    return headlines(report.regions, faint=faint, blind=blind)
+
+
+def _panels(scene: Scene, sides_known: bool) -> Iterator[Panel]:
     """Yield axial, coronal and sagittal views of the basal ganglia, every image of a slice."""
     names = list(scene.images)
+    radiological = "radiological: the patient's right is at the left"
+    if not sides_known:
+        radiological += ", if the sides are as assumed, which is not known"
     notes = {
-        "axial": "radiological: the patient's right is at the left",
-        "coronal": "radiological: the patient's right is at the left",
+        "axial": radiological,
+        "coronal": radiological,
         "sagittal": "through the right and the left lentiform nucleus; anterior is at the left",
     }
     for plane, note in notes.items():
@@ -210,7 +232,7 @@ def _panels(scene: Scene) -> Iterator[Panel]:
             tiles += [scene.projection(p) for p in ("axial", "coronal")[: len(names)]]
             note += "; all PVS at once, seen through the nuclei"
             columns += 1
-        yield _panel(plane.capitalize(), note, len(names), columns, tiles)
+        yield _panel(plane.capitalize(), note, len(names), columns, tiles, sides_known)
 
 
 def _checks(report: SubjectReport) -> Iterator[Panel]:
@@ -221,16 +243,19 @@ def _checks(report: SubjectReport) -> Iterator[Panel]:
         rows = [edge_tiles(report.t2w, image, name) for name, image in shown.items()]
         tiles = [tile for column in zip(*rows, strict=True) for tile in column]
         note = "edges of the T2w on the T1w; they should follow the T1w's own edges"
-        yield _panel("T1w to T2w", note, len(rows), len(rows[0]), tiles)
+        yield _panel("T1w to T2w", note, len(rows), len(rows[0]), tiles, report.sides_known)
     if report.atlas is not None and report.images:
         name, image = next(iter(report.images.items()))
         tiles = atlas_tiles(image, report.atlas, f"atlas on {name}")
         note = "outlines of the registered atlas; they should follow the ventricles and deep nuclei"
-        yield _panel("Atlas to subject", note, 1, len(tiles), tiles)
+        yield _panel("Atlas to subject", note, 1, len(tiles), tiles, report.sides_known)
 
 
-def _panel(title: str, note: str, rows: int, columns: int, tiles: Sequence[Tile]) -> Panel:
-    return Panel(title, note, rows, columns, tuple((tile, tile_svg(tile)) for tile in tiles))
+def _panel(
+    title: str, note: str, rows: int, columns: int, tiles: Sequence[Tile], sides_known: bool
+) -> Panel:
+    figures = tuple((tile, tile_svg(tile, sides_known=sides_known)) for tile in tiles)
+    return Panel(title, note, rows, columns, figures)
 
 
 def _for_readers(regions: pd.DataFrame) -> pd.DataFrame:

@@ -36,14 +36,18 @@ def sink(value, folder, names):
     from pathlib import Path
 
     from bgpvs_wf.quantification.columns import REGION_COLUMNS
+    from bgpvs_wf.quantification.parcels import region_rows
 
+    lines = ["\\t".join(REGION_COLUMNS)]
+    for row in region_rows(set(), False, "nuclei"):
+        known = {"name": row.name, "region": row.region, "side": row.side}
+        lines.append("\\t".join(known.get(column, "1") for column in REGION_COLUMNS))
     for name in names:
         path = Path(folder) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         text = str(value)
         if name.endswith("morph.tsv"):
-            row = ["x" if c in ("name", "region", "side") else "1" for c in REGION_COLUMNS]
-            text = "\\t".join(REGION_COLUMNS) + "\\n" + "\\t".join(row) + "\\n"
+            text = "\\n".join([*lines, ""])
         path.write_text(text)
     return folder
 

@@ -71,7 +71,7 @@ def test_an_array_does_what_a_run_does(site, cluster):
     assert "is truncated; copy it again." in told.stdout
     assert "--participant-label 02" in told.stdout
     found = results(site.out)
-    assert len((site.out / "group_bgpvs.tsv").read_text().splitlines()) == 5
+    assert len((site.out / "group_bgpvs.tsv").read_text().splitlines()) == 1 + 4 * 18
     # What failed is queued again, once it is mended, and nothing else.
     site.add("02", "fine02")
     assert "Queued 1 as " in submit(site, "--array").stdout

@@ -259,6 +259,41 @@ def test_wrong_calls_give_one_line_and_status_2(site, words, message):
     assert content(site) == before
 
 
+@pytest.mark.parametrize(
+    "links",
+    ["[1]", '{"raw": 5, "x": null}', '{"raw": "http://[", "y": [], "z": "file:///%00"}'],
+)
+def test_a_damaged_description_of_the_results_stops_nobody(site, links):
+    path = site / "out" / "dataset_description.json"
+    path.write_text(f'{{"DatasetLinks": {links}}}')
+    for name in ("uncertainty_probseg", "bgpvs_dseg", "preproc_T2w"):
+        (site / "out" / "sub-01" / "anat" / f"sub-01_desc-{name}.json").write_text("[" * 100_000)
+    done = call(site, "out", "export", "--number", "2")
+    assert done.returncode == 0, done.stderr
+    assert (site / "export" / "sub-01" / "anat" / "sub-01_desc-bgpvs_dseg.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("\tLeft-Putamen\t", "\tLeft-Pudding\t", "which is no region"),
+        ("\tboth\t", "\tboth\t-", "below 0"),
+        ("\tboth\t", "\tboth\tx", "no number"),
+        ("\t", ",", "is separated by commas"),
+    ],
+)
+def test_a_damaged_table_leaves_its_subject_out(site, old, new, says):
+    path = site / "out" / "sub-01" / "anat" / "sub-01_desc-bgpvs_morph.tsv"
+    path.write_text(path.read_text().replace(old, new))
+    done = call(site, "out", "export")
+    assert done.returncode == 1
+    (line,) = done.stdout.partition("Left out\n")[2].splitlines()
+    assert line.startswith(f"  sub-01: {path} ")
+    assert says in line
+    table = pd.read_csv(site / "export" / "suggestions.tsv", sep="\t")
+    assert set(table["participant"]) == {"sub-02", "sub-03", "sub-04"}
+
+
 def test_finetune_names_labels_in_which_nothing_was_changed(site):
     assert call(site, "out", "export", "--number", "3").returncode == 0
     anat = site / "export" / "sub-01" / "anat"

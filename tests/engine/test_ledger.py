@@ -161,11 +161,53 @@ def test_an_empty_result_is_a_missing_one(finished):
     assert missing_outputs(outputs) == [outputs["morph"]]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"version": "1"}', '{"inputs": 3}'])
-def test_a_damaged_record_counts_as_none(finished, text):
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "Expecting value"),
+        ("{", "Expecting property name"),
+        ("[" * 100_000, "nested too deeply"),
+        ("[]", "it is [], not a mapping"),
+        ("null", "it is None, not a mapping"),
+        ('{"version": "1"}', "'settings' is missing"),
+        ({"version": 1}, "'version' is 1, not a text"),
+        ({"settings": []}, "'settings' is [], not a mapping"),
+        ({"facts": "x"}, "'facts' is 'x', not a mapping"),
+        ({"facts": {"age_weeks": "old"}}, "'age_weeks' is 'old', not a number"),
+        ({"facts": {"age_weeks": True}}, "'age_weeks' is True, not a number"),
+        ({"inputs": 5}, "'inputs' is 5, not a mapping"),
+        ({"inputs": {"a": 5}}, "'inputs.a' is 5, not a list"),
+        ({"inputs": {"a": [1]}}, "'inputs.a' has 1 values, not 2"),
+        ({"inputs": {"a": [1, "b"]}}, "'inputs.a.1' is 'b', not a whole number"),
+        ({"outputs": None}, "'outputs' is None, not a mapping"),
+        ({"outputs": {"a": "b"}}, "'outputs.a' is 'b', not a whole number"),
+        (b"\xff\xfe", "it is not UTF-8 text"),
+    ],
+)
+def test_a_damaged_record_counts_as_none_and_is_named(finished, text, says):
     config, subject, outputs, ledger = finished
-    ledger.path("sub-01").write_text(text)
-    assert ledger.reasons(config, subject, outputs) == ["not finished before"]
+    path = ledger.path("sub-01")
+    if isinstance(text, dict):
+        text = json.dumps(json.loads(path.read_text()) | text)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    (reason,) = ledger.reasons(config, subject, outputs)
+    assert reason.startswith(f"its record {path} is damaged (")
+    assert says in reason
+    assert ledger.read("sub-01") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{", "[]", "{}", '{"config_file": "c", "crashes": "x"}', '{"config_file": 1, "crashes": []}']
+    + [f'{{"config_file": "c", "crashes": [{crash}]}}' for crash in ("1", "{}", '{"node": 1}')],
+)
+def test_a_damaged_note_of_a_failure_is_a_failure(finished, text):
+    ledger = finished[3]
+    path = ledger.folder / "sub-01.failed.json"
+    path.write_text(text)
+    failure = ledger.failure("sub-01")
+    assert f"{path}, is damaged (" in failure.crashes[0].cause
+    assert failure.config_file is None
 
 
 def test_forgetting(finished):

@@ -148,7 +148,16 @@ def test_fluid_that_was_not_measured_is_missing(scored, broken):
 
 @pytest.mark.parametrize(
     ("table", "message"),
-    [("a\tb", "no table of tubes"), ("1\t2", "same PVS"), ("1\t2\n1\t2\n2\t2", "same PVS")],
+    [
+        ("a\tb", "no table of tubes"),
+        ("1\t2", "same PVS"),
+        ("1\t2\n1\t2\n2\t2", "same PVS"),
+        ("1\t2\n2\tinf", "holds 'inf', no number, in line 3, column 'volume_pv_mm3'"),
+        ("1\t2\n2\t-2", "holds '-2', below 0"),
+        ("1\t2\n2.5\t2", "holds '2.5', no whole number, in line 3, column 'index'"),
+        ("1\t2\n2", "line 3 has 1 field where the header has 2"),
+        ("1\t2\0", "line 2 has NUL bytes"),
+    ],
 )
 def test_a_broken_table_of_pvs_costs_only_their_fluid(scored, table, message):
     measure_fluid(scored, "sub-01", [1.0, 1.0])

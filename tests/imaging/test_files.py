@@ -16,9 +16,9 @@ from scipy.spatial.transform import Rotation
 from bgpvs_wf.errors import BadImageError, BadLabelsError, BGPVSError
 from bgpvs_wf.imaging.files import (
     atomic_file,
-    check_image,
     check_labels_on_grid,
     load_image,
+    read_image,
     save_image,
     write_json,
     write_table,
@@ -176,19 +176,21 @@ def test_missing_orientation_is_noted_not_refused(tmp_path, data, caplog):
     image = nib.Nifti1Image(data, AFFINE)
     image.set_sform(None, 0)
     image.set_qform(None, 0)
-    assert "no orientation" in check_image(image, "a.nii.gz")[0]
     nib.save(image, tmp_path / "a.nii.gz")
+    assert "no orientation" in read_image(tmp_path / "a.nii.gz").doubts[0]
     load_image(tmp_path / "a.nii.gz")
     assert "no orientation" in caplog.text
 
 
-def test_contradicting_forms_are_noted(data):
+def test_contradicting_forms_are_noted(tmp_path, data):
     image = nib.Nifti1Image(data, AFFINE)
     image.set_sform(AFFINE, 1)
     image.set_qform(AFFINE, 1)
-    assert check_image(image, "a.nii.gz") == ()
+    nib.save(image, tmp_path / "a.nii.gz")
+    assert read_image(tmp_path / "a.nii.gz").doubts == ()
     image.set_qform(np.diag([0.8, 0.8, 0.8, 1.0]), 1)
-    assert "differ" in check_image(image, "a.nii.gz")[0]
+    nib.save(image, tmp_path / "a.nii.gz")
+    assert "differ" in read_image(tmp_path / "a.nii.gz").doubts[0]
 
 
 @settings(max_examples=30, deadline=None)

@@ -48,7 +48,7 @@ def test_a_phantom():
 
     def noted(t2w: np.ndarray | None, t1w: np.ndarray | None, affine: np.ndarray) -> str:
         scan = Scan.from_arrays(t2w, t1w, affine)
-        return find_head(scan, find_model(), choose_device("cpu"))[2]
+        return " ".join(find_head(scan, find_model(), choose_device("cpu"))[2])
 
     turned = half_turn(2) @ infant.affine
     assert "turned about up-down by 180 degrees" in noted(infant.t2w, t1w, turned)

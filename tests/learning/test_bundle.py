@@ -192,6 +192,31 @@ def test_weights_of_another_network(model):
         load_network(model, other, "cpu")
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("tells", [COARSE, ANATOMY, PVS])
+def test_weights_that_are_no_numbers_are_named(tmp_path, tells, value):
+    networks = {one: random_network(one) for one in (COARSE, ANATOMY, PVS)}
+    next(iter(networks[tells][1].values())).view(-1)[0] = value
+    fine = [[networks[ANATOMY], networks[PVS]]]
+    model = random_model(tmp_path / "model", coarse=networks[COARSE], fine=fine)
+    file = next(file for file in model.files if file.network.tells == tells)
+    with pytest.raises(ModelError, match="give no numbers") as caught:
+        load_network(model, file, "cpu")
+    assert str(model.folder / file.file) in str(caught.value)
+
+
+def test_weights_so_large_that_nothing_comes_out_are_blamed_and_not_the_image():
+    from bgpvs_wf.learning.inference import apply_network
+
+    config = random_network(PVS)[0]
+    network = build_network(config)
+    for value in network.parameters():
+        value.data.fill_(3e38).view(-1)[::2] *= -1  # infinity less infinity is no number
+    images = np.ones((len(config.inputs), 8, 8, 8), np.float32)
+    with pytest.raises(ModelError, match="network that tells pvs give no numbers"):
+        apply_network(network, config, images)
+
+
 def test_weights_are_no_program(model, tmp_path):
     """A pickle that would run code is refused, even with the right checksum."""
     import hashlib

@@ -335,7 +335,7 @@ def test_the_context_of_a_head_on_another_grid():
 
     mask = ball(head.shape, (5, 7, 9), (3, 5, 4))
     nuclei, ventricle = lines(head).astype(np.float32)
-    found = HeadNuclei(mask, nuclei, 0 * nuclei, ventricle, head).context(box)
+    found = HeadNuclei(mask, nuclei, 0 * nuclei, ventricle, head, 1.0).context(box)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found[:2], lines(box), atol=1e-4)
     index = (places(box) - np.reshape((-13, 40, 5), (3, 1, 1, 1))) / 2

@@ -57,7 +57,13 @@ def test_nuclei_and_pvs_are_found_to_the_voxel(model):
     np.testing.assert_array_equal(found.dseg, toy.bgpvs)
     assert found.anatomy.dtype == np.int16
     assert found.dseg.dtype == np.uint8
-    assert found.record == {
+    told = ("nuclei_sureness", "nuclei_outside_of_hull", "hull_filled_by_nuclei")
+    told += ("bg_mean_probability", "bg_mean_uncertainty")
+    assert all(0 <= found.record[name] <= 1 for name in told)
+    assert found.record["nuclei_sureness"] > 0.9
+    assert found.record["bg_mean_probability"] > 0.9
+    assert found.record["nuclei_outside_of_hull"] < 0.2
+    assert {name: value for name, value in found.record.items() if name not in told} == {
         "strategy": "manual",
         "model": "toy",
         "checksum": model.checksum,
@@ -65,6 +71,7 @@ def test_nuclei_and_pvs_are_found_to_the_voxel(model):
         "modalities": ["T2w", "T1w"],
         "pvs_threshold": 0.5,
         "nuclei": "found by the model",
+        "sides_against_header": False,
         "bg_volume_mm3": float((toy.bgpvs > 0).sum()),
         "pvs_volume_mm3": float(toy.tubes.sum()),
     }

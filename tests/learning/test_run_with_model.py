@@ -5,21 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pytest
-from program import call_program
-from toy_networks import Toy, random_model, toy_head, toy_model
+from toy_networks import random_model, toy_model
+from toy_site import Site
 
 from bgpvs_wf.bids.derivatives import expected_outputs
 from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.config import AnatomyConfig, PredictConfig, RunConfig
 from bgpvs_wf.engine.ledger import compare, describe_subject
 from bgpvs_wf.errors import ModelError
-from bgpvs_wf.imaging.files import save_image
 from bgpvs_wf.learning.bundle import Model, read_bundle
 from bgpvs_wf.workflows.base import init_subject_wf
 
@@ -29,54 +26,10 @@ def toy_windows():
     """Leave the networks their windows: processes of their own have no others."""
 
 
-@dataclass
-class Site:
-    """Two toy heads as a dataset, a model that knows them, and a place to work."""
-
-    root: Path
-    toy: Toy
-
-    @property
-    def bids(self) -> Path:
-        return self.root / "bids"
-
-    @property
-    def out(self) -> Path:
-        return self.root / "out"
-
-    @property
-    def model(self) -> Path:
-        return self.root / "model"
-
-    def add(self, subject: str, *suffixes: str) -> None:
-        for suffix in suffixes:
-            path = self.bids / f"sub-{subject}" / "anat" / f"sub-{subject}_{suffix}.nii.gz"
-            save_image(getattr(self.toy, suffix.lower()), self.toy.affine, path)
-        path = self.bids / "derivatives" / "truth" / f"sub-{subject}" / "anat"
-        name = f"sub-{subject}_desc-aseg_dseg.nii.gz"
-        save_image(self.toy.dseg, self.toy.affine, path / name, labels=True)
-
-    def run(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
-        given = ["-w", self.root / "work", "--nprocs", "2", "--no-bias-correction", "-v"]
-        given += ["--no-test-time-flips", "--plugin", "Linear"]
-        if "--model" not in words:
-            given += ["--model", self.model]
-        command = ["run", self.bids, self.out, *words, *given]
-        return call_program(self.root, *command)
-
-    def load(self, name: str, subject: str = "01") -> np.ndarray:
-        path = self.out / f"sub-{subject}" / "anat" / f"sub-{subject}_{name}.nii.gz"
-        return np.asanyarray(nib.load(path).dataobj)
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Site:
     root = tmp_path_factory.mktemp("model_run")
-    site = Site(root, toy_head())
-    for folder in (site.bids, site.bids / "derivatives" / "truth"):
-        folder.mkdir(parents=True)
-        text = {"Name": "toy", "BIDSVersion": "1.10.0"}
-        (folder / "dataset_description.json").write_text(json.dumps(text))
+    site = Site.found(root)
     site.add("01", "T2w", "T1w")
     toy_model(site.model)
     return site

@@ -1,0 +1,1 @@
+"""What `benchmarks/fuzz.py` is made of: valid ground, ways to damage it, and a judge."""

@@ -1,0 +1,289 @@
+"""Settings: frozen dataclasses whose values are checked in one place, wherever they come from.
+
+A field says its type and, by `number`, `whole`, `choice` and the like, what it may be. The command
+line, a TOML file and Python are refused with the same words.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import numbers
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from bgpvs_wf.errors import UsageError
+
+LARGEST_SEED = 2**63 - 1
+"""Of whatever draws at random."""
+
+_MISSING = dataclasses.MISSING
+_RULE = "rule"
+_LONGEST_NAME, _LONGEST_PATH = 255, 4095
+"""Bytes that Linux and macOS allow."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What a value may be, beside its type; of a list, what each item may be."""
+
+    at_least: float = -math.inf
+    above: float = -math.inf
+    at_most: float = math.inf
+    below: float = math.inf
+    infinite: bool = False
+    """Whether infinity is a value."""
+    choices: tuple[str, ...] = ()
+    items: tuple[int, float] = (0, math.inf)
+    """How many items a list has, at least and at most."""
+
+    def allows(self, value: float) -> bool:
+        """Return whether a number is within the bounds; nan never is."""
+        if math.isinf(value):
+            return self.infinite and value > 0
+        return self.at_least <= value <= self.at_most and self.above < value < self.below
+
+    @property
+    def bounds(self) -> str:
+        """The bounds in words; empty where there are none."""
+        low, high = max(self.at_least, self.above), min(self.at_most, self.below)
+        if self.at_least > -math.inf and self.at_most < math.inf:
+            return f"{low:g} to {high:g}"
+        words = []
+        if low > -math.inf:
+            words.append(f"more than {low:g}" if low == self.above else f"{low:g} or more")
+        if high < math.inf:
+            words.append(f"less than {high:g}" if high == self.below else f"{high:g} or less")
+        return " and ".join(words)
+
+
+def rule(**rules: Any) -> dict[str, Rule]:
+    """Return the metadata of a field that has a `Rule`."""
+    return {_RULE: Rule(**rules)}
+
+
+def limited(default: Any = _MISSING, **rules: Any) -> Any:
+    """Return a field that has a `Rule`."""
+    return field(default=default, metadata=rule(**rules))
+
+
+def choice(default: str, *choices: str) -> Any:
+    """Return a field that is one of some words."""
+    return limited(default, choices=choices)
+
+
+class Settings:
+    """A frozen dataclass that checks its values, and turns lists into tuples and text into paths.
+
+    Raises
+    ------
+    UsageError
+        If a value is of the wrong type or out of bounds.
+    """
+
+    section: ClassVar[str] = ""
+    """What stands before the names of the fields in messages, such as ``predict.``."""
+
+    def __post_init__(self) -> None:
+        for one in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = _convert(getattr(self, one.name), one, f"{self.section}{one.name}")
+            object.__setattr__(self, one.name, value)
+
+
+def build_settings(kind: type, values: Mapping[str, Any], prefix: str = "") -> Any:
+    """Build a frozen dataclass of settings from a mapping of plain values.
+
+    Raises
+    ------
+    UsageError
+        If a key is unknown or missing, or its value of the wrong type or out of bounds; named
+        with `prefix`.
+    """
+    if dataclasses.is_dataclass(values):
+        return values
+    if not isinstance(values, Mapping):
+        where = prefix.rstrip(".")
+        raise UsageError(f"'{where}' must be a table of settings, not {_shown(values)}.")
+    known = {f.name: f for f in dataclasses.fields(kind)}
+    for key in values:
+        if key not in known:
+            close = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"did you mean '{prefix}{close[0]}'?" if close else f"known: {', '.join(known)}."
+            raise UsageError(f"Unknown setting '{prefix}{key}'; {hint}")
+    converted = {key: _convert(v, known[key], f"{prefix}{key}") for key, v in values.items()}
+    missing = [
+        name
+        for name, f in known.items()
+        if name not in converted and f.default is _MISSING and f.default_factory is _MISSING
+    ]
+    if missing:
+        raise UsageError(f"Missing setting: {', '.join(prefix + name for name in missing)}.")
+    return kind(**converted)
+
+
+def check_number(value: Any, name: str, *, whole: bool = False, **rule: Any) -> Any:
+    """Return a number that is within bounds.
+
+    Parameters
+    ----------
+    value : object
+    name : str
+        Of the setting.
+    whole : bool
+        Whether it has to be a whole one.
+    **rule
+        Fields of `Rule`.
+
+    Raises
+    ------
+    UsageError
+
+    Examples
+    --------
+    >>> check_number(float("nan"), "pvs_threshold", above=0, below=1)
+    Traceback (most recent call last):
+    bgpvs_wf.errors.UsageError: pvs_threshold is nan; give more than 0 and less than 1.
+    """
+    return _number(value, "int" if whole else "float", Rule(**rule), name)
+
+
+def check_path(value: Any, name: str, *, expand: bool = True) -> Path:
+    """Return a path that files can have here.
+
+    Raises
+    ------
+    UsageError
+        If it is empty, has control characters or bytes that are no UTF-8, is too long, or names
+        the home of a user that is not there.
+    """
+    if not isinstance(value, str | os.PathLike):
+        raise UsageError(f"{name} is {_shown(value)}; give a path.")
+    text = os.fspath(value)
+    if isinstance(text, bytes):
+        text = os.fsdecode(text)
+    wrong = _why_no_path(text)
+    if wrong:
+        raise UsageError(f"{name} is {_shown(text)}, {wrong}; give another path.")
+    try:
+        return Path(text).expanduser() if expand else Path(text)
+    except RuntimeError as error:
+        raise UsageError(
+            f"{name} is {_shown(text)}, whose user has no home here; give another path."
+        ) from error
+
+
+def check_folder_name(text: str, name: str) -> str:
+    """Return text that is one part of a path.
+
+    Raises
+    ------
+    UsageError
+    """
+    if _why_no_path(text) or text in (".", "..") or "/" in text:
+        raise UsageError(f"{name} is {_shown(text)}; give a name without / in it.")
+    return text
+
+
+def _why_no_path(text: str) -> str:
+    if not text:
+        return "which is empty"
+    if not text.isprintable() and any(ord(c) < 32 or 127 <= ord(c) < 160 for c in text):
+        return "which has control characters"
+    try:
+        encoded = text.encode("utf-8")
+    except UnicodeEncodeError:
+        return "which is not UTF-8"
+    if len(encoded) > _LONGEST_PATH or any(len(p) > _LONGEST_NAME for p in encoded.split(b"/")):
+        return "which is too long"
+    return ""
+
+
+def _convert(value: Any, one: dataclasses.Field[Any], name: str) -> Any:
+    """Return a value as its field's type, or say why that cannot be."""
+    kind, rule = str(one.type), one.metadata.get(_RULE, Rule())
+    if value is None and kind.endswith("| None"):
+        return None
+    kind = kind.removesuffix("| None").strip()
+    if kind.startswith("tuple["):
+        return _list(value, kind.removeprefix("tuple[").split(",")[0].strip("] "), rule, name)
+    if kind in ("int", "float"):
+        return _number(value, kind, rule, name)
+    if kind == "bool":
+        if not isinstance(value, bool):
+            raise UsageError(f"{name} is {_shown(value)}; give true or false.")
+        return value
+    if kind == "str":
+        return _text(value, rule, name)
+    if kind == "Path":
+        return check_path(value, name)
+    if kind.startswith("Mapping["):
+        return _table(value, kind, name)
+    if kind.endswith("Config") and type(value).__name__ != kind:
+        raise UsageError(f"'{name}' must be a table of settings, not {_shown(value)}.")
+    return value
+
+
+def _number(value: Any, kind: str, rule: Rule, name: str) -> Any:
+    what = "a whole number" if kind == "int" else "a number"
+    right = isinstance(value, numbers.Integral if kind == "int" else numbers.Real)
+    if not right or isinstance(value, bool):
+        wanted = f"{what}, {rule.bounds}" if rule.bounds else what
+        raise UsageError(f"{name} is {_shown(value)}; give {wanted}.")
+    if not rule.allows(_as_float(value)):
+        raise UsageError(f"{name} is {_shown(value)}; give {rule.bounds or what}.")
+    return int(value) if kind == "int" else float(value)
+
+
+def _text(value: Any, rule: Rule, name: str) -> str:
+    if rule.choices:
+        if not isinstance(value, str) or value not in rule.choices:
+            raise UsageError(f"{name} is {_shown(value)}; choose one of {', '.join(rule.choices)}.")
+    elif not isinstance(value, str):
+        raise UsageError(f"{name} is {_shown(value)}; give text.")
+    return value
+
+
+def _list(value: Any, kind: str, rule: Rule, name: str) -> tuple[Any, ...]:
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence):
+        value = value.tolist() if hasattr(value, "tolist") else value
+        if not isinstance(value, list):
+            raise UsageError(f"{name} is {_shown(value)}; give a list.")
+    least, most = rule.items
+    if not least <= len(value) <= most:
+        few = f"{least} or more" if most == math.inf else f"{least} to {most}"
+        few = str(least) if least == most else few
+        raise UsageError(f"{name} is {_shown(list(value))}; give {few} of them.")
+    if kind in ("int", "float"):
+        return tuple(_number(one, kind, rule, name) for one in value)
+    return tuple(_text(one, rule, name) for one in value)
+
+
+def _table(value: Any, kind: str, name: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise UsageError(f"'{name}' must be a table of settings, not {_shown(value)}.")
+    if kind.endswith("Path]"):
+        return {key: check_path(path, f"{name}.{key}") for key, path in value.items()}
+    return dict(value)
+
+
+def _as_float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _shown(value: Any) -> str:
+    """Return a value for a message, on one line and not too long."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):
+        return "something nested too deeply or too large"
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= 80 else f"{text[:60]} ..."
