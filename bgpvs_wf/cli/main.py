@@ -55,14 +55,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     words = _with_verb(list(spelt_with_hyphens(sys.argv[1:] if argv is None else argv)))
     parser = build_parser()
-    parser.leaf(words).check_options(words)
-    args = parser.parse_args(words)
-    logging.basicConfig(
-        level=logging.DEBUG if getattr(args, "verbose", 0) else logging.WARNING,
-        format="%(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
     try:
+        parser.leaf(words).check_options(words)
+        args = parser.parse_args(words)
+        logging.basicConfig(
+            level=logging.DEBUG if getattr(args, "verbose", 0) else logging.WARNING,
+            format="%(levelname)s %(name)s: %(message)s",
+            stream=sys.stderr,
+        )
         return int(args.handler(args))
     except BGPVSError as error:
         sys.stderr.write(f"bgpvs-wf: {error}\n")

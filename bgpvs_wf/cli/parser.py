@@ -29,10 +29,17 @@ class Parser(argparse.ArgumentParser):
         self.register("type", float, decimal())
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong beneath the usage, and exit with 2."""
+        """Say what is wrong beneath the usage, and exit with 2; of a value, a line is enough.
+
+        Raises
+        ------
+        UsageError
+            Names the option whose value it is.
+        """
         named = _NAMED.match(message)
         if named:
-            message = f"{named['names'].split('/')[-1]} is {message[named.end() :]}"
+            option = named["names"].split("/")[-1]
+            raise UsageError(f"{option} is {message[named.end() :]}")
         super().error(message)
 
     def check_options(self, words: Sequence[str]) -> None:

@@ -193,7 +193,7 @@ def test_calls_that_cannot_be_served(site, tmp_path):
         "KEY=VALUE": ["run", bids, out, "--plugin-args", "n_procs"],
         "Cannot read": ["run", "--config", tmp_path / "no.toml"],
         "names no plugin": ["run", bids, out, "--use-plugin", a_file],
-        "--nprocs is 0": ["run", bids, out, "--nprocs", "0"],
+        "nprocs is 0; give 1 to": ["run", bids, out, "--nprocs", "0"],
         "--demo takes one folder": ["run", "--demo", bids, out],
     }
     for words, call in calls.items():
