@@ -5,11 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
-
-from bgpvs_wf.bids.belonging import LeftOut, is_label, owner_of
-from bgpvs_wf.bids.ignored import read_ignored
 
 _WANTED = r"(?:T1w|T2w|mask|brainmask|dseg)\.(?:nii|nii\.gz|tsv)"
 
@@ -44,12 +41,8 @@ class IndexedFile:
         return str(self.entities.get("suffix"))
 
 
-def index_dataset(
-    root: Path, subjects: Collection[str] = ()
-) -> tuple[list[IndexedFile], list[LeftOut]]:
+def index_dataset(root: Path, subjects: Collection[str] = ()) -> list[IndexedFile]:
     """List anatomical images, masks, dseg and label tables of a dataset.
-
-    What ``.bidsignore`` names is passed over.
 
     Parameters
     ----------
@@ -60,41 +53,22 @@ def index_dataset(
 
     Returns
     -------
-    files : list of IndexedFile
+    list of IndexedFile
         Sorted by path. No sidecar is read: at hundreds of subjects that costs minutes.
-    left_out : list of LeftOut
-        Files whose folders and names do not agree on whose they are.
     """
     from bids.layout import BIDSLayout, BIDSLayoutIndexer, parse_file_entities
 
     indexer = BIDSLayoutIndexer(validate=False, ignore=_ignored(subjects), index_metadata=False)
     layout = BIDSLayout(str(root), validate=False, indexer=indexer, config=["bids", "derivatives"])
     known = [entity for config in layout.config.values() for entity in config.entities.values()]
-    ignored = read_ignored(root)
-    found, left_out = [], []
+    found = []
     for file in layout.get(extension=[".nii", ".nii.gz", ".tsv"], return_type="filename"):
         path = Path(file)
         # Again, without the root: pybids takes a folder /data/sub-study above it for a subject.
-        relative = PurePosixPath(path.relative_to(root).as_posix())
-        if ignored(str(relative)):
-            continue
-        owner = owner_of(relative)
-        if isinstance(owner, str):
-            left_out.append(LeftOut(path, _lies_with(relative), owner))
-            continue
-        entities = parse_file_entities(f"/{relative}", entities=known)
-        labels = {"subject": owner.subject, "session": owner.session}
-        entities |= {name: label for name, label in labels.items() if label is not None}
-        found.append(IndexedFile(path, entities, root))
+        name = f"/{path.relative_to(root).as_posix()}"
+        found.append(IndexedFile(path, parse_file_entities(name, entities=known), root))
     layout.connection_manager.session.close()
-    return sorted(found, key=lambda file: file.path), sorted(left_out)
-
-
-def _lies_with(path: PurePosixPath) -> str | None:
-    """Return in whose folder a file lies."""
-    top = path.parts[0]
-    label = top.removeprefix("sub-")
-    return label if top.startswith("sub-") and len(path.parts) > 1 and is_label(label) else None
+    return sorted(found, key=lambda file: file.path)
 
 
 def _ignored(subjects: Collection[str]) -> list[re.Pattern[str]]:
@@ -111,5 +85,5 @@ def _ignored(subjects: Collection[str]) -> list[re.Pattern[str]]:
     ]
     if subjects:
         known = "|".join(map(re.escape, sorted(subjects)))
-        patterns.append(re.compile(rf"^/sub-(?!(?:{known})(?:[^0-9A-Za-z+]|$))"))
+        patterns.append(re.compile(rf"^/sub-(?!(?:{known})(?:[_/]|$))"))
     return patterns

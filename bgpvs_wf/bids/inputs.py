@@ -93,5 +93,3 @@ class Cohort:
 
     subjects: tuple[SubjectInputs, ...]
     problems: tuple[Problem, ...] = ()
-    left_out: tuple[str, ...] = ()
-    """Files and folders that are not taken, and why, one line each."""

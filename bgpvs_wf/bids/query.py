@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from bgpvs_wf.bids.ages import AgeReader
-from bgpvs_wf.bids.belonging import LeftOut, is_label, not_scans, why_no_file, why_no_label
 from bgpvs_wf.bids.choose import (
     PREPROCESSED,
     choose_dseg,
@@ -18,7 +17,6 @@ from bgpvs_wf.bids.choose import (
 )
 from bgpvs_wf.bids.filters import read_filters
 from bgpvs_wf.bids.folders import check_folders
-from bgpvs_wf.bids.ignored import read_ignored
 from bgpvs_wf.bids.index import IndexedFile, index_dataset
 from bgpvs_wf.bids.inputs import Cohort, Problem, SubjectInputs, label_of
 from bgpvs_wf.config import RunConfig
@@ -54,59 +52,34 @@ def find_subjects(config: RunConfig) -> Cohort:
     check_folders(config)
     filters = read_filters(config.bids_filter_file)
     roots = [config.bids_dir, *config.derivatives.values()]
-    known, strays = _labels(config.bids_dir)
-    asked = config.participant_label
-    subjects = _asked("participant", "sub-", asked, known)
-    files, left = _files_by_subject(roots, subjects if asked else ())
+    subjects = _asked("participant", "sub-", config.participant_label, _labels(config.bids_dir))
+    files = _files_by_subject(roots, subjects if config.participant_label else ())
     sessions = {subject: _sessions(roots, subject) for subject in subjects}
-    everyones = sorted({session for found in sessions.values() for session in found})
-    wanted = _asked("session", "ses-", config.session_id, everyones) if config.session_id else None
+    known = sorted({session for found in sessions.values() for session in found})
+    wanted = _asked("session", "ses-", config.session_id, known) if config.session_id else None
     ages = AgeReader(roots)
     ready: list[SubjectInputs] = []
-    problems: list[Problem] = [] if asked else strays
+    problems: list[Problem] = []
     for subject in subjects:
-        left[subject] += not_scans(config.bids_dir, subject)
-        mine = _by_session(subject, files[subject], sessions[subject], left[subject])
         todo = _chosen_sessions(sessions[subject], wanted)
         found = [
-            _inputs(
-                subject,
-                session,
-                mine[session],
-                filters,
-                ages,
-                len(sessions[subject]),
-                left[subject],
-            )
+            _inputs(subject, session, files[subject], filters, ages, len(sessions[subject]))
             for session in todo
         ]
         ready += [item for item in found if isinstance(item, SubjectInputs)]
         failed = [item for item in found if isinstance(item, Problem)]
         if failed and (wanted is not None or len(failed) == len(found)):
             problems += failed
-        elif not todo and asked:
+        elif not todo and config.participant_label:
             problems.append(_no_such_session(subject, wanted or (), sessions[subject]))
-        problems += _stray_sessions(config.bids_dir, subject) if wanted is None else []
-    lines = [f"{one.path}: {one.why}" for subject in subjects for one in left[subject]]
-    return Cohort(tuple(ready), tuple(problems), tuple(lines))
+    return Cohort(tuple(ready), tuple(problems))
 
 
-def _labels(root: Path) -> tuple[list[str], list[Problem]]:
-    """Return the subjects of a dataset, and folders that would be subjects but for their names."""
-    ignored = read_ignored(root)
-    folders = [path.name for path in sorted(root.glob("sub-*")) if path.is_dir()]
-    found = [name[4:] for name in folders if not ignored(f"{name}/")]
-    strays = [
-        Problem(label, None, f"sub-{label}: {why_no_label(label)}; rename the folder.")
-        for label in found
-        if not is_label(label)
-    ]
-    known = [label for label in found if is_label(label)]
-    if not known:
-        what = "no folders sub-*" if not folders else "its .bidsignore names all of them"
-        why = "; ".join(stray.message.rstrip(".") for stray in strays[:3]) or what
-        raise UsageError(f"{root} has no subjects ({why}); give a dataset with some.")
-    return known, strays
+def _labels(root: Path) -> list[str]:
+    found = sorted(path.name[4:] for path in root.glob("sub-*") if path.is_dir())
+    if not found:
+        raise UsageError(f"{root} has no subjects (no folders sub-*); give a dataset with some.")
+    return found
 
 
 def _asked(what: str, prefix: str, asked: Sequence[str], known: Sequence[str]) -> list[str]:
@@ -122,21 +95,7 @@ def _asked(what: str, prefix: str, asked: Sequence[str], known: Sequence[str]) -
 
 def _sessions(roots: Iterable[Path], subject: str) -> list[str]:
     folders = (path for root in roots for path in (root / f"sub-{subject}").glob("ses-*"))
-    return sorted({path.name[4:] for path in folders if is_label(path.name[4:]) and path.is_dir()})
-
-
-def _stray_sessions(root: Path, subject: str) -> list[Problem]:
-    folders = sorted((root / f"sub-{subject}").glob("ses-*"))
-    labels = [path.name[4:] for path in folders if path.is_dir()]
-    return [
-        Problem(
-            subject,
-            label,
-            f"sub-{subject}_ses-{label}: {why_no_label(label)}; rename the folder.",
-        )
-        for label in labels
-        if not is_label(label)
-    ]
+    return sorted({path.name[4:] for path in folders if path.is_dir()})
 
 
 def _chosen_sessions(sessions: Sequence[str], wanted: Sequence[str] | None) -> list[str | None]:
@@ -152,52 +111,14 @@ def _no_such_session(subject: str, wanted: Sequence[str], sessions: Sequence[str
 
 def _files_by_subject(
     roots: Sequence[Path], subjects: Sequence[str]
-) -> tuple[Mapping[str, list[IndexedFile]], dict[str, list[LeftOut]]]:
+) -> Mapping[str, list[IndexedFile]]:
     """Index the datasets; tables that hold for all subjects are given to each."""
-    files: list[IndexedFile] = []
-    left: dict[str, list[LeftOut]] = defaultdict(list)
-    for root in roots:
-        indexed, left_out = index_dataset(root, subjects)
-        files += indexed
-        for one in left_out:
-            if one.subject is not None:
-                left[one.subject].append(one)
+    files = [file for root in roots for file in index_dataset(root, subjects)]
     common = [file for file in files if "subject" not in file.entities]
     found: dict[str, list[IndexedFile]] = defaultdict(lambda: list(common))
     for file in files:
         if "subject" in file.entities:
             found[file.entities["subject"]].append(file)
-    return found, left
-
-
-def _by_session(
-    subject: str, files: Sequence[IndexedFile], sessions: Sequence[str], left: list[LeftOut]
-) -> Mapping[str | None, list[IndexedFile]]:
-    """Deal out the files of a subject; those of none of its sessions are added to what is left.
-
-    A derivative dataset that has no sessions may speak of the only one there is.
-    """
-    found: dict[str | None, list[IndexedFile]] = defaultdict(list)
-    without: dict[Path, bool] = {}
-    for file in files:
-        session = file.entities.get("session")
-        if "subject" not in file.entities:
-            for each in sessions or (None,):
-                found[each].append(file)
-        elif session in sessions or (session is None and not sessions):
-            found[session].append(file)
-        elif session is not None:
-            why = f"its name says ses-{session}, but there is no folder ses-{session}; make one"
-            left.append(LeftOut(file.path, subject, why))
-        else:
-            if file.root not in without:
-                without[file.root] = not _sessions([file.root], subject)
-            if len(sessions) == 1 and without[file.root]:
-                found[sessions[0]].append(file)
-            else:
-                has = ", ".join(f"ses-{label}" for label in sessions)
-                why = f"it names no session, and sub-{subject} has {has}; name its session"
-                left.append(LeftOut(file.path, subject, why))
     return found
 
 
@@ -208,19 +129,21 @@ def _inputs(
     filters: Mapping[str, Mapping[str, Any]],
     ages: AgeReader,
     n_sessions: int,
-    left: Sequence[LeftOut],
 ) -> SubjectInputs | Problem:
+    accepted = {session} if n_sessions > 1 else {session, None}
+    files = [
+        file
+        for file in files
+        if file.entities.get("session") in accepted or "subject" not in file.entities
+    ]
     t2w, t2w_note = choose_image(files, "T2w", (None, "T2w"), filters.get("t2w", {}))
     t1w_spaces = ("T2w", None, "T1w") if t2w else (None, "T1w", "T2w")
     t1w, t1w_note = choose_image(files, "T1w", t1w_spaces, filters.get("t1w", {}))
     home = t2w or t1w
     if home is None:
-        return _no_image(subject, session, (t2w_note, t1w_note, *map(str, left)), bool(filters))
+        return _no_image(subject, session, (t2w_note, t1w_note), bool(filters))
     mask, mask_note = choose_mask(files, home, filters.get("mask", {}))
     dseg, dseg_note = choose_dseg(files, home, filters.get("dseg", {}))
-    for file in filter(None, (t2w, t1w, mask, dseg)):
-        if why := why_no_file(file.path):
-            return Problem(subject, session, f"{label_of(subject, session)}: {file.path} {why}.")
     age = ages.read(subject, session, only_session=n_sessions < 2)
     return SubjectInputs(
         subject=subject,
@@ -235,10 +158,7 @@ def _inputs(
         dseg_table=table_of(dseg, files) if dseg else None,
         age_weeks=age.weeks,
         age_note=age.note,
-        notes=(
-            *(note for note in (t2w_note, t1w_note, mask_note, dseg_note) if note),
-            *(f"left {one}" for one in left),
-        ),
+        notes=tuple(note for note in (t2w_note, t1w_note, mask_note, dseg_note) if note),
     )
 
 

@@ -24,15 +24,12 @@ class _Plan:
     stages: Mapping[str, bool]
     """Stage to whether it would run; none where the subject is finished, or cannot run."""
     why: str
-    unable: bool = False
-    """Whether it cannot run."""
 
 
 def dry_run(config: RunConfig, verbose: bool = False) -> int:
     """Show what a run would do; return its exit status."""
     from bgpvs_wf.bids.query import find_subjects
     from bgpvs_wf.engine.logs import logged_to
-    from bgpvs_wf.engine.summary import first_lines
 
     cohort = find_subjects(config)
     with logged_to(Path(os.devnull)):
@@ -43,13 +40,12 @@ def dry_run(config: RunConfig, verbose: bool = False) -> int:
         notes = [note for note in (plan.subject.age_note, *plan.subject.notes) if note]
         say(*(f"{plan.subject.label}: {note}" for note in notes))
     say(*(f"cannot run: {problem.message}" for problem in cohort.problems))
-    say(*first_lines([f"left out: {line}" for line in cohort.left_out], "files more"))
     to_run = sum(any(plan.stages.values()) for plan in plans)
     say(f"{to_run} of {len(plans)} would run; nothing was run.")
     if drawing is not None:
         hint = "" if drawing.suffix == ".svg" else " (install graphviz to have it drawn)"
         say(f"Workflow: {drawing}{hint}")
-    return 1 if cohort.problems or any(plan.unable for plan in plans) else 0
+    return 1 if cohort.problems else 0
 
 
 def _plan(config: RunConfig, subjects: tuple[SubjectInputs, ...]) -> tuple[list[_Plan], Any | None]:
@@ -67,7 +63,6 @@ def _plan(config: RunConfig, subjects: tuple[SubjectInputs, ...]) -> tuple[list[
         outputs = expected_outputs(config, subject)
         reasons = ledger.reasons(config, subject, outputs)
         stages: Mapping[str, bool] = {}
-        unable = False
         why = "; ".join(reasons) or "finished"
         if reasons or first is None:
             try:
@@ -77,8 +72,8 @@ def _plan(config: RunConfig, subjects: tuple[SubjectInputs, ...]) -> tuple[list[
                     write_missing_again(workflow, [Job(subject, outputs)])
                     (stages,) = stages_to_run(workflow).values()
             except BGPVSError as error:
-                why, unable = f"cannot run: {error}", True
-        plans.append(_Plan(subject, stages, why, unable))
+                why = f"cannot run: {error}"
+        plans.append(_Plan(subject, stages, why))
     return plans, first
 
 

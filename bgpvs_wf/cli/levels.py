@@ -84,7 +84,6 @@ def run_participants(config: RunConfig, levels: Sequence[str], verbose: int = 0)
     report.pages += [job.outputs["report"] for job in jobs]
     _add_warnings(jobs, report)
     _add_problems(cohort, report)
-    report.left_out += cohort.left_out
     return report
 
 
@@ -236,7 +235,7 @@ def _add_problems(cohort: Cohort, report: Report) -> None:
     from bgpvs_wf.engine.jobs import Outcome
 
     for problem in cohort.problems:
-        message = problem.message.removeprefix(problem.label).lstrip(": ")
+        message = problem.message.removeprefix(f"{problem.label} ")
         report.outcomes.append(Outcome(problem.label, "failed", (Crash("", message),)))
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _NAME = "bgpvs-wf suggest: scans to annotate"
 """Of the dataset; what has another name is not written into."""
-_LABEL = re.compile(r"sub-[0-9A-Za-z+]+(?:_ses-[0-9A-Za-z+]+)?")
+_LABEL = re.compile(r"sub-[0-9A-Za-z]+(?:_ses-[0-9A-Za-z]+)?")
 _DSEG, _UNCERTAINTY = "desc-bgpvs_dseg.nii.gz", "desc-uncertainty_probseg.nii.gz"
 _T2W = "desc-preproc_T2w.nii.gz"
 _T1W = ("space-T2w_desc-preproc_T1w.nii.gz", "desc-preproc_T1w.nii.gz")

@@ -66,11 +66,8 @@ def workflow_name(label: str) -> str:
     --------
     >>> workflow_name("sub-01_ses-02")
     'sub_01_ses_02_wf'
-    >>> workflow_name("sub-A+B")
-    'sub_A_plus_B_wf'
     """
-    # No label has an underscore: two labels never get one name.
-    return f"{label.replace('-', '_').replace('+', '_plus_')}_wf"
+    return f"{label.replace('-', '_')}_wf"
 
 
 def read_crashes(folder: Path) -> list[Crash]:

@@ -31,7 +31,7 @@ ANATOMY = "desc-anatomy_dseg"
 OBJECTS, OCCUPANCY, IGNORE = "desc-pvs_objects", "label-PVS_probseg", "desc-ignore_mask"
 _IMAGES = "|".join((BGPVS, NUCLEI, ANATOMY, TUBES, OCCUPANCY, IGNORE))
 _NAME = re.compile(
-    r"^sub-(?P<subject>[0-9A-Za-z+]+)(?:_ses-(?P<session>[0-9A-Za-z+]+))?(?P<more>_\S+)?"
+    r"^sub-(?P<subject>[0-9A-Za-z]+)(?:_ses-(?P<session>[0-9A-Za-z]+))?(?P<more>_\S+)?"
     rf"_(?:(?P<image>{_IMAGES})\.nii(?:\.gz)?|(?P<table>{OBJECTS})\.tsv)$"
 )
 _OF_TUBES = ("tube", "tree", "diameter_mm", "length_mm", "volume_mm3", "snr")
