@@ -71,7 +71,11 @@ def choose_image(
     others = [file.path.name for file in usable if file is not chosen]
     if not others:
         return chosen, ""
-    return chosen, f"{suffix}: took {chosen.path.name}, left {', '.join(others)}"
+    note = f"{suffix}: took {chosen.path.name}, left {', '.join(others)}"
+    twins = [file.path.name for file in rivals[1:] if _is_twin(file, chosen)]
+    if twins:
+        note += f"; {chosen.path.name} and {', '.join(twins)} are two names of one scan, keep one"
+    return chosen, note
 
 
 def choose_mask(
@@ -145,6 +149,15 @@ def _is_plain(file: IndexedFile, spaces: Sequence[str | None], filters: Mapping[
         and ("res" in filters or entities.get("res") is None)
         and ("inv" in filters or entities.get("inv") is None)
     )
+
+
+def _is_twin(a: IndexedFile, b: IndexedFile) -> bool:
+    """Return whether two files of a dataset say the same: run-1 and run-01, .nii and .nii.gz."""
+    mine, others = (
+        {k: int(v) if isinstance(v, int) else v for k, v in file.entities.items()}
+        for file in (a, b)
+    )
+    return a.root == b.root and mine | {"extension": ""} == others | {"extension": ""}
 
 
 def _nothing_usable(suffix: str, images: Sequence[IndexedFile]) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.errors import UsageError
+from bgpvs_wf.reading import load_json, why_not
 
 PIPELINE = "bgpvs-wf"
 """Our name in ``GeneratedBy``."""
@@ -52,12 +52,21 @@ def check_dataset(bids_dir: Path) -> None:
     if not bids_dir.is_dir():
         raise UsageError(f"There is no folder {bids_dir}; give the root of a BIDS dataset.")
     description = bids_dir / "dataset_description.json"
-    if not description.exists():
+    if not os.path.lexists(description):
         subjects = any(bids_dir.glob("sub-*"))
         hint = "add one" if subjects else "give the root of a BIDS dataset"
         raise UsageError(f"{bids_dir} is no BIDS dataset: no dataset_description.json; {hint}.")
-    if not isinstance(_read(description), dict):
-        raise UsageError(f"{description} is not valid JSON; repair it.")
+    try:
+        content = load_json(description)
+    except OSError as error:
+        raise UsageError(
+            f"Cannot read {description}: {why_not(error, description)}; repair it."
+        ) from error
+    except ValueError as error:
+        why = why_not(error, description)
+        raise UsageError(f"{description} is not valid JSON ({why}); repair it.") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"{description} is not valid JSON of a description; repair it.")
 
 
 def check_outside_raw(what: str, folder: Path, bids_dir: Path) -> None:
@@ -111,6 +120,6 @@ def _check_ours(output_dir: Path) -> None:
 
 def _read(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return load_json(path)
     except (OSError, ValueError):
         return None

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bgpvs_wf.bids.inputs import LABEL
 from bgpvs_wf.engine.crashes import Crash
 from bgpvs_wf.engine.jobs import ELSEWHERE, NOT_RUN, SUBMITTED, Outcome
 from bgpvs_wf.engine.progress import DONE, FAILED
 
 _SHOWN = 10
 """Pages and subjects listed one by one."""
+_LABEL = re.compile(rf"sub-{LABEL}(?:_ses-{LABEL})?")
 
 
 @dataclass
@@ -29,6 +32,8 @@ class Report:
     group_table: Path | None = None
     left_out_of_table: list[str] = field(default_factory=list)
     """Subjects with results of a run that they did not finish."""
+    left_out: list[str] = field(default_factory=list)
+    """Files and folders of the datasets that were not taken, with why."""
     log_file: Path | None = None
     config_file: Path | None = None
 
@@ -43,7 +48,8 @@ class Report:
 
     def lines(self) -> list[str]:
         """Return the summary: who is done, who failed or is in doubt and why, where results are."""
-        return [*self._counts(), *self._failures(), *self._warnings(), *self._places()]
+        told = [*self._counts(), *self._failures(), *self._warnings()]
+        return [*told, *left_out_lines(self.left_out), *self._places()]
 
     def _counts(self) -> list[str]:
         lines = []
@@ -77,7 +83,9 @@ class Report:
         for outcome in self.outcomes:
             if outcome.state != FAILED:
                 continue
-            first, *others = failure_lines(outcome.label, outcome.failures, self.config_file)
+            # A folder that is no subject cannot be run again before it is renamed.
+            config_file = self.config_file if _LABEL.fullmatch(outcome.label) else None
+            first, *others = failure_lines(outcome.label, outcome.failures, config_file)
             lines += [f"  {outcome.label}: {first}", *others]
         return lines
 
@@ -99,6 +107,14 @@ class Report:
         if self.log_file:
             lines.append(f"Log: {self.log_file}")
         return lines
+
+
+def left_out_lines(left_out: Sequence[str]) -> list[str]:
+    """Return what was not taken of the datasets, under a heading; nothing if that is nothing."""
+    if not left_out:
+        return []
+    told = _first([f"  {line}" for line in left_out], "more; run --dry-run -v names all")
+    return ["Left out, though named like a scan or labels:", *told]
 
 
 def failure_lines(label: str, crashes: Sequence[Crash], config_file: Path | None) -> list[str]:

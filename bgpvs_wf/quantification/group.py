@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bgpvs_wf.bids.inputs import LABEL
 from bgpvs_wf.errors import BGPVSError
 from bgpvs_wf.imaging.files import write_table
 from bgpvs_wf.quantification.columns import GROUP_COLUMNS, REGION_COLUMNS
@@ -15,7 +16,7 @@ from bgpvs_wf.quantification.columns import GROUP_COLUMNS, REGION_COLUMNS
 if TYPE_CHECKING:
     import pandas as pd
 
-_ENTITIES = re.compile(r"^sub-(?P<subject>[0-9A-Za-z]+)(?:_ses-(?P<session>[0-9A-Za-z]+))?_")
+_ENTITIES = re.compile(rf"^sub-(?P<subject>{LABEL})(?:_ses-(?P<session>{LABEL}))?_")
 _KEY = ["name", "region", "side"]
 
 
