@@ -153,11 +153,11 @@ def _is_plain(file: IndexedFile, spaces: Sequence[str | None], filters: Mapping[
 
 def _is_twin(a: IndexedFile, b: IndexedFile) -> bool:
     """Return whether two files of a dataset say the same: run-1 and run-01, .nii and .nii.gz."""
-    mine, others = (
-        {k: int(v) if isinstance(v, int) else v for k, v in file.entities.items()}
-        for file in (a, b)
-    )
-    return a.root == b.root and mine | {"extension": ""} == others | {"extension": ""}
+
+    def said(file: IndexedFile) -> dict[str, Any]:
+        return {key: str(int(v) if isinstance(v, int) else v) for key, v in file.entities.items()}
+
+    return a.root == b.root and said(a) | {"extension": ""} == said(b) | {"extension": ""}
 
 
 def _nothing_usable(suffix: str, images: Sequence[IndexedFile]) -> str:

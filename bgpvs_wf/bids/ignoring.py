@@ -93,7 +93,7 @@ def _regex(glob: str) -> str:
 
 
 def _characters(text: str) -> str:
-    """Translate ``[a-z]`` and ``[!a-z]``; what is no set of characters stands for itself."""
+    """Translate ``[a-z]`` and ``[!a-z]``; what is no set of characters fits nothing."""
     inside = text[1:-1]
     negated = inside[:1] in ("!", "^")
     inside = inside[negated:].replace("\\", r"\\").replace("[", r"\[").replace("]", r"\]")
@@ -101,15 +101,17 @@ def _characters(text: str) -> str:
     try:
         re.compile(made)
     except re.error:
-        return re.escape(text)
+        return _NOTHING
     return made
 
 
+_NOTHING = "(?!)"
 _TOKENS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"^\*\*/|(?<=/)\*\*/"), lambda _: "(?:.*/)?"),
     (re.compile(r"(?<=/)\*\*$|^\*\*$"), lambda _: ".+"),
     (re.compile(r"\*+"), lambda _: "[^/]*"),
     (re.compile(r"\?"), lambda _: "[^/]"),
     (re.compile(r"\[[!^]?\]?[^\]]*\]"), lambda match: _characters(match[0])),
+    (re.compile(r"\["), lambda _: _NOTHING),
     (re.compile(r"\\(.)", re.DOTALL), lambda match: re.escape(match[1])),
 )
