@@ -182,7 +182,7 @@ def judge(path: str) -> Verdict:
     >>> judge("sub-01/anat/sub-01_T2w.nii.gz")
     Verdict(subject='01', session=None, reason='', where='')
     >>> judge("sub-02/anat/sub-03_T2w.nii.gz").reason
-    "its name says sub-03, its folder sub-02; rename or move it"
+    'its name says sub-03, its folder sub-02; rename or move it'
     """
     *folders, name = path.split("/")
     said: dict[str, str] = {}

@@ -46,7 +46,7 @@ class Holdings:
 
     def left_out(self, subject: str, session: str | None) -> list[LeftOut]:
         """Return what is not taken, but might have been meant for a subject and session."""
-        accepted = self.sessions(subject) or [None]
+        accepted = self._places(subject)
         left = [one for one in self._left_out[subject] if one.session in (None, session)]
         return left + [
             _astray(file, self.raw.root)
@@ -75,7 +75,7 @@ class Holdings:
         left = list(self._left_out[None])
         for subject in subjects:
             left += self._left_out[subject]
-            for session in self.sessions(subject) or [None]:
+            for session in self._places(subject):
                 left += self.left_out(subject, session)
         if everybody:
             # Derivatives may be of more subjects; of those, only what is nobody's is told.
@@ -85,6 +85,9 @@ class Holdings:
             left += [one for one in of_others if one in raw or one.whole]
         problems = {one for one in self.raw.left_out if one.whole}
         return [one for one in dict.fromkeys(left) if one not in problems]
+
+    def _places(self, subject: str) -> list[str | None]:
+        return [*self.sessions(subject)] or [None]
 
 
 def _is_session(one: LeftOut) -> bool:
