@@ -62,6 +62,25 @@ def is_regular(path: str | os.PathLike[str]) -> bool:
         return False
 
 
+def what_instead(path: str | os.PathLike[str]) -> str:
+    """Return what a path leads to instead of a regular file; empty where it leads to one.
+
+    Examples
+    --------
+    >>> what_instead("/dev/zero")
+    'a device'
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError) as error:
+        if os.path.islink(path):
+            return "a broken link"
+        return why_not(error, path)
+    if stat.S_ISREG(mode):
+        return ""
+    return next((name for test, name in _NAMES if test(mode)), "something else")
+
+
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """Return the content of a regular file; see `open_regular`."""
     with open_regular(path) as handle:

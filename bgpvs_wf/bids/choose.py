@@ -72,7 +72,11 @@ def choose_image(
     others = [file.path.name for file in usable if file is not chosen]
     if not others:
         return chosen, ""
-    return chosen, f"{suffix}: took {chosen.path.name}, left {', '.join(others)}"
+    note = f"{suffix}: took {chosen.path.name}, left {', '.join(others)}"
+    twins = [file.path.name for file in rivals[1:] if _is_twin(file, chosen)]
+    if twins:
+        note += f"; {chosen.path.name} and {', '.join(twins)} are two names of one scan, keep one"
+    return chosen, note
 
 
 def choose_mask(
@@ -146,6 +150,15 @@ def _is_plain(file: IndexedFile, spaces: Sequence[str | None], filters: Mapping[
         and ("res" in filters or entities.get("res") is None)
         and ("inv" in filters or entities.get("inv") is None)
     )
+
+
+def _is_twin(a: IndexedFile, b: IndexedFile) -> bool:
+    """Return whether two files of a dataset say the same: run-1 and run-01, .nii and .nii.gz."""
+
+    def said(file: IndexedFile) -> dict[str, Any]:
+        return {key: str(int(v) if isinstance(v, int) else v) for key, v in file.entities.items()}
+
+    return a.root == b.root and said(a) | {"extension": ""} == said(b) | {"extension": ""}
 
 
 def _nothing_usable(suffix: str, images: Sequence[IndexedFile]) -> str:

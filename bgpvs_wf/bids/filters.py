@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ _ENTITIES = {
     "flip", "inv", "mt", "part", "chunk", "space", "res", "desc", "label", "segmentation",
     "suffix", "extension", "datatype", "atlas",
 }  # fmt: skip
+_NUMBER = re.compile("[0-9]+")
 
 
 def read_filters(path: Path | None) -> dict[str, dict[str, Any]]:
@@ -37,11 +40,11 @@ def read_filters(path: Path | None) -> dict[str, dict[str, Any]]:
     try:
         content = load_json(path)
     except OSError as error:
-        why = why_not(error, path)
-        raise UsageError(f"Cannot read the filter file {path}: {why}.") from error
+        raise UsageError(f"Cannot read the filter file {path}: {why_not(error, path)}.") from error
     except ValueError as error:
-        why = why_not(error, path)
-        raise UsageError(f"The filter file {path} is not valid JSON: {why}.") from error
+        raise UsageError(
+            f"The filter file {path} is not valid JSON: {why_not(error, path)}."
+        ) from error
     if not isinstance(content, dict) or not all(isinstance(v, dict) for v in content.values()):
         raise UsageError(f'The filter file {path} must look like {{"t2w": {{"run": 1}}}}.')
     for query, entities in content.items():
@@ -55,6 +58,12 @@ def read_filters(path: Path | None) -> dict[str, dict[str, Any]]:
                 f"The filter file {path} has an entity '{unknown[0]}' in '{query}'; "
                 f"known: {', '.join(sorted(_ENTITIES))}."
             )
+        for name, value in entities.items() if query in QUERIES else ():
+            if not all(map(_is_value, value if isinstance(value, list) else [value])):
+                raise UsageError(
+                    f"The filter file {path} asks for {name} {json.dumps(value)} in '{query}'; "
+                    "give a label, a whole number, null, or a list of these."
+                )
     return {query: content[query] for query in QUERIES if query in content}
 
 
@@ -67,6 +76,10 @@ def passing(files: Iterable[IndexedFile], entities: Mapping[str, Any]) -> list[I
     ]
 
 
+def _is_value(value: Any) -> bool:
+    return value is None or (isinstance(value, str | int) and not isinstance(value, bool))
+
+
 def _matches(actual: Any, wanted: Any) -> bool:
     if isinstance(wanted, list):
         return any(_matches(actual, one) for one in wanted)
@@ -74,6 +87,6 @@ def _matches(actual: Any, wanted: Any) -> bool:
         return actual is None
     if wanted == "Query.ANY":
         return actual is not None
-    if isinstance(actual, int) and str(wanted).isdigit():
+    if isinstance(actual, int) and _NUMBER.fullmatch(str(wanted)):
         return int(actual) == int(wanted)  # run-01 is run 1
     return actual is not None and str(actual) == str(wanted)

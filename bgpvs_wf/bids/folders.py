@@ -30,9 +30,6 @@ def check_folders(config: RunConfig) -> None:
     for name, folder in config.derivatives.items():
         if not folder.is_dir():
             raise UsageError(f"The derivatives '{name}' are not at {folder}; correct the path.")
-        description = folder / "dataset_description.json"
-        if os.path.lexists(description):
-            _check_description(description)
         if folder.resolve() == config.output_dir.resolve():
             raise UsageError(
                 f"The output folder {config.output_dir} is the input derivatives '{name}'; "
@@ -55,22 +52,21 @@ def check_dataset(bids_dir: Path) -> None:
     if not bids_dir.is_dir():
         raise UsageError(f"There is no folder {bids_dir}; give the root of a BIDS dataset.")
     description = bids_dir / "dataset_description.json"
-    if not description.exists():
+    if not os.path.lexists(description):
         subjects = any(bids_dir.glob("sub-*"))
         hint = "add one" if subjects else "give the root of a BIDS dataset"
         raise UsageError(f"{bids_dir} is no BIDS dataset: no dataset_description.json; {hint}.")
-    _check_description(description)
-
-
-def _check_description(path: Path) -> None:
     try:
-        content = load_json(path)
-    except (OSError, ValueError) as error:
+        content = load_json(description)
+    except OSError as error:
         raise UsageError(
-            f"{path} is not valid JSON ({why_not(error, path)}); repair it."
+            f"Cannot read {description}: {why_not(error, description)}; repair it."
         ) from error
+    except ValueError as error:
+        why = why_not(error, description)
+        raise UsageError(f"{description} is not valid JSON ({why}); repair it.") from error
     if not isinstance(content, dict):
-        raise UsageError(f"{path} is not valid JSON of a dataset; repair it.")
+        raise UsageError(f"{description} is not valid JSON of a description; repair it.")
 
 
 def check_outside_raw(what: str, folder: Path, bids_dir: Path) -> None:

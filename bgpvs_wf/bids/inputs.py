@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
+
+LABEL = "[0-9A-Za-z+]+"
+"""What a BIDS label may be, as a regular expression; in words, see `is_label`."""
+
+
+def is_label(text: str) -> bool:
+    """Return whether a text is a BIDS label: letters and digits (of ASCII) and ``+`` only."""
+    return re.fullmatch(LABEL, text) is not None
 
 
 def label_of(subject: str, session: str | None) -> str:
@@ -80,11 +89,13 @@ class Problem:
     subject: str
     session: str | None
     message: str
+    folder: str = ""
+    """Its folder, where that is not named as its label would have it."""
 
     @property
     def label(self) -> str:
         """``sub-01`` or ``sub-01_ses-02``."""
-        return label_of(self.subject, self.session)
+        return self.folder or label_of(self.subject, self.session)
 
 
 @dataclass(frozen=True)
@@ -93,3 +104,5 @@ class Cohort:
 
     subjects: tuple[SubjectInputs, ...]
     problems: tuple[Problem, ...] = ()
+    left_out: tuple[str, ...] = ()
+    """Files and folders that were not taken, with why, but for those that a problem names."""

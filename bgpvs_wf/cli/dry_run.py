@@ -24,12 +24,15 @@ class _Plan:
     stages: Mapping[str, bool]
     """Stage to whether it would run; none where the subject is finished, or cannot run."""
     why: str
+    cannot: bool = False
+    """It cannot run."""
 
 
 def dry_run(config: RunConfig, verbose: bool = False) -> int:
     """Show what a run would do; return its exit status."""
     from bgpvs_wf.bids.query import find_subjects
     from bgpvs_wf.engine.logs import logged_to
+    from bgpvs_wf.engine.summary import left_out_lines
 
     cohort = find_subjects(config)
     with logged_to(Path(os.devnull)):
@@ -40,12 +43,20 @@ def dry_run(config: RunConfig, verbose: bool = False) -> int:
         notes = [note for note in (plan.subject.age_note, *plan.subject.notes) if note]
         say(*(f"{plan.subject.label}: {note}" for note in notes))
     say(*(f"cannot run: {problem.message}" for problem in cohort.problems))
+    if verbose:
+        say(*(f"left out: {line}" for line in cohort.left_out))
+    else:
+        say(*left_out_lines(cohort.left_out))
     to_run = sum(any(plan.stages.values()) for plan in plans)
+    cannot = len(cohort.problems) + sum(plan.cannot for plan in plans)
     say(f"{to_run} of {len(plans)} would run; nothing was run.")
+    if cannot:
+        who = "Nobody can" if cannot == len(plans) + len(cohort.problems) else f"{cannot} cannot"
+        say(f"{who} run, for the reasons above.")
     if drawing is not None:
         hint = "" if drawing.suffix == ".svg" else " (install graphviz to have it drawn)"
         say(f"Workflow: {drawing}{hint}")
-    return 1 if cohort.problems else 0
+    return 1 if cannot else 0
 
 
 def _plan(config: RunConfig, subjects: tuple[SubjectInputs, ...]) -> tuple[list[_Plan], Any | None]:
@@ -63,7 +74,7 @@ def _plan(config: RunConfig, subjects: tuple[SubjectInputs, ...]) -> tuple[list[
         outputs = expected_outputs(config, subject)
         reasons = ledger.reasons(config, subject, outputs)
         stages: Mapping[str, bool] = {}
-        why = "; ".join(reasons) or "finished"
+        why, cannot = "; ".join(reasons) or "finished", False
         if reasons or first is None:
             try:
                 workflow = init_bgpvs_wf(config, [subject])
@@ -72,8 +83,9 @@ def _plan(config: RunConfig, subjects: tuple[SubjectInputs, ...]) -> tuple[list[
                     write_missing_again(workflow, [Job(subject, outputs)])
                     (stages,) = stages_to_run(workflow).values()
             except BGPVSError as error:
-                why = f"cannot run: {error}"
-        plans.append(_Plan(subject, stages, why))
+                if reasons:  # who is finished needs no workflow
+                    why, cannot = f"cannot run: {error}", True
+        plans.append(_Plan(subject, stages, why, cannot))
     return plans, first
 
 

@@ -230,13 +230,14 @@ def _add_warnings(jobs: Sequence[Job], report: Report) -> None:
 
 
 def _add_problems(cohort: Cohort, report: Report) -> None:
-    """Count the subjects that cannot be processed among the failed."""
+    """Count the subjects that cannot be processed among the failed; name what is left out."""
     from bgpvs_wf.engine.crashes import Crash
     from bgpvs_wf.engine.jobs import Outcome
 
     for problem in cohort.problems:
         message = problem.message.removeprefix(f"{problem.label} ")
         report.outcomes.append(Outcome(problem.label, "failed", (Crash("", message),)))
+    report.left_out += cohort.left_out
 
 
 def _prepare_folders(config: RunConfig, n_jobs: int) -> None:

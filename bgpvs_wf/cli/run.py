@@ -48,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
 def _explain(config: RunConfig) -> int:
     """Say why each subject would run; return the exit status."""
     from bgpvs_wf.engine.ledger import Ledger
+    from bgpvs_wf.engine.summary import left_out_lines
 
     cohort, jobs = find_jobs(config)
     ledger, due = Ledger.of(config.output_dir), 0
@@ -56,6 +57,7 @@ def _explain(config: RunConfig) -> int:
         due += bool(reasons)
         say(f"{job.label}: {'; '.join(reasons) or 'finished, and nothing has changed since'}")
     say(*(f"{problem.label}: cannot run: {problem.message}" for problem in cohort.problems))
+    say(*left_out_lines(cohort.left_out))
     say(f"{due} of {len(jobs)} would run; nothing was run.")
     return 1 if cohort.problems else 0
 

@@ -113,9 +113,11 @@ def _labels_to_queue(config: RunConfig, resume: bool, logs: Path) -> list[str]:
     """Return the subjects to queue; say who is not, and why."""
     from bgpvs_wf.engine.array import queued, submissions
     from bgpvs_wf.engine.ledger import Ledger
+    from bgpvs_wf.engine.summary import left_out_lines
 
     cohort, jobs = find_jobs(config)
     say(*(f"Left out: {problem.message}" for problem in cohort.problems))
+    say(*left_out_lines(cohort.left_out))
     ledger = Ledger.of(config.output_dir)
     due = [job.label for job in jobs if ledger.reasons(config, job.subject, job.outputs)]
     if len(due) < len(jobs):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from bgpvs_wf._version import __version__
+from bgpvs_wf.bids.inputs import LABEL
 from bgpvs_wf.cli.parser import whole
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.errors import BadImageError, BadLabelsError, BGPVSError, UsageError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 _NAME = "bgpvs-wf suggest: scans to annotate"
 """Of the dataset; what has another name is not written into."""
-_LABEL = re.compile(r"sub-[0-9A-Za-z]+(?:_ses-[0-9A-Za-z]+)?")
+_LABEL = re.compile(rf"sub-{LABEL}(?:_ses-{LABEL})?")
 _DSEG, _UNCERTAINTY = "desc-bgpvs_dseg.nii.gz", "desc-uncertainty_probseg.nii.gz"
 _T2W = "desc-preproc_T2w.nii.gz"
 _T1W = ("space-T2w_desc-preproc_T1w.nii.gz", "desc-preproc_T1w.nii.gz")

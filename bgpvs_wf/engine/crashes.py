@@ -60,14 +60,18 @@ def node_place(fullname: str) -> tuple[str, str]:
 
 
 def workflow_name(label: str) -> str:
-    """Return the name of a subject's workflow.
+    """Return the name of a subject's workflow, another one for each label.
+
+    Nipype allows no ``+``, and Graphviz no ``-``; BIDS has no ``_`` in a label.
 
     Examples
     --------
     >>> workflow_name("sub-01_ses-02")
     'sub_01_ses_02_wf'
+    >>> workflow_name("sub-A+B")
+    'sub_A__B_wf'
     """
-    return f"{label.replace('-', '_')}_wf"
+    return f"{label.replace('-', '_').replace('+', '__')}_wf"
 
 
 def read_crashes(folder: Path) -> list[Crash]:

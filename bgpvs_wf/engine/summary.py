@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bgpvs_wf.bids.inputs import LABEL
 from bgpvs_wf.engine.crashes import Crash
 from bgpvs_wf.engine.jobs import ELSEWHERE, NOT_RUN, SUBMITTED, Outcome
 from bgpvs_wf.engine.progress import DONE, FAILED
@@ -14,6 +16,7 @@ from bgpvs_wf.engine.progress import DONE, FAILED
 LAST_RUN_FAILED = "its last run failed"
 _SHOWN = 10
 """Pages and subjects listed one by one."""
+_LABEL = re.compile(rf"sub-{LABEL}(?:_ses-{LABEL})?")
 
 
 @dataclass
@@ -48,13 +51,8 @@ class Report:
 
     def lines(self) -> list[str]:
         """Return the summary: who is done, who failed or is in doubt and why, where results are."""
-        return [
-            *self._counts(),
-            *self._failures(),
-            *self._warnings(),
-            *self._left_out(),
-            *self._places(),
-        ]
+        told = [*self._counts(), *self._failures(), *self._warnings()]
+        return [*told, *left_out_lines(self.left_out), *self._places()]
 
     def _counts(self) -> list[str]:
         lines = []
@@ -88,7 +86,9 @@ class Report:
         for outcome in self.outcomes:
             if outcome.state != FAILED:
                 continue
-            first, *others = failure_lines(outcome.label, outcome.failures, self.config_file)
+            # A folder that is no subject cannot be run again before it is renamed.
+            config_file = self.config_file if _LABEL.fullmatch(outcome.label) else None
+            first, *others = failure_lines(outcome.label, outcome.failures, config_file)
             lines += [f"  {outcome.label}: {first}", *others]
         return lines
 
@@ -124,6 +124,14 @@ class Report:
         if self.log_file:
             lines.append(f"Log: {self.log_file}")
         return lines
+
+
+def left_out_lines(left_out: Sequence[str]) -> list[str]:
+    """Return what was not taken of the datasets, under a heading; nothing if that is nothing."""
+    if not left_out:
+        return []
+    told = _first([f"  {line}" for line in left_out], "more; run --dry-run -v names all")
+    return ["Left out, though named like a scan or labels:", *told]
 
 
 def failure_lines(label: str, crashes: Sequence[Crash], config_file: Path | None) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bgpvs_wf.anatomy.labels import BG_LABELS
+from bgpvs_wf.bids.inputs import LABEL
 from bgpvs_wf.errors import BadImageError, BadLabelsError, BGPVSError, TableError
 from bgpvs_wf.evaluation.scoring import ReferenceCase
 from bgpvs_wf.imaging.files import check_labels_on_grid, load_image
@@ -31,7 +32,7 @@ ANATOMY = "desc-anatomy_dseg"
 OBJECTS, OCCUPANCY, IGNORE = "desc-pvs_objects", "label-PVS_probseg", "desc-ignore_mask"
 _IMAGES = "|".join((BGPVS, NUCLEI, ANATOMY, TUBES, OCCUPANCY, IGNORE))
 _NAME = re.compile(
-    r"^sub-(?P<subject>[0-9A-Za-z]+)(?:_ses-(?P<session>[0-9A-Za-z]+))?(?P<more>_\S+)?"
+    rf"^sub-(?P<subject>{LABEL})(?:_ses-(?P<session>{LABEL}))?(?P<more>_\S+)?"
     rf"_(?:(?P<image>{_IMAGES})\.nii(?:\.gz)?|(?P<table>{OBJECTS})\.tsv)$"
 )
 _OF_TUBES = ("tube", "tree", "diameter_mm", "length_mm", "volume_mm3", "snr")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bgpvs_wf.bids.inputs import LABEL
 from bgpvs_wf.anatomy.labels import BG_LABELS, LENTIFORM_LABELS
 from bgpvs_wf.errors import BGPVSError, TableError
 from bgpvs_wf.imaging.files import write_table
@@ -20,7 +21,7 @@ from bgpvs_wf.tsv import MISSING, TextTable, read_tsv
 if TYPE_CHECKING:
     import pandas as pd
 
-_ENTITIES = re.compile(r"^sub-(?P<subject>[0-9A-Za-z+]+)(?:_ses-(?P<session>[0-9A-Za-z+]+))?_")
+_ENTITIES = re.compile(rf"^sub-(?P<subject>{LABEL})(?:_ses-(?P<session>{LABEL}))?_")
 _TEXT = ("name", "region", "side")
 _WHOLE = ("index", "pvs_count")
 

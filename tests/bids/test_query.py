@@ -149,6 +149,21 @@ def test_the_filter_file_overrides_the_choice(raw, tmp_path):
         chosen([1])
 
 
+@pytest.mark.parametrize("value", [{"a": 1}, [[1]], True, 1.5])
+def test_a_filter_that_is_no_label_is_refused(raw, value):
+    raw.image("sub-01_T2w.nii.gz")
+    path = raw.text("../filter.json", json.dumps({"t2w": {"run": value}}))
+    with pytest.raises(UsageError, match=r"filter.json asks for run .* in 't2w'; give a label"):
+        find_subjects(raw.config(bids_filter_file=path))
+
+
+def test_a_run_is_asked_for_in_plain_digits(raw):
+    raw.image("sub-01_run-1_T2w.nii.gz")
+    for value, found in (("01", True), ("²", False), ("١", False)):
+        path = raw.text("../filter.json", json.dumps({"t2w": {"run": value}}))
+        assert bool(find_subjects(raw.config(bids_filter_file=path)).subjects) == found
+
+
 def test_a_filter_file_that_cannot_be_read_is_refused(raw, tmp_path):
     raw.image("sub-01_T2w.nii.gz")
     with pytest.raises(UsageError, match="Cannot read the filter file"):
@@ -327,6 +342,19 @@ def test_unwritable_folders_are_refused(raw, tmp_path, monkeypatch):
 def test_a_description_that_is_no_json_is_refused(raw):
     raw.text("dataset_description.json", "{")
     with pytest.raises(UsageError, match="not valid JSON"):
+        find_subjects(raw.config())
+
+
+def test_a_description_that_is_no_file_is_refused(raw):
+    raw.image("sub-01_T2w.nii.gz")
+    path = raw.root / "dataset_description.json"
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(UsageError, match=r"description\.json: it is a pipe"):
+        find_subjects(raw.config())
+    path.unlink()
+    path.symlink_to("none")
+    with pytest.raises(UsageError, match=r"description\.json: it is a broken link"):
         find_subjects(raw.config())
 
 

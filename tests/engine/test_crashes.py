@@ -4,8 +4,17 @@ import traceback
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bgpvs_wf.engine.crashes import describe, node_place, parse_crash, read_crashes
+from bgpvs_wf.bids.inputs import LABEL, label_of
+from bgpvs_wf.engine.crashes import (
+    describe,
+    node_place,
+    parse_crash,
+    read_crashes,
+    workflow_name,
+)
 from bgpvs_wf.errors import BadImageError
 
 _COMMAND = """\
@@ -112,3 +121,21 @@ def test_crash_files_come_in_the_order_of_their_making(tmp_path: Path):
         os.utime(path, (age, age))
     (tmp_path / "run.log").write_text("no crash")
     assert [crash.cause[-1] for crash in read_crashes(tmp_path)] == ["c", "a", "b"]
+
+
+_LABELS = st.from_regex(rf"\A(?:{LABEL})\Z") | st.text("+sew", min_size=1, max_size=4)
+_PEOPLE = st.tuples(_LABELS, st.none() | _LABELS)
+
+
+@given(_PEOPLE, _PEOPLE)
+def test_each_label_has_a_workflow_of_its_own(one, other):
+    from nipype import Workflow
+
+    names = [workflow_name(label_of(*who)) for who in (one, other)]
+    assert (names[0] == names[1]) == (one == other)
+    assert [Workflow(name).name for name in names] == names
+
+
+def test_a_plus_is_told_from_nothing_and_from_an_underscore():
+    assert len({workflow_name(f"sub-{label}") for label in ("A+B", "AB", "A_B")}) == 3
+    assert node_place(f"bgpvs_wf.{workflow_name('sub-A+B')}.prepare_wf.n4")[1] == "prepare"

@@ -265,6 +265,12 @@ def test_links_to_folders_are_followed_once(cohort):
     assert [path.name for path in files] == ["sub-01_desc-bgpvs_dseg.nii.gz"]
 
 
+def test_a_plus_belongs_to_the_label(cohort):
+    for who in ("sub-A+B_ses-1+2", "sub-A", "sub-AB"):
+        cohort.save("truth", who, cohort.labels())
+    assert list(find_cases(cohort.root / "truth")) == [("A", None), ("A+B", "1+2"), ("AB", None)]
+
+
 def test_several_files_are_not_chosen_from(cohort):
     cohort.save("truth", "sub-01", cohort.labels())
     cohort.save("m", "sub-01_run-1", cohort.labels())
