@@ -29,6 +29,11 @@ COARSE_MM = 1.6
 """Coarse, to be quick; the nuclei are still told."""
 
 
+@pytest.fixture(autouse=True, scope="module")
+def toy_windows():
+    """Leave the networks their windows: the model is the one in the box."""
+
+
 @pytest.fixture(scope="module")
 def coarse(real_data):
     """Return T2w and T1w of an infant, its reference nuclei, and their affine."""

@@ -315,3 +315,31 @@ def test_headlines_are_those_of_the_basal_ganglia(report):
     text = re.sub(r"\s+", " ", text)
     assert "Basal ganglia volume 16 mL R 7.80 L 8.20" in text
     assert "PVS in the basal ganglia 7 R 3 L 4" in text
+
+
+def _at(volume: Volume, slice_mm: float) -> Volume:
+    return Volume(volume.data, volume.affine @ np.diag([1, 1, slice_mm / 2, 1]))
+
+
+@pytest.mark.parametrize(
+    ("slice_mm", "found", "shown"),
+    [(1.0, 7, "7"), (1.0, 0, "0"), (2.0, 7, "7"), (2.0, 0, "–"), (3.2, 7, "–"), (3.2, 0, "–")],
+)
+def test_no_number_is_shown_where_pvs_cannot_be_seen(report, slice_mm, found, shown):
+    table = regions().assign(pvs_count=[found, found, 0])
+    images = {n: _at(getattr(report, n), slice_mm) for n in ("t2w", "nuclei", "bgpvs")}
+    thick = dataclasses.replace(report, regions=table, t1w=None, atlas=None, **images)
+    page = render_subject(thick)
+    assert f"<dt>PVS in the basal ganglia</dt><dd><b>{shown}</b>" in page
+    assert "<dt>Basal ganglia volume</dt><dd><b>16" in page
+
+
+def test_sides_that_are_not_known_are_marked_on_the_page(report):
+    sides = {"left": "left?", "right": "right?", "both": "both"}
+    marked = dataclasses.replace(report, regions=regions().replace({"side": sides}))
+    page, usual = render_subject(marked), render_subject(report)
+    assert '<abbr title="right">R?</abbr> 3 <abbr title="left">L?</abbr> 4' in page
+    assert "if the sides are as assumed, which is not known" in page
+    assert ">R<" not in page
+    assert ">R?<" not in usual
+    assert "which is not known" not in usual
