@@ -9,8 +9,8 @@ from typing import Any
 
 from bgpvs_wf.bids.filters import passing
 from bgpvs_wf.bids.index import IndexedFile
+from bgpvs_wf.errors import BadImageError
 from bgpvs_wf.imaging.geometry import Grid, same_grid, voxel_sizes
-from bgpvs_wf.reading import is_regular
 
 PREPROCESSED = ("restore", "preproc")
 """``desc-`` of bias-corrected images in native space: dHCP's, then smriprep's and our own."""
@@ -193,12 +193,10 @@ def _spaces_of(home: IndexedFile) -> tuple[str | None, ...]:
 
 
 def _grid(path: Path) -> Grid | None:
-    import nibabel as nib
+    from bgpvs_wf.imaging.content import read_header
 
-    if not is_regular(path):  # a pipe would never open; loading the image will name it
-        return None
     try:
-        image = nib.load(path)
-        return Grid(image.shape[:3], image.affine)
-    except Exception:  # a damaged header has many faces; loading the image will name it
+        header = read_header(path)
+    except BadImageError:  # loading the image will say so
         return None
+    return Grid(header.shape[:3], header.placement.affine)

@@ -130,7 +130,7 @@ def left_out_lines(left_out: Sequence[str]) -> list[str]:
     """Return what was not taken of the datasets, under a heading; nothing if that is nothing."""
     if not left_out:
         return []
-    told = _first([f"  {line}" for line in left_out], "more; run --dry-run -v names all")
+    told = first_lines([f"  {line}" for line in left_out], "more; run --dry-run -v names all")
     return ["Left out, though named like a scan or labels:", *told]
 
 

@@ -21,14 +21,14 @@ OFFSET_SHARE = 0.9
 """If nothing is darker than this share of the background, something was added to it (chosen)."""
 FEW_LEVELS = 32
 """Fewer grey levels in the head than this are too few. On two phantoms of 0.8 mm, 32 levels change
-the volume of PVS by 1 to 3 %, 16 by 8 to 17 %, and 8 make up twice as many PVS as there are."""
+the volume of PVS by 1 to 3 %, 16 lose 14 to 18 %, and 8 make up twice as many PVS as there are."""
 SATURATED_SHARE = 0.05
 """Share of the head at the largest value from which on it was cut off there. On those phantoms,
 5 % change the volume of PVS by 1 to 4 %, 10 % by 5 to 15 %, and 20 % by 12 to 19 %."""
 FAINT_MM, BLIND_MM = 1.2, 2.0
 """Longest voxel edge up to which PVS are seen, and up to which some are. On two phantoms with 20
 PVS each, wider than most of infants: cubes of 1.2 mm show 11 of them, of 1.6 mm 4, of 2 mm none;
-slices of 3.2 mm lose half of the volume. In scans of real infants of 0.8 mm most PVS are one voxel
+slices of 3.2 mm lose 37 to 52 % of the volume. In scans of real infants of 0.8 mm most PVS are one voxel
 wide (docs/benchmark.md)."""
 _ENOUGH = 2_000_000
 """As many voxels tell what a scan's grey levels are."""

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bgpvs_wf.bids.inputs import LABEL
 from bgpvs_wf.anatomy.labels import BG_LABELS, LENTIFORM_LABELS
+from bgpvs_wf.bids.inputs import LABEL
 from bgpvs_wf.errors import BGPVSError, TableError
 from bgpvs_wf.imaging.files import write_table
 from bgpvs_wf.quantification.columns import GROUP_COLUMNS, REGION_COLUMNS, UNKNOWN_SIDE
