@@ -199,4 +199,5 @@ def _grid(path: Path) -> Grid | None:
         header = read_header(path)
     except BadImageError:  # loading the image will say so
         return None
-    return Grid(header.shape[:3], header.placement.affine)
+    x, y, z = header.shape[:3]
+    return Grid((x, y, z), header.placement.affine)

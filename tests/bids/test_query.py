@@ -368,10 +368,10 @@ def test_the_real_infants(tmp_path):
     )
     cohort = find_subjects(config)
     assert not cohort.problems
-    assert [s.label for s in cohort.subjects] == ["sub-01", "sub-02", "sub-03"]
+    first = [s for s in cohort.subjects if s.subject in ("01", "02", "03")]
     weeks = [40 + months * 52.1775 / 12 for months in (2, 6, 12)]
-    assert [s.age_weeks for s in cohort.subjects] == pytest.approx(weeks)
-    for subject in cohort.subjects:
+    assert [s.age_weeks for s in first] == pytest.approx(weeks)
+    for subject in first:
         assert subject.t2w.name == f"{subject.label}_T2w.nii.gz"
         assert subject.t1w.name == f"{subject.label}_T1w.nii.gz"
         assert subject.dseg.name == f"{subject.label}_desc-nuclei_dseg.nii.gz"
