@@ -40,7 +40,8 @@ class LeftOut(NamedTuple):
     why: str
 
     def __str__(self) -> str:
-        return f"{self.path.name}: {self.why}"
+        name = self.path.name.encode("utf-8", "backslashreplace").decode()
+        return f"{name}: {self.why}"
 
 
 def is_label(text: str) -> bool:
@@ -118,7 +119,7 @@ def not_scans(root: Path, subject: str) -> Iterator[LeftOut]:
     for folder in (top, top / "anat", *sorted(top.glob("ses-*")), *sorted(top.glob("ses-*/anat"))):
         for name in _names(folder):
             path = folder / name
-            is_folder = name.endswith((".nii", ".nii.gz")) and path.is_dir()
+            is_folder = name.endswith((".nii", ".nii.gz")) and os.path.isdir(path)
             why = "it is a folder, no file" if is_folder else _why_no_scan(name)
             if why:
                 yield LeftOut(path, subject, why)
@@ -128,9 +129,13 @@ def why_no_file(path: Path) -> str:
     """Say what is in place of a file; nothing where there is one."""
     if is_regular(path):
         return ""
-    if path.is_symlink() and not path.exists():
+    if path.is_symlink() and not os.path.exists(path):
         return "is a broken link (datalad users: get the file first)"
-    return "is a folder, a pipe or a device, no file" if path.exists() else "cannot be looked at"
+    return (
+        "is a folder, a pipe or a device, no file"
+        if os.path.exists(path)
+        else "cannot be looked at"
+    )
 
 
 def _names(folder: Path) -> list[str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -63,15 +64,24 @@ def index_dataset(
     files : list of IndexedFile
         Sorted by path. No sidecar is read: at hundreds of subjects that costs minutes.
     left_out : list of LeftOut
-        Files whose folders and names do not agree on whose they are.
+        Files whose folders and names do not agree on whose they are, and what cannot be read.
     """
     from bids.layout import BIDSLayout, BIDSLayoutIndexer, parse_file_entities
 
-    indexer = BIDSLayoutIndexer(validate=False, ignore=_ignored(subjects), index_metadata=False)
+    ignored_here = _ignored(subjects)
+    left_out = list(_unreadable(root, ignored_here))
+    ignored_here += [_below(one.path.relative_to(root)) for one in left_out]
+    indexer = BIDSLayoutIndexer(
+        validate=False,
+        ignore=ignored_here,
+        index_metadata=False,
+        # No file has this name. pybids would open its own one in any folder, whatever it is.
+        config_filename="\0",
+    )
     layout = BIDSLayout(str(root), validate=False, indexer=indexer, config=["bids", "derivatives"])
     known = [entity for config in layout.config.values() for entity in config.entities.values()]
     ignored = read_ignored(root)
-    found, left_out = [], []
+    found = []
     for file in layout.get(extension=[".nii", ".nii.gz", ".tsv"], return_type="filename"):
         path = Path(file)
         # Again, without the root: pybids takes a folder /data/sub-study above it for a subject.
@@ -88,6 +98,40 @@ def index_dataset(
         found.append(IndexedFile(path, entities, root))
     layout.connection_manager.session.close()
     return sorted(found, key=lambda file: file.path), sorted(left_out)
+
+
+def _unreadable(root: Path, ignored: Collection[re.Pattern[str]]) -> Iterator[LeftOut]:
+    """Yield what pybids would stumble over: closed folders, and names that are not UTF-8."""
+    for at, folders, files in os.walk(root, followlinks=True):
+        closed = set()
+        for name in [*folders, *files]:
+            path = Path(at, name)
+            relative = path.relative_to(root)
+            if any(pattern.search(f"/{relative.as_posix()}") for pattern in ignored):
+                closed.add(name)
+                continue
+            why = ""
+            if not _is_utf8(name):
+                why = "its name is not UTF-8; rename it"
+            elif name in folders and not os.access(path, os.R_OK | os.X_OK):
+                why = "you may not read it; change its permissions"
+            if why:
+                closed.add(name)
+                label = relative.parts[0].removeprefix("sub-")
+                yield LeftOut(path, label if is_label(label) else None, why)
+        folders[:] = [name for name in folders if name not in closed]
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _below(relative: Path) -> re.Pattern[str]:
+    return re.compile(rf"^/{re.escape(relative.as_posix())}(?:/|$)")
 
 
 def _lies_with(path: PurePosixPath) -> str | None:

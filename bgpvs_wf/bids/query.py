@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -94,7 +95,7 @@ def find_subjects(config: RunConfig) -> Cohort:
 def _labels(root: Path) -> tuple[list[str], list[Problem]]:
     """Return the subjects of a dataset, and folders that would be subjects but for their names."""
     ignored = read_ignored(root)
-    folders = [path.name for path in sorted(root.glob("sub-*")) if path.is_dir()]
+    folders = [path.name for path in sorted(root.glob("sub-*")) if os.path.isdir(path)]
     found = [name[4:] for name in folders if not ignored(f"{name}/")]
     strays = [
         Problem(label, None, f"sub-{label}: {why_no_label(label)}; rename the folder.")
@@ -122,12 +123,14 @@ def _asked(what: str, prefix: str, asked: Sequence[str], known: Sequence[str]) -
 
 def _sessions(roots: Iterable[Path], subject: str) -> list[str]:
     folders = (path for root in roots for path in (root / f"sub-{subject}").glob("ses-*"))
-    return sorted({path.name[4:] for path in folders if is_label(path.name[4:]) and path.is_dir()})
+    return sorted(
+        {path.name[4:] for path in folders if is_label(path.name[4:]) and os.path.isdir(path)}
+    )
 
 
 def _stray_sessions(root: Path, subject: str) -> list[Problem]:
     folders = sorted((root / f"sub-{subject}").glob("ses-*"))
-    labels = [path.name[4:] for path in folders if path.is_dir()]
+    labels = [path.name[4:] for path in folders if os.path.isdir(path)]
     return [
         Problem(
             subject,
