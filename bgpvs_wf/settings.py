@@ -166,9 +166,10 @@ def check_path(value: Any, name: str, *, expand: bool = True) -> Path:
     text = os.fspath(value)
     if isinstance(text, bytes):
         text = os.fsdecode(text)
-    wrong = _why_no_path(text)
-    if wrong:
-        raise UsageError(f"{name} is {_shown(text)}, {wrong}; give another path.")
+    whole = os.path.abspath(text) if text and "\0" not in text else text
+    for one in (text, whole):  # where we are may have what the text has not
+        if wrong := _why_no_path(one):
+            raise UsageError(f"{name} is {_shown(one)}, {wrong}; give another path.")
     try:
         return Path(text).expanduser() if expand else Path(text)
     except RuntimeError as error:

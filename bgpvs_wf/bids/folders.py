@@ -28,8 +28,12 @@ def check_folders(config: RunConfig) -> None:
     """
     check_dataset(config.bids_dir)
     for name, folder in config.derivatives.items():
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             raise UsageError(f"The derivatives '{name}' are not at {folder}; correct the path.")
+        _check_readable(f"derivatives '{name}'", folder)
+        description = folder / "dataset_description.json"
+        if os.path.lexists(description):
+            _check_description(description)
         if folder.resolve() == config.output_dir.resolve():
             raise UsageError(
                 f"The output folder {config.output_dir} is the input derivatives '{name}'; "
@@ -49,24 +53,32 @@ def check_dataset(bids_dir: Path) -> None:
     UsageError
         If it does not exist or has no readable ``dataset_description.json``.
     """
-    if not bids_dir.is_dir():
+    if not os.path.isdir(bids_dir):
         raise UsageError(f"There is no folder {bids_dir}; give the root of a BIDS dataset.")
+    _check_readable("dataset", bids_dir)
     description = bids_dir / "dataset_description.json"
     if not os.path.lexists(description):
         subjects = any(bids_dir.glob("sub-*"))
         hint = "add one" if subjects else "give the root of a BIDS dataset"
         raise UsageError(f"{bids_dir} is no BIDS dataset: no dataset_description.json; {hint}.")
+    _check_description(description)
+
+
+def _check_readable(what: str, folder: Path) -> None:
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise UsageError(f"The {what} {folder} cannot be read: no permission; ask for it.")
+
+
+def _check_description(path: Path) -> None:
     try:
-        content = load_json(description)
+        content = load_json(path)
     except OSError as error:
-        raise UsageError(
-            f"Cannot read {description}: {why_not(error, description)}; repair it."
-        ) from error
+        raise UsageError(f"Cannot read {path}: {why_not(error, path)}; repair it.") from error
     except ValueError as error:
-        why = why_not(error, description)
-        raise UsageError(f"{description} is not valid JSON ({why}); repair it.") from error
+        why = why_not(error, path)
+        raise UsageError(f"{path} is not valid JSON ({why}); repair it.") from error
     if not isinstance(content, dict):
-        raise UsageError(f"{description} is not valid JSON of a description; repair it.")
+        raise UsageError(f"{path} is not valid JSON of a description; repair it.")
 
 
 def check_outside_raw(what: str, folder: Path, bids_dir: Path) -> None:
@@ -95,7 +107,7 @@ def _check_writable(what: str, folder: Path) -> None:
     existing = folder
     while not os.path.lexists(existing) and existing != existing.parent:
         existing = existing.parent
-    if not existing.is_dir():
+    if not os.path.isdir(existing):
         raise UsageError(f"The {what} folder {folder} cannot be made: {existing} is no folder.")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise UsageError(
@@ -106,7 +118,7 @@ def _check_writable(what: str, folder: Path) -> None:
 
 def _check_ours(output_dir: Path) -> None:
     description = output_dir / "dataset_description.json"
-    if not description.exists():
+    if not os.path.exists(description):
         return
     content = _read(description)
     generators = content.get("GeneratedBy", []) if isinstance(content, dict) else []

@@ -64,6 +64,7 @@ def submit(args: argparse.Namespace) -> int:
     from bgpvs_wf.bids.derivatives import logs_path, write_dataset_description
     from bgpvs_wf.engine.array import submit_arrays, submit_one
     from bgpvs_wf.engine.logs import RunLogs
+    from bgpvs_wf.engine.plugin_needs import require_work_folder
     from bgpvs_wf.engine.resources import require_writable
 
     config = _config(args)
@@ -75,6 +76,7 @@ def submit(args: argparse.Namespace) -> int:
         return 0
     require_writable(config.output_dir, "output folder")
     require_writable(config.work_dir, "work folder")
+    require_work_folder(config.work_dir)
     write_dataset_description(config)
     folder = RunLogs.create(logs, settings_text(config, BOTH_LEVELS)).folder
     if args.array:

@@ -42,13 +42,30 @@ def require_needs(plugin: str, arguments: Mapping[str, Any], work_dir: Path) -> 
     Raises
     ------
     UsageError
-        If a command of its batch system is missing, a path or an option would not reach that
-        whole, or the system lets no processes share anything.
+        If the work folder cannot be used, a command of the batch system is missing, a path or an
+        option would not reach that whole, or the system lets no processes share anything.
     """
+    require_work_folder(work_dir)
     if plugin in _COMMANDS:
         _require_batch_system(plugin, arguments, work_dir)
     elif plugin in _SHARING:
         _require_semaphores(plugin)
+
+
+def require_work_folder(work_dir: Path) -> None:
+    """Refuse a work folder in which Nipype would not find its files, or would find others.
+
+    Raises
+    ------
+    UsageError
+        If its path has a character of a pattern.
+    """
+    found = [sign for sign in "*?[" if sign in str(work_dir.absolute())]
+    if found:
+        raise UsageError(
+            f"The work folder {str(work_dir.absolute())!r} has a {found[0]} in its path, which "
+            "Nipype takes for a pattern; choose another with --work-dir."
+        )
 
 
 def _require_semaphores(plugin: str) -> None:

@@ -162,7 +162,7 @@ def test_no_nuclei_is_one_clear_line(scan, tmp_path):
         (["--participant-label", "77"], "No participant 77 found"),
         (["--derivatives", "x=nowhere"], "'x' are not at"),
         (["--plugin", "SLURMGraph"], "does not wait"),
-        (["--nprocs", "0"], "--nprocs is 0"),
+        (["--nprocs", "0"], "nprocs is 0; give 1 to"),
     ],
 )
 def test_calls_that_cannot_be_served(scan, tmp_path, words, message):

@@ -15,6 +15,11 @@ import pytest
 from nipype import Node
 from nipype.pipeline.engine.nodes import NodeExecutionError
 
+from bgpvs_wf.bids.inputs import SubjectInputs
+from bgpvs_wf.config import PrepareConfig, RunConfig
+from bgpvs_wf.engine.plugin_needs import require_needs
+from bgpvs_wf.engine.plugins import PLUGINS
+from bgpvs_wf.errors import UsageError
 from bgpvs_wf.imaging.files import save_image
 from bgpvs_wf.interfaces.ants import (
     ApplyTransforms,
@@ -23,7 +28,9 @@ from bgpvs_wf.interfaces.ants import (
     N4BiasFieldCorrection,
     Registration,
 )
+from bgpvs_wf.phantom.subject import SyntheticInfant
 from bgpvs_wf.plain_names import is_plain
+from bgpvs_wf.workflows.prepare import init_prepare_wf
 
 MARK = "executed"
 """The file that a name would make if it were run."""
@@ -82,10 +89,10 @@ def recorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         JointFusion,
     ):
         path = folder / interface._cmd
-        path.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > words\n')
+        # Nipype asks for a version, too.
+        path.write_text('#!/bin/sh\n[ "$1" = --version ] || printf "%s\\n" "$@" > words\n')
         path.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-    monkeypatch.chdir(tmp_path)  # Nipype asks for a version here
     return folder
 
 
@@ -284,3 +291,75 @@ def test_ants_itself_gives_the_same_result_in_any_folder(tmp_path: Path, name: s
     for one, other in zip(*found.values(), strict=True):
         np.testing.assert_array_equal(one, other)
     assert executed(tmp_path) == []
+
+
+def _prepared(tiny_infant: SyntheticInfant, root: Path) -> dict[str, bytes]:
+    """Run the whole of `prepare`, as a workflow in this folder, on scans in this folder."""
+    scans = {}
+    for name in ("t1w", "t2w"):
+        path = root / "bids" / f"{name}.nii.gz"
+        array = np.round(getattr(tiny_infant, name)).astype(np.int16)
+        scans[name] = Path(save_image(array, tiny_infant.affine, path))
+    config = RunConfig(
+        bids_dir=root / "bids",
+        output_dir=root / "out",
+        work_dir=root / "work",
+        plugin="Linear",
+        omp_nthreads=1,
+        prepare=PrepareConfig(denoise=True),
+    )
+    workflow = init_prepare_wf(config=config, inputs=SubjectInputs(subject="01", **scans))
+    workflow.base_dir = str(config.work_dir)
+    workflow.run(plugin="Linear")
+    found = root.joinpath("work", "prepare_wf").rglob("*.nii.gz")
+    return {str(path.relative_to(root)): path.read_bytes() for path in found}
+
+
+@pytest.fixture(scope="module")
+def plainly_prepared(tiny_infant: SyntheticInfant, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return _prepared(tiny_infant, tmp_path_factory.mktemp("plain"))
+
+
+_FOLDERS = [name for name in NAMES[1:] if name.isprintable() and not set(name) & set("*?[")]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param(_FOLDERS, id="all"),
+        *(pytest.param([name], id=name, marks=pytest.mark.slow) for name in _FOLDERS),
+    ],
+)
+def test_prepare_gives_the_same_bytes_in_any_folder(
+    tiny_infant: SyntheticInfant,
+    plainly_prepared: dict[str, bytes],
+    tmp_path: Path,
+    names: list[str],
+) -> None:
+    """Conform, denoise, N4 and the alignment of two images, by ANTs itself."""
+    found = _prepared(tiny_infant, tmp_path.joinpath(*names))
+    assert len([name for name in found if "align" in name or "n4_" in name]) >= 2
+    assert found == plainly_prepared
+    assert executed(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.isprintable()])
+def test_a_line_break_in_a_folder_is_refused(tmp_path: Path, name: str) -> None:
+    for where in ("bids_dir", "output_dir", "work_dir"):
+        folders = dict.fromkeys(("bids_dir", "output_dir", "work_dir"), tmp_path) | {
+            where: tmp_path / name
+        }
+        with pytest.raises(UsageError, match="control characters") as caught:
+            RunConfig(**folders)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if set(name) & set("*?[")])
+def test_a_work_folder_that_nipype_takes_for_a_pattern_is_refused(
+    tmp_path: Path, name: str
+) -> None:
+    """It would miss its own files in one, and remove those of others in another."""
+    for plugin in PLUGINS:
+        with pytest.raises(UsageError, match="choose another with --work-dir") as caught:
+            require_needs(plugin, {}, tmp_path / name / "work")
+        assert "\n" not in str(caught.value)

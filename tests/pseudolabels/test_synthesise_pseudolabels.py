@@ -241,5 +241,5 @@ def test_refuses_what_it_cannot_label():
         _run(nuclei_probability=np.zeros((2, 2, 2)))
     with pytest.raises(ValueError, match="bg_region"):
         _run(bg_region="all")
-    with pytest.raises(ValueError, match="strategy"):
+    with pytest.raises(UsageError, match="strategy"):
         _run(PseudolabelConfig(strategy="luck"))
