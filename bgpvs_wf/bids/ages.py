@@ -310,7 +310,7 @@ def _age_of(cell: _Cell, birth: float | None) -> Age:
     value, unit_in_cell = _parse(cell.text)
     if value is None:
         state = "missing" if cell.text.lower() in _MISSING else f"{cell.text!r}, unreadable"
-        return Age(None, f"{cell.where} is {state}")
+        return Age(None, f"{cell.where} is {state}; add it")
     if value < 0 and cell.kind != "corrected":
         return Age(None, f"{cell.where} is negative ({cell.text})")
     unit = unit_in_cell or cell.unit

@@ -322,6 +322,8 @@ def _margin(value: Any) -> float | None:
 
 def _network_file(entry: Mapping[str, Any]) -> NetworkFile:
     filters = tuple(check_number(n, "filters", whole=True, at_least=1) for n in entry["filters"])
+    if not filters:
+        raise ValueError("filters is empty")
     file = str(entry["file"])
     parts = Path(file).parts
     if not parts or ".." in parts or Path(file).is_absolute():

@@ -70,7 +70,7 @@ def synthesise_pseudolabels(
     BadLabelsError
         If the anatomy has no basal ganglia or another shape.
     ValueError
-        If `bg_region` or the strategy is unknown.
+        If `bg_region` is unknown.
     """
     images = {n: i for n, i in (("T2w", t2w), ("T1w", t1w)) if i is not None}
     nuclei = _checked(images, anatomy, nuclei_probability, include_thalamus)
@@ -83,8 +83,6 @@ def synthesise_pseudolabels(
         bg_region=bg_region,
         box=box,
     )
-    if config.strategy not in STRATEGIES:
-        raise ValueError(f"strategy is {config.strategy!r}; choose one of {', '.join(STRATEGIES)}")
     found = STRATEGIES[config.strategy](scene, config)
     part = _label(found, scene, None if nuclei_probability is None else nuclei_probability[slices])
     record = {"strategy": config.strategy, "modalities": list(images), **part.record}

@@ -11,7 +11,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from bgpvs_wf.config import PseudolabelConfig
-from bgpvs_wf.errors import BadImageError, BadLabelsError
+from bgpvs_wf.errors import BadImageError, BadLabelsError, UsageError
 from bgpvs_wf.pseudolabels import synthesise_pseudolabels
 from bgpvs_wf.pseudolabels.rules import RULES
 
