@@ -88,7 +88,7 @@ CASES = {
     "zscored": (lambda s, n: _rewritten(_scan(s, n), _zscored), ("it was shifted there",), True),
     "mask": (
         _masked,
-        ("Brain mask sub-mask_desc-brain_mask.nii.gz has a qform", "sub-mask_T1w.nii.gz has a qform"),
+        ("Brain mask sub-mask_desc-brain_mask.nii.gz has a qform", "sub-mask_T1w.nii.gz has a"),
         True,
     ),
     "thick": (lambda s, n: _thick(s, n, 2.8), ("hardly any PVS of an infant can be seen",), True),
