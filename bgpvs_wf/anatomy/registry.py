@@ -21,10 +21,13 @@ from typing import Any
 
 from bgpvs_wf.errors import AtlasError
 from bgpvs_wf.reading import load_json, why_not
+from bgpvs_wf.shapes import check_shape
 
 ATLAS_FILE = "atlas.json"
 ATLAS_FOLDER_VARIABLE = "BGPVS_WF_ATLASES"
 MODALITIES = ("T1w", "T2w")
+_ENTRY = {"age_weeks": float, "min_age_weeks": float, "max_age_weeks": float, "dseg": str}
+"""What an entry has at least."""
 
 
 @dataclass(frozen=True)
@@ -104,13 +107,12 @@ def load_atlas(folder: str | os.PathLike[str], *, embedded: bool = False) -> Atl
             f"{path} cannot be read: {why_not(error, path)}; import the atlas again."
         ) from error
     try:
+        _check(content)
         name = str(content["name"])
         entries = tuple(_entry(name, item, folder) for item in content["entries"])
         texts = {key: str(content.get(key) or "") for key in ("description", "license", "citation")}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise AtlasError(
-            f"{path} is incomplete or damaged ({error!r}); import it again."
-        ) from error
+    except ValueError as error:
+        raise AtlasError(f"{path} is incomplete or damaged ({error}); import it again.") from error
     if not entries:
         raise AtlasError(f"{path} has no entries; import the atlas again.")
     missing = [file for entry in entries for file in entry.files if not file.is_file()]
@@ -118,6 +120,15 @@ def load_atlas(folder: str | os.PathLike[str], *, embedded: bool = False) -> Atl
         raise AtlasError(f"Atlas '{name}' lacks {missing[0]}; import it again.")
     ordered = tuple(sorted(entries, key=lambda entry: entry.age_weeks))
     return Atlas(name, folder, ordered, **texts, embedded=embedded)
+
+
+def _check(content: Any) -> None:
+    check_shape(content, {"name": str, "entries": [dict, ...]})
+    for number, entry in enumerate(content["entries"]):
+        check_shape(entry, _ENTRY, f"entries.{number}")
+        for key in ("T1w", "T2w"):
+            check_shape(entry.get(key), (str, None), f"entries.{number}.{key}")
+        check_shape(entry.get("probsegs") or {}, {str: str}, f"entries.{number}.probsegs")
 
 
 def _entry(name: str, item: Mapping[str, Any], folder: Path) -> AtlasEntry:

@@ -58,7 +58,10 @@ def test_loads_what_the_format_says(written):
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [("{", "cannot be read"), ('{"name": "x"}', "incomplete"), ("[]", "incomplete"),
+    [("{", "cannot be read"), ('{"name": "x"}', "'entries' is missing"),
+     ("[]", "not a mapping"), ("7", "it is 7, not a mapping"),
+     ('{"name": "x", "entries": [5]}', "'entries.0' is 5"),
+     ('{"name": "x", "entries": [{"age_weeks": "old"}]}', "age_weeks' is 'old', not a number"),
      ('{"name": "x", "entries": []}', "no entries")],
 )  # fmt: skip
 def test_damaged_folders_give_one_clear_line(tmp_path, content, says):
