@@ -105,7 +105,7 @@ class QuantifyConfig(Settings):
 
     section: ClassVar[str] = "quantify."
 
-    min_volume_mm3: float = limited(0.0, at_least=0.0)
+    min_volume_mm3: float = limited(0.0, at_least=0.0, at_most=10_000.0)
     """Smaller perivascular spaces are left out of counts and volumes."""
 
 

@@ -152,14 +152,14 @@ def check_number(value: Any, name: str, *, whole: bool = False, **rule: Any) -> 
     return _number(value, "int" if whole else "float", Rule(**rule), name)
 
 
-def check_path(value: Any, name: str, *, expand: bool = True) -> Path:
+def check_path(value: Any, name: str) -> Path:
     """Return a path that files can have here.
 
     Raises
     ------
     UsageError
-        If it is empty, has control characters or bytes that are no UTF-8, is too long, or names
-        the home of a user that is not there.
+        If it is empty, has control characters or bytes that are no UTF-8, is too long, names the
+        home of a user that is not there, or is a link that leads to itself.
     """
     if not isinstance(value, str | os.PathLike):
         raise UsageError(f"{name} is {_shown(value)}; give a path.")
@@ -171,23 +171,18 @@ def check_path(value: Any, name: str, *, expand: bool = True) -> Path:
         if wrong := _why_no_path(one):
             raise UsageError(f"{name} is {_shown(one)}, {wrong}; give another path.")
     try:
-        return Path(text).expanduser() if expand else Path(text)
+        path = Path(text).expanduser()
     except RuntimeError as error:
         raise UsageError(
             f"{name} is {_shown(text)}, whose user has no home here; give another path."
         ) from error
-
-
-def check_folder_name(text: str, name: str) -> str:
-    """Return text that is one part of a path.
-
-    Raises
-    ------
-    UsageError
-    """
-    if _why_no_path(text) or text in (".", "..") or "/" in text:
-        raise UsageError(f"{name} is {_shown(text)}; give a name without / in it.")
-    return text
+    try:
+        path.resolve()
+    except (RuntimeError, OSError) as error:
+        raise UsageError(
+            f"{name} is {_shown(text)}, a link that leads to itself; give another path."
+        ) from error
+    return path
 
 
 def _why_no_path(text: str) -> str:

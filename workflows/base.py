@@ -15,7 +15,7 @@ from bgpvs_wf.bids.query import find_subjects
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine.crashes import workflow_name
 from bgpvs_wf.engine.preview import HASH_SETTINGS
-from bgpvs_wf.errors import BGPVSError, UsageError
+from bgpvs_wf.errors import AgeError, BGPVSError, UsageError
 from bgpvs_wf.learning.bundle import Model, find_model
 from bgpvs_wf.workflows.anatomy import init_anatomy_wf
 from bgpvs_wf.workflows.predict import init_predict_wf
@@ -209,4 +209,8 @@ def choose_anatomy(
     if source == "derivatives" or (source == "auto" and inputs.dseg and not tissues_only):
         return (), ()
     age = inputs.age_weeks if config.anatomy.atlases else require_age(inputs)
-    return choose_entries(known_atlases(), age, config.anatomy.atlases)
+    try:
+        return choose_entries(known_atlases(), age, config.anatomy.atlases)
+    except AgeError as error:
+        why = f" ({inputs.age_note})" if inputs.age_note else ""
+        raise AgeError(f"{str(error).rstrip('.')}{why}.") from error

@@ -39,6 +39,9 @@ def spellings(value: str, *more: str) -> tuple[str, ...]:
     plain = value.encode("utf-8", "replace").decode()
     forms = (value, plain, repr(value)[1:-1], ascii(value)[1:-1], shlex.quote(value))
     forms += (value.encode("utf-8", "backslashreplace").decode(),)
+    forms += (f"'{plain}'",)
+    # A setting is named as a file has it.
+    more += tuple(word.strip("-").replace("-", "_") for word in more if word.startswith("--"))
     found = [form[:40] for form in forms if len(form) > 1]
     alone = [f"{before}{value}" for before in " /" if len(value) == 1]
     return tuple(dict.fromkeys([*found, *alone, *more]))

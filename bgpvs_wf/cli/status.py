@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bgpvs_wf.cli.levels import find_jobs, set_up_process
 from bgpvs_wf.cli.terminal import say
-from bgpvs_wf.config import RunConfig, read_toml
+from bgpvs_wf.config import RunConfig, read_file
 from bgpvs_wf.errors import BGPVSError, UsageError
 from bgpvs_wf.reading import read_text, why_not
 
@@ -100,7 +100,7 @@ def _last_config(out: Path) -> RunConfig:
     found = sorted(logs_path(out).glob("*/config.toml"))
     if not found:
         raise UsageError(f"There are no logs of a run in {out}; give the folder of its results.")
-    config = RunConfig.from_mapping(read_toml(found[-1]))
+    config = read_file(found[-1], lambda content, _: RunConfig.from_mapping(content))
     return dataclasses.replace(config, participant_label=(), session_id=())
 
 
