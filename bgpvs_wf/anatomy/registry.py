@@ -192,5 +192,6 @@ def known_atlases(
 
 def _atlases_in(folder: Path, *, embedded: bool) -> Sequence[Atlas]:
     # An import under way or cut off lies in a hidden folder.
-    found = sorted(path.parent for path in folder.glob(f"[!.]*/{ATLAS_FILE}"))
+    folders = sorted(folder.glob("[!.]*"))
+    found = [path for path in folders if os.path.lexists(path / ATLAS_FILE)]
     return sorted((load_atlas(path, embedded=embedded) for path in found), key=lambda a: a.name)

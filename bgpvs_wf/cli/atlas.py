@@ -112,12 +112,13 @@ def _entry_text(entry: AtlasEntry) -> str:
 def _add(args: argparse.Namespace) -> int:
     from bgpvs_wf.anatomy.importing import import_atlas
     from bgpvs_wf.anatomy.layouts import plan_import
-    from bgpvs_wf.anatomy.matching import parse_age
     from bgpvs_wf.anatomy.plan import with_options
 
     if (args.path is None) == (args.dseg is None):
         raise AtlasError("Give either an atlas folder, or single files with --dseg.")
-    age, low, high = (text and parse_age(text) for text in (args.age, args.min_age, args.max_age))
+    age, low, high = map(
+        _age, ("--age", "--min-age", "--max-age"), (args.age, args.min_age, args.max_age)
+    )
     plan = with_options(
         plan_import(args.path) if args.path else _plan_of_files(args),
         name=args.name,
@@ -142,6 +143,18 @@ def _plan_of_files(args: argparse.Namespace) -> Plan:
     if not args.name:
         raise AtlasError("An atlas made of single files needs a --name.")
     return Plan(args.name, "single files", (PlannedEntry(args.dseg.absolute()),))
+
+
+def _age(option: str, text: str | None) -> float | None:
+    """Read an age; what cannot be read names the option."""
+    from bgpvs_wf.anatomy.matching import parse_age
+
+    if text is None:
+        return None
+    try:
+        return parse_age(text)
+    except AgeError as error:
+        raise UsageError(f"{option}: {error}") from error
 
 
 def _ages(atlas: Atlas) -> str:

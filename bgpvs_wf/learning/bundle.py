@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,9 +104,9 @@ def find_model(name_or_path: str = "") -> Model:
     """
     box = models_folder()
     named = box / (name_or_path or DEFAULT_MODEL)
-    if (not name_or_path or Path(name_or_path).name == name_or_path) and named.is_dir():
+    if (not name_or_path or Path(name_or_path).name == name_or_path) and os.path.isdir(named):
         return read_bundle(named)
-    if name_or_path and Path(name_or_path).expanduser().is_dir():
+    if name_or_path and os.path.isdir(os.path.expanduser(name_or_path)):
         return read_bundle(name_or_path)
     advice = "give --model PATH or --segmentation pseudolabel"
     known = sorted(p.name for p in box.glob("*") if p.is_dir() and not p.name.startswith("."))

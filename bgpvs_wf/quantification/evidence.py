@@ -111,7 +111,7 @@ def position(anatomy: np.ndarray, head: np.ndarray, affine: np.ndarray) -> tuple
     filled = ndimage.binary_fill_holes(head)
     inside = float((filled & nuclei).sum() / max(int(nuclei.sum()), 1))
     points, whole = _places(nuclei, affine), _places(filled, affine)
-    if not len(points) or not len(whole):
+    if not len(points) or len(whole) < 4:  # fewer span no space
         return inside, float("nan")
     offset = points.mean(axis=0) - whole.mean(axis=0)
     # A ball's surface is sqrt(5) standard deviations from its middle.
