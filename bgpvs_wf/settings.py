@@ -283,4 +283,4 @@ def _shown(value: Any) -> str:
     except (RecursionError, ValueError):
         return "something nested too deeply or too large"
     text = text.encode("utf-8", "backslashreplace").decode()
-    return text if len(text) <= 80 else f"{text[:60]} ..."
+    return text if len(text) <= 80 else f"{text[:40]} ... {text[-36:]}"

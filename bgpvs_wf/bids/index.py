@@ -167,7 +167,12 @@ class _Walk:
         try:
             entries = list(os.scandir(folder))
         except OSError as error:
-            self._leave(path, f"cannot be read ({error.strerror})", subject, session)
+            self._leave(
+                path,
+                f"you may not read it ({error.strerror}); change its permissions",
+                subject,
+                session,
+            )
             return
         for entry in entries:
             name, inner = entry.name, f"{path}/{entry.name}"

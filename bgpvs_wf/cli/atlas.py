@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bgpvs_wf.errors import AtlasError
+from bgpvs_wf.errors import AgeError, AtlasError
 
 if TYPE_CHECKING:
     from bgpvs_wf.anatomy.plan import Plan
@@ -154,7 +154,7 @@ def _age(option: str, text: str | None) -> float | None:
     try:
         return parse_age(text)
     except AgeError as error:
-        raise UsageError(f"{option}: {error}") from error
+        raise AgeError(f"{option}: {error}") from error
 
 
 def _ages(atlas: Atlas) -> str:

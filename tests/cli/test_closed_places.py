@@ -70,17 +70,17 @@ def _odd_file(name: bytes) -> Callable[[Path], None]:
 CLOSED = {
     "dataset": (_close("bids"), 2, "The dataset {root}/bids cannot be read"),
     "dataset, listed": (_close("bids", 0o444), 2, "The dataset {root}/bids cannot be read"),
-    "subject": (_close("bids/sub-01"), 1, "{root}/bids/sub-01: you may not read it"),
-    "anat": (_close("bids/sub-01/anat", 0o444), 1, "bids/sub-01/anat: you may not read it"),
-    "subject, listed": (_close("bids/sub-01", 0o444), 1, "bids/sub-01: you may not read it"),
-    "anat, hidden": (_close("bids/sub-01/anat"), 1, "bids/sub-01/anat: you may not read it"),
+    "subject": (_close("bids/sub-01"), 1, "sub-01: you may not read it"),
+    "anat": (_close("bids/sub-01/anat", 0o444), 1, "sub-01_T2w.nii.gz cannot be read"),
+    "subject, listed": (_close("bids/sub-01", 0o444), 1, "sub-01/anat: you may not read it"),
+    "anat, hidden": (_close("bids/sub-01/anat"), 1, "sub-01/anat: you may not read it"),
     "description": (
         _close("bids/dataset_description.json"),
         2,
-        "dataset_description.json cannot be read: permission denied",
+        "dataset_description.json: permission denied; repair it",
     ),
     "derivatives": (_close("deriv"), 2, "The derivatives 'd' {root}/deriv cannot be read"),
-    "subject's derivatives": (_close("deriv/sub-01"), 1, "deriv/sub-01: you may not read it"),
+    "subject's derivatives": (_close("deriv/sub-01"), 1, "sub-01: you may not read it"),
     "scan": (_close("bids/sub-01/anat/sub-01_T2w.nii.gz"), 1, "T2w.nii.gz cannot be read"),
     "output": (_close("out", 0o555), 2, "The output folder {root}/out cannot be written to"),
     "output, hidden": (_close("out"), 2, "The output folder {root}/out cannot be written to"),
@@ -90,13 +90,13 @@ CLOSED = {
     "file": (
         _odd_file(b"bids/sub-01/anat/sub-01_acq-\xff_T2w.nii.gz"),
         0,
-        r"sub-01_acq-\udcff_T2w.nii.gz: its name is not UTF-8; rename it",
+        r"sub-01_acq-\udcff_T2w.nii.gz: 'acq-\udcff' in its name is no BIDS label",
     ),
     "folder": (_odd_file(b"bids/sub-\xff/anat/x_T2w.nii.gz"), 1, "rename the folder"),
     "derivative": (
         _odd_file(b"deriv/sub-01/anat/sub-01_desc-\xe9_dseg.nii.gz"),
         0,
-        "its name is not UTF-8; rename it",
+        "in its name is no BIDS label",
     ),
 }
 """How something is closed or odd, the status then, and what is said."""
