@@ -131,6 +131,10 @@ def _made_from(infants: SyntheticInfants | HybridInfants, bids_dir: Path) -> dic
         from bgpvs_wf.phantom.protocol import load_protocol, to_mapping
 
         settings["protocol"] = to_mapping(load_protocol(settings.pop("preset")))
+        if infants.maps is None:
+            del settings["maps"], settings["map_names"]
+        else:
+            settings["maps"] = [path.name for path in _label_maps(infants)]
     else:
         settings["files"] = _sources(infants, bids_dir)
     return settings
@@ -161,9 +165,16 @@ def _make_synthetic(infants: SyntheticInfants, jobs: int, bids_dir: Path) -> Non
         ages_weeks=[parse_age(age) for age in infants.ages],
         seed=infants.seed,
         protocol=load_protocol(infants.preset),
+        label_maps=_label_maps(infants),
         jobs=jobs,
         on_subject=tell_case,
     )
+
+
+def _label_maps(infants: SyntheticInfants) -> list[Path]:
+    from bgpvs_wf.phantom.label_maps import find_label_maps
+
+    return [] if infants.maps is None else find_label_maps(infants.maps, infants.map_names)
 
 
 def _make_hybrid(infants: HybridInfants, jobs: int, bids_dir: Path) -> None:

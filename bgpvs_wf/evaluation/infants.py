@@ -31,6 +31,10 @@ class SyntheticInfants(Settings):
     ages: tuple[str, ...]
     """Such as 40w or 3m, taken in turn."""
     seed: int = limited(at_least=0, at_most=LARGEST_SEED)
+    maps: Path | None = None
+    """A folder of label maps of whole heads to take the anatomy from, instead of drawing it."""
+    map_names: tuple[str, ...] = ()
+    """Of the files to take, without endings; none means all."""
     anatomy_from: str = ATLAS
 
 
@@ -154,7 +158,7 @@ def _check_sources(where: str, infants: Infants) -> None:
 def _located(where: str, infants: Infants, folder: Path) -> Infants:
     """Return the cohort with whole paths."""
     changes: dict[str, Any] = {}
-    for name in ("onto", "bids_dir", "truth"):
+    for name in ("onto", "bids_dir", "truth", "maps"):
         if getattr(infants, name, None) is not None:
             changes[name] = whole_path(f"{where}.{name}", getattr(infants, name), folder)
     if isinstance(infants, SyntheticInfants):

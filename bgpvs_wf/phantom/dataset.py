@@ -15,6 +15,7 @@ import numpy as np
 from bgpvs_wf.errors import BGPVSError, UsageError
 from bgpvs_wf.phantom.bids_folder import building, write_tables
 from bgpvs_wf.phantom.growth import growth_at
+from bgpvs_wf.phantom.label_maps import infant_of_map
 from bgpvs_wf.phantom.protocol import ProtocolConfig, plain, to_mapping
 from bgpvs_wf.phantom.subject import SyntheticInfant, simulate_subject
 from bgpvs_wf.phantom.truth import TRUTH, write_truth
@@ -38,6 +39,7 @@ class _Task:
     seed: int
     protocol: ProtocolConfig
     settings: dict[str, Any]
+    label_map: Path | None = None
 
 
 def simulate_dataset(
@@ -47,6 +49,7 @@ def simulate_dataset(
     ages_weeks: Sequence[float],
     seed: int,
     protocol: ProtocolConfig | None = None,
+    label_maps: Sequence[Path] = (),
     jobs: int = 1,
     on_subject: Callable[[Made], None] | None = None,
     **settings: Any,
@@ -64,6 +67,9 @@ def simulate_dataset(
         The same call writes the same bytes, however many `jobs`.
     protocol : ProtocolConfig, optional
         By default `bgpvs_wf.phantom.protocol.plain`.
+    label_maps : sequence of Path
+        Of whole heads, to take the anatomy from instead of drawing it; the subjects take them in
+        turn, each in the size of its age (`bgpvs_wf.phantom.label_maps`).
     jobs : int
         Infants made at a time, each in a process of its own.
     on_subject : callable, optional
@@ -106,6 +112,7 @@ def simulate_dataset(
                 seed=int(np.random.SeedSequence([seed, i]).generate_state(1)[0]),
                 protocol=protocol,
                 settings=settings,
+                label_map=label_maps[i % len(label_maps)] if label_maps else None,
             )
             for i in range(n_subjects)
         ]
@@ -145,9 +152,14 @@ def run_all(
 
 
 def _make(task: _Task) -> Made:
-    infant = simulate_subject(
-        task.age_weeks, seed=task.seed, protocol=task.protocol, **task.settings
-    )
+    settings = task.settings
+    if task.label_map is not None:
+        from bgpvs_wf.imaging.files import load_image
+
+        image = load_image(task.label_map, what="label map")
+        labels = np.asarray(image.dataobj).astype(np.int16)
+        settings = {**settings, "labels": infant_of_map(labels, image.affine, task.age_weeks)}
+    infant = simulate_subject(task.age_weeks, seed=task.seed, protocol=task.protocol, **settings)
     _write_images(task, infant)
     write_truth(
         task.root / TRUTH,
