@@ -1,4 +1,4 @@
-"""Interfaces of training: cases, networks, bundles."""
+"""Interfaces around trainings: cases, new labels, bundles."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ LEARNT_CASES = 8
 class CutCaseInputSpec(HomeInputSpec):
     t2w = File(desc="preprocessed, on the home grid")
     t1w = File(desc="preprocessed, on the home grid")
+    brain_mask = File(desc="on the home grid; default: all that has a signal is brain")
     anatomy = File(mandatory=True, desc="harmonised labels, on the home grid")
     bgpvs = File(mandatory=True, desc="0 rest, 1 BG, 2 BG-PVS, on the home grid")
     confidence = File(desc="how sure the labels are, 0 to 1")
@@ -56,12 +57,14 @@ class CutCase(HomeInterface):
         if ignore is not None:
             confidence = np.ones(ignore.shape, np.float32) if confidence is None else confidence
             confidence = np.where(ignore > 0, 0, confidence)
+        brain = read_optional(inputs.brain_mask, "brain mask")
         case = make_case(
             Path(inputs.folder),
             inputs.subject,
             t2w=read_optional(inputs.t2w, "T2w"),
             t1w=read_optional(inputs.t1w, "T1w"),
             affine=affine,
+            brain=None if brain is None else brain > 0,
             anatomy=divide_bg(anatomy, bgpvs > 0, affine),
             bgpvs=bgpvs,
             confidence=confidence,
@@ -69,75 +72,6 @@ class CutCase(HomeInterface):
             by_hand=inputs.by_hand,
         )
         self._results["case"] = str(case.folder / "case.json")
-        return runtime
-
-
-class TrainInputSpec(HomeInputSpec):
-    cases = traits.List(File(), mandatory=True, desc="case.json of each to learn from")
-    held_out = traits.List(File(), desc="case.json of each to validate on")
-    network = traits.Dict(mandatory=True, desc="fields of NetworkConfig")
-    patch = traits.Tuple(desc="of a network that sees patches")
-    settings = traits.Dict(mandatory=True, desc="fields of TrainingConfig")
-    conduct = traits.Dict({}, usedefault=True, nohash=True, desc="fields that weights do not show")
-    augmentation = traits.Dict(mandatory=True, desc="fields of AugmentationConfig")
-    seed = traits.Int(mandatory=True)
-    start = File(desc="weights to start from")
-    folder = traits.Str(mandatory=True, hash_files=False, desc="of checkpoints and logs")
-    threads = traits.Int(1, usedefault=True, nohash=True)
-
-
-class TrainOutputSpec(TraitedSpec):
-    weights = File(desc="of the best validation")
-    progress = File(desc="losses and scores, JSON")
-
-
-class Train(HomeInterface):
-    """Train a network, or go on where an interrupted training was."""
-
-    input_spec = TrainInputSpec
-    output_spec = TrainOutputSpec
-
-    def _run_interface(self, runtime: Any) -> Any:
-        import torch
-
-        from bgpvs_wf.imaging.files import atomic_file, write_json
-        from bgpvs_wf.learning.augmentation import AugmentationConfig
-        from bgpvs_wf.learning.case import read_case
-        from bgpvs_wf.learning.memory import keep_freed_memory
-        from bgpvs_wf.learning.monitor import Monitor
-        from bgpvs_wf.learning.networks import NetworkConfig
-        from bgpvs_wf.learning.tasks import make_task
-        from bgpvs_wf.learning.training import TrainingConfig, train
-
-        inputs = self.inputs
-        torch.set_num_threads(inputs.threads)
-        keep_freed_memory()
-        cases = [read_case(path) for path in inputs.cases]
-        held_out = [read_case(path) for path in inputs.held_out or ()]
-        task = make_task(
-            NetworkConfig(**inputs.network),
-            cases,
-            held_out,
-            seed=inputs.seed,
-            augmentation=AugmentationConfig(**inputs.augmentation),
-            patch=inputs.patch if isdefined(inputs.patch) else None,
-        )
-        # Another training, by whatever it is made from, has other checkpoints.
-        digest = inputs.get_hashval(hash_method="content")[1]
-        folder = Path(inputs.folder) / str(digest)[:12]
-        config = TrainingConfig(**{**inputs.settings, **inputs.conduct})
-        start = None
-        if isdefined(inputs.start):
-            start = torch.load(inputs.start, map_location="cpu", weights_only=True)
-        monitor = Monitor(folder, config.steps)
-        weights, progress = train(
-            task, config, folder, seed=inputs.seed, start=start, on_step=monitor
-        )
-        self._results["weights"] = str(Path(runtime.cwd) / "weights.pt")
-        with atomic_file(self._results["weights"]) as file:
-            torch.save(weights, file)
-        self._results["progress"] = str(Path(runtime.cwd) / "progress.json")
-        write_json(vars(progress), self._results["progress"])
         return runtime
 
 
@@ -186,6 +120,10 @@ class AssembleInputSpec(HomeInputSpec):
     coarse_model = traits.Str(desc="or the model to take it from", hash_files=False)
     coarse_checksum = traits.Str(desc="of that model")
     coarse_network = traits.Dict(desc="fields of NetworkConfig")
+    head = File(desc="weights of the network for whole heads")
+    head_model = traits.Str(desc="or the model to take it from", hash_files=False)
+    head_checksum = traits.Str(desc="of its weights in that model")
+    head_network = traits.Dict(desc="fields of NetworkConfig")
     fine = traits.List(File(), mandatory=True, desc="weights of all fine networks, by members")
     progress = traits.List(File(), mandatory=True, desc="of all trainings")
     names = traits.List(traits.Str(), mandatory=True, desc="of all trainings")
@@ -214,9 +152,7 @@ class Assemble(HomeInterface):
 
         from bgpvs_wf.learning.assembly import write_model
         from bgpvs_wf.learning.assessment import assess, calibrate
-        from bgpvs_wf.learning.bundle import load_network, read_bundle
         from bgpvs_wf.learning.case import read_case
-        from bgpvs_wf.learning.networks import NetworkConfig
         from bgpvs_wf.reports.training import training_curves
 
         inputs = self.inputs
@@ -231,15 +167,8 @@ class Assemble(HomeInterface):
             # What was learnt is no measure of accuracy.
             nothing = assessment.cases.iloc[:0]
             assessment = dataclasses.replace(assessment, cases=nothing, volume_margin=None)
-        if isdefined(inputs.coarse):
-            config = NetworkConfig(**inputs.coarse_network)
-            coarse = (config, torch.load(inputs.coarse, map_location="cpu", weights_only=True))
-        else:
-            model = read_bundle(inputs.coarse_model)
-            coarse = (
-                model.coarse.network,
-                load_network(model, model.coarse, "cpu").state_dict(),
-            )
+        coarse = _trained(inputs, "coarse")
+        assert coarse is not None
         trainings = {
             name: json.loads(Path(path).read_text(encoding="utf-8"))
             for name, path in zip(inputs.names, inputs.progress, strict=True)
@@ -247,6 +176,7 @@ class Assemble(HomeInterface):
         folder = write_model(
             Path(inputs.folder),
             recipe=inputs.recipe,
+            head=_trained(inputs, "head"),
             coarse=coarse,
             members=members,
             assessment=assessment,
@@ -256,6 +186,24 @@ class Assemble(HomeInterface):
         )
         self._results["model"] = str(folder)
         return runtime
+
+
+def _trained(inputs: Any, name: str) -> Any:
+    """Return a network and its weights, trained here or of a model; None if there is neither."""
+    import torch
+
+    from bgpvs_wf.learning.bundle import load_network, read_bundle
+    from bgpvs_wf.learning.networks import NetworkConfig
+
+    weights, folder = getattr(inputs, name), getattr(inputs, f"{name}_model")
+    if isdefined(weights):
+        config = NetworkConfig(**getattr(inputs, f"{name}_network"))
+        return config, torch.load(weights, map_location="cpu", weights_only=True)
+    if not isdefined(folder):
+        return None
+    model = read_bundle(folder)
+    file = getattr(model, name)
+    return file.network, load_network(model, file, "cpu").state_dict()
 
 
 def _member(weights: Any, networks: Any) -> Any:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from nipype import Node, Workflow
+from nipype import MapNode, Node, Workflow
 from nipype.interfaces import utility as niu
 
 from bgpvs_wf.engine.preview import HASH_SETTINGS
 from bgpvs_wf.errors import UsageError
-from bgpvs_wf.interfaces.learning import LEARNT_CASES, Assemble, Relabel, Train
+from bgpvs_wf.interfaces.learning import LEARNT_CASES, Assemble, Relabel
+from bgpvs_wf.interfaces.training import MakeHead, Train, TrainHead
 from bgpvs_wf.learning.assessment import USUAL_THRESHOLD, evenly
 from bgpvs_wf.learning.bundle import Model, NetworkFile, find_model
-from bgpvs_wf.learning.networks import ANATOMY, COARSE, PVS, NetworkConfig
-from bgpvs_wf.learning.recipe import PVSConfig, Recipe, to_mapping
+from bgpvs_wf.learning.networks import ANATOMY, COARSE, HEAD, PVS, NetworkConfig
+from bgpvs_wf.learning.recipe import Recipe, to_mapping
+from bgpvs_wf.learning.recipe_tables import PVSConfig, find_maps
 
 _TRAIN_GB = 6.0
+_HEAD_GB = 2.0
 
 
 def init_train_wf(
@@ -71,16 +75,18 @@ def init_train_wf(
         mem_gb=3,
     )
     trained: list[tuple[str, Node]] = []
-    if recipe.coarse.model:
-        model = find_model(recipe.coarse.model)
-        assemble.inputs.coarse_model = str(model.folder)
-        assemble.inputs.coarse_checksum = model.coarse.sha256
-    else:
-        coarse = build.coarse()
-        trained.append(("coarse", coarse))
-        network = NetworkConfig(tells=COARSE, filters=recipe.coarse.filters)
-        assemble.inputs.coarse_network = dataclasses.asdict(network)
-        workflow.connect(coarse, "weights", assemble, "coarse")
+    for tells, table in ((HEAD, recipe.head), (COARSE, recipe.coarse)):
+        if table.model:
+            model = find_model(table.model)
+            file = _file_of(model, tells)
+            setattr(assemble.inputs, f"{tells}_model", str(model.folder))
+            setattr(assemble.inputs, f"{tells}_checksum", file.sha256)
+        elif tells == COARSE or recipe.head.maps:
+            node = build.head() if tells == HEAD else build.coarse()
+            trained.append((tells, node))
+            network = NetworkConfig(tells=tells, filters=table.filters)
+            setattr(assemble.inputs, f"{tells}_network", dataclasses.asdict(network))
+            workflow.connect(node, "weights", assemble, tells)
     last: list[Node] = []
     for member in range(recipe.fine.members):
         rounds = build.member(member, networks)
@@ -106,6 +112,30 @@ class _Build:
     held_out: list[str]
     folder: Path
     threads: int = 1
+
+    def head(self) -> Node:
+        """Add the training of the network for whole heads, and what it learns from."""
+        head = self.recipe.head
+        network = NetworkConfig(tells=HEAD, filters=head.filters)
+        settings = {"steps": head.steps, "batch": head.batch}
+        node = Node(
+            TrainHead(**self._common("head", network, settings, self.recipe.seed)),
+            name="train_head",
+            n_procs=self.threads,
+            mem_gb=_TRAIN_GB,
+        )
+        for field, maps in zip(("heads", "held_out"), find_maps(head), strict=True):
+            if maps:
+                made = MapNode(
+                    MakeHead(), iterfield=["labels"], name=f"make_{field}", mem_gb=_HEAD_GB
+                )
+                made.inputs.labels = list(map(str, maps))
+                self.workflow.connect(made, "head", node, field)
+        if head.start:
+            model = find_model(head.start)
+            file = _file_of(model, HEAD)
+            node.inputs.start = _weights_of(model, [file], network, "head.filters")
+        return node
 
     def coarse(self) -> Node:
         """Add the training of the coarse network."""
@@ -168,21 +198,14 @@ class _Build:
         patch: tuple[int, ...] | None = None,
         relabelled: Node | None = None,
     ) -> Node:
-        settings = dataclasses.asdict(self.recipe.training)
-        heads = network.tells == COARSE
-        augmentation = self.recipe.coarse_augmentation if heads else self.recipe.augmentation
-        settings |= {"steps": steps} | ({} if batch is None else {"batch": batch})
-        conduct = {name: settings.pop(name) for name in ("workers", "checkpoint_minutes")}
+        coarse = network.tells == COARSE
+        augmentation = self.recipe.coarse_augmentation if coarse else self.recipe.augmentation
+        settings = {"steps": steps} | ({} if batch is None else {"batch": batch})
         node = Node(
             Train(
-                network=dataclasses.asdict(network),
-                settings=settings,
-                conduct=conduct,
+                **self._common(label, network, settings, seed),
                 augmentation=dataclasses.asdict(augmentation),
-                seed=seed,
                 held_out=self.held_out,
-                folder=str(self.folder / "training" / label),
-                threads=self.threads,
             ),
             name=f"train_{label}",
             n_procs=self.threads,
@@ -196,6 +219,21 @@ class _Build:
         else:
             self.workflow.connect(relabelled, "cases", node, "cases")
         return node
+
+    def _common(
+        self, label: str, network: NetworkConfig, changes: Mapping[str, int], seed: int
+    ) -> dict[str, Any]:
+        """Return the inputs that all trainings have."""
+        settings = {**dataclasses.asdict(self.recipe.training), **changes}
+        conduct = {name: settings.pop(name) for name in ("workers", "checkpoint_minutes")}
+        return {
+            "network": dataclasses.asdict(network),
+            "settings": settings,
+            "conduct": conduct,
+            "seed": seed,
+            "folder": str(self.folder / "training" / label),
+            "threads": self.threads,
+        }
 
     def _relabel(
         self, member: int, turn: int, networks: Sequence[NetworkConfig], nodes: Sequence[Node]
@@ -223,6 +261,16 @@ def _usual_threshold(recipe: Recipe) -> float:
     if recipe.fine.start:
         return find_model(recipe.fine.start).pvs_threshold
     return USUAL_THRESHOLD
+
+
+def _file_of(model: Model, tells: str) -> NetworkFile:
+    """Return the file of the network for whole heads, or of the coarse one."""
+    file = model.head if tells == HEAD else model.coarse
+    if file is None:
+        raise UsageError(
+            f"The model {model.name} has no network for whole heads of its own; give another one."
+        )
+    return file
 
 
 def _weights_of(

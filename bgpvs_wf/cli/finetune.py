@@ -104,6 +104,7 @@ def finetuning_recipe(model: Model, args: argparse.Namespace) -> Recipe:
         GIVEN,
         CoarseConfig,
         FineConfig,
+        HeadConfig,
         PVSConfig,
         Recipe,
         TrainingCohort,
@@ -124,6 +125,7 @@ def finetuning_recipe(model: Model, args: argparse.Namespace) -> Recipe:
         strategy="manual",
         seed=args.seed,
         cohorts=(TrainingCohort(Cohort("labelled", infants, {}), GIVEN, args.held_out),),
+        head=HeadConfig(model=str(model.folder) if model.head else ""),
         coarse=CoarseConfig(model=str(model.folder)),
         fine=dataclasses.replace(
             FineConfig(),

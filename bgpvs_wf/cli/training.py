@@ -70,20 +70,29 @@ def train(recipe: Recipe, out: Path, machine: Mapping[str, Any], verbose: int = 
 def _check(recipe: Recipe, out: Path, machine: Mapping[str, Any]) -> None:
     """Make sure that cohorts and models are there, before hours are spent and files written."""
     from bgpvs_wf.learning.bundle import find_model
+    from bgpvs_wf.learning.recipe_tables import find_maps
 
     for cohort in recipe.cohorts:
         check_cohort(cohort.cohort, {"output": out, "work": machine["work_dir"]})
+    if recipe.head.maps:
+        find_maps(recipe.head)
     for setting, name in (
+        ("head.model", recipe.head.model),
+        ("head.start", recipe.head.start),
         ("coarse.model", recipe.coarse.model),
         ("coarse.start", recipe.coarse.start),
         ("fine.start", recipe.fine.start),
         ("pvs.start", recipe.pvs.start),
     ):
         try:
-            if name:
-                find_model(name)
+            model = find_model(name) if name else None
         except ModelError as error:
             raise UsageError(f"{setting}: {error}") from error
+        if model is not None and model.head is None and setting.startswith("head."):
+            raise UsageError(
+                f"{setting}: the model {model.name} has no network for whole heads of its own; "
+                "give another one."
+            )
 
 
 def _run(

@@ -26,6 +26,33 @@ def voxel_sizes(affine: np.ndarray) -> np.ndarray:
     return np.sqrt((np.asarray(affine, float)[:3, :3] ** 2).sum(axis=0))
 
 
+def axes_in_space(affine: np.ndarray) -> np.ndarray:
+    """Return the directions of an array's axes, the one nearest to right first, then to front, up.
+
+    Parameters
+    ----------
+    affine : ndarray, shape (4, 4)
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+        Unit vectors as columns: the axes once they are in the order right, anterior, superior.
+
+    Examples
+    --------
+    >>> axes_in_space(np.array([[0, -2, 0, 9], [3, 0, 0, 9], [0, 0, 1, 9], [0, 0, 0, 1]]))
+    array([[1., 0., 0.],
+           [0., 1., 0.],
+           [0., 0., 1.]])
+    """
+    import nibabel as nib
+
+    order = nib.io_orientation(affine)
+    axes = np.empty((3, 3))
+    axes[:, order[:, 0].astype(int)] = affine[:3, :3] / voxel_sizes(affine) * order[:, 1]
+    return axes + 0.0
+
+
 def voxel_volume(affine: np.ndarray) -> float:
     """Return the volume of a voxel, mm3."""
     return float(abs(np.linalg.det(np.asarray(affine, float)[:3, :3])))

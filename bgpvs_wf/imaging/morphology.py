@@ -217,6 +217,20 @@ def hull(mask: np.ndarray) -> np.ndarray:
     return whole
 
 
+def largest_part(mask: np.ndarray) -> np.ndarray:
+    """Return the largest part of a mask that hangs together by faces; bool.
+
+    Examples
+    --------
+    >>> largest_part(np.array([1, 1, 0, 1])).astype(int)
+    array([1, 1, 0, 0])
+    """
+    parts, count = ndimage.label(mask)
+    if count < 2:
+        return np.asarray(mask, bool)
+    return np.asarray(parts == np.bincount(parts.ravel())[1:].argmax() + 1)
+
+
 def surface(mask: np.ndarray) -> np.ndarray:
     """Return the voxels of a mask that share a face with a voxel outside it.
 

@@ -23,6 +23,7 @@ def write_model(
     *,
     recipe: Mapping[str, Any],
     coarse: tuple[NetworkConfig, Mapping[str, torch.Tensor]],
+    head: tuple[NetworkConfig, Mapping[str, torch.Tensor]] | None = None,
     members: Sequence[Member],
     assessment: Assessment,
     trainings: Mapping[str, Any],
@@ -38,6 +39,7 @@ def write_model(
     recipe : mapping
         See `bgpvs_wf.learning.recipe.to_mapping`.
     coarse : tuple of NetworkConfig and state dict
+    head : tuple of NetworkConfig and state dict, optional
     members : sequence of members
     assessment : Assessment
     trainings : mapping of str to mapping
@@ -58,6 +60,7 @@ def write_model(
         name=recipe["name"],
         strategy=recipe["strategy"],
         coarse=coarse,
+        head=head,
         fine=[
             ((one, anatomy.state_dict()), (two, pvs.state_dict()))
             for (one, anatomy), (two, pvs) in members
@@ -92,6 +95,7 @@ def model_card(recipe: Mapping[str, Any], assessment: Assessment, n_cases: int) 
             for name, cohort in recipe["cohorts"].items()
         ),
         "",
+        *_heads(recipe),
         "## Accuracy on scans held out from training",
         "",
     ]
@@ -119,6 +123,19 @@ def model_card(recipe: Mapping[str, Any], assessment: Assessment, n_cases: int) 
         "scans).",
     ]
     return "\n".join(lines)
+
+
+def _heads(recipe: Mapping[str, Any]) -> list[str]:
+    """Return what the network for whole heads learnt from, if it was trained here."""
+    head = recipe.get("head", {})
+    if not head.get("maps"):
+        return []
+    without = f", without {', '.join(head['without'])}" if head["without"] else ""
+    return [
+        "The network that finds the brain in a whole head learnt from painted heads, after the",
+        f"label maps in `{head['maps']}`{without}.",
+        "",
+    ]
 
 
 def _spread(values: Any) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from bgpvs_wf.errors import ModelError, UsageError
 from bgpvs_wf.learning.bundle_config import LICENSE, inference_config, metadata, part_names
-from bgpvs_wf.learning.networks import ANATOMY, COARSE, PVS, NetworkConfig
+from bgpvs_wf.learning.networks import ANATOMY, COARSE, HEAD, PVS, NetworkConfig
 from bgpvs_wf.reading import load_json, read_bytes, why_not
 from bgpvs_wf.settings import check_number
 
@@ -57,6 +57,8 @@ class Model:
     """Members of an ensemble, of two networks each; see `bgpvs_wf.learning.members`."""
     pvs_threshold: float
     """Probability from which on a voxel is PVS."""
+    head: NetworkFile | None = None
+    """What finds the brain in a whole head, and how it lies; None: that of the model in the box."""
     volume_margin: float | None = None
     """How far, in the logit, it is moved for an interval of volumes of PVS; None is no interval."""
     caution: str = ""
@@ -65,8 +67,9 @@ class Model:
     @property
     def checksum(self) -> str:
         """SHA-256 of all weights and thresholds: the same results come from the same one."""
+        head = [] if self.head is None else [self.head.sha256]
         weights = [self.coarse.sha256, [[one.sha256 for one in m] for m in self.fine]]
-        content = json.dumps([*weights, self.pvs_threshold, self.volume_margin])
+        content = json.dumps([*weights, self.pvs_threshold, self.volume_margin, *head])
         return hashlib.sha256(content.encode()).hexdigest()
 
     @property
@@ -77,6 +80,8 @@ class Model:
     @property
     def files(self) -> Iterator[NetworkFile]:
         """All networks."""
+        if self.head is not None:
+            yield self.head
         yield self.coarse
         for member in self.fine:
             yield from member
@@ -152,6 +157,7 @@ def read_bundle(path: str | Path) -> Model:
             pvs_threshold=check_number(
                 section["pvs_threshold"], "pvs_threshold", above=0.0, below=1.0
             ),
+            head=_network_file(section["head"]) if section.get("head") else None,
             volume_margin=_margin(section.get("volume_margin")),
             caution=_text(section.get("caution", ""), "caution"),
         )
@@ -159,6 +165,7 @@ def read_bundle(path: str | Path) -> Model:
             model.coarse.network,
             [[one.network for one in member] for member in model.fine],
             model.pvs_threshold,
+            model.head.network if model.head else None,
         )
     except (KeyError, TypeError, ValueError, UsageError) as error:
         raise ModelError(
@@ -178,6 +185,7 @@ def write_bundle(
     pvs_threshold: float,
     card: str,
     facts: Mapping[str, Any],
+    head: Trained | None = None,
     volume_margin: float | None = None,
     caution: str = "",
     fill: Callable[[Path], None] | None = None,
@@ -197,6 +205,7 @@ def write_bundle(
     facts : mapping
         Fields of MONAI's metadata, over those filled in here: version, changelog, description,
         data_source, intended_use, eval_metrics, ...
+    head : tuple of NetworkConfig and state dict, optional
     volume_margin : float, optional
     caution : str
         See `Model`.
@@ -215,7 +224,12 @@ def write_bundle(
     from bgpvs_wf.learning.weights import pack
 
     folder = Path(folder)
-    _check_parts(coarse[0], [[network for network, _ in m] for m in fine], pvs_threshold)
+    _check_parts(
+        coarse[0],
+        [[network for network, _ in m] for m in fine],
+        pvs_threshold,
+        head[0] if head else None,
+    )
     if folder.exists() and not (folder / _METADATA).is_file():
         raise ModelError(f"{folder} is there and no model; choose another folder.")
     with atomic_folder(folder, ModelError) as work:
@@ -235,13 +249,15 @@ def write_bundle(
             "pvs_threshold": float(pvs_threshold),
             "volume_margin": volume_margin,
             "caution": caution,
+            **({} if head is None else {"head": save("head", head)}),
             "coarse": save("coarse", coarse),
             "fine": [
                 [save(part, one) for part, one in zip(part_names(i), member, strict=True)]
                 for i, member in enumerate(fine)
             ],
         }
-        parts = {"coarse": coarse[0]}
+        parts = {} if head is None else {"head": head[0]}
+        parts["coarse"] = coarse[0]
         parts |= dict(zip(part_names(0), (network for network, _ in fine[0]), strict=True))
         described = {**metadata(parts), **facts, _SECTION: section}
         write_json(described, work / _METADATA)
@@ -251,6 +267,23 @@ def write_bundle(
         if fill is not None:
             fill(work)
     return read_bundle(folder)
+
+
+def head_model(name_or_path: str = "") -> Model:
+    """Return a model as `find_model` does, or that in the box if it knows no whole heads.
+
+    Raises
+    ------
+    ModelError
+        If neither does.
+    """
+    for name in (name_or_path, ""):
+        model = find_model(name)
+        if model.head is not None:
+            return model
+    raise ModelError(
+        f"The model {model.folder} has no network for whole heads; install bgpvs-wf again."
+    )
 
 
 def load_network(model: Model, file: NetworkFile, device: torch.device | str) -> nn.Module:
@@ -334,10 +367,15 @@ def _network_file(entry: Mapping[str, Any]) -> NetworkFile:
 
 
 def _check_parts(
-    coarse: NetworkConfig, fine: Sequence[Sequence[NetworkConfig]], threshold: float
+    coarse: NetworkConfig,
+    fine: Sequence[Sequence[NetworkConfig]],
+    threshold: float,
+    head: NetworkConfig | None,
 ) -> None:
     if not 0 < threshold < 1:
         raise ValueError(f"the threshold is {threshold:g}, not between 0 and 1")
+    if head is not None and head.tells != HEAD:
+        raise ValueError(f"the network for whole heads tells {head.tells}")
     if coarse.tells != COARSE or not fine:
         raise ValueError("a model needs a coarse network and a fine one")
     for member in fine:

@@ -12,10 +12,16 @@ from bgpvs_wf.learning.views import MODALITIES
 if TYPE_CHECKING:
     from torch import nn
 
+HEAD = "head"
 COARSE, ANATOMY, PVS = "coarse", "anatomy", "pvs"
-"""What a network tells: where the nuclei are in the head, at 2 mm; the nuclei, in a box at 1 mm;
-the perivascular spaces, on the scan's own grid."""
-CHANNELS = {COARSE: COARSE_CLASSES, ANATOMY: FINE_CLASSES, PVS: ("perivascular space",)}
+"""What a network tells: what is brain in a head, and where its nuclei are, at 4 mm; the nuclei in
+it, at 2 mm; the nuclei, in a box at 1 mm; the perivascular spaces, on the scan's own grid."""
+CHANNELS = {
+    HEAD: ("background", "brain", "left nuclei", "right nuclei"),
+    COARSE: COARSE_CLASSES,
+    ANATOMY: FINE_CLASSES,
+    PVS: ("perivascular space",),
+}
 """Names of the channels of an output."""
 
 
@@ -24,7 +30,7 @@ class NetworkConfig:
     """A network; with this and its weights it can be built again."""
 
     tells: str
-    """`COARSE`, `ANATOMY` or `PVS`."""
+    """`HEAD`, `COARSE`, `ANATOMY` or `PVS`."""
     filters: tuple[int, ...] = (16, 32, 64, 128)
     """Channels of each level, the first at full resolution, each further one at half of it; of each
     convolution in a network for PVS."""
@@ -34,7 +40,7 @@ class NetworkConfig:
         """Names of the channels of the input: each network knows what the one before it found."""
         if self.tells == PVS:
             return (*(f"{name} over its noise" for name in MODALITIES), "basal ganglia")
-        return MODALITIES if self.tells == COARSE else (*MODALITIES, *CONTEXT)
+        return MODALITIES if self.tells in (HEAD, COARSE) else (*MODALITIES, *CONTEXT)
 
 
 def build_network(config: NetworkConfig) -> nn.Module:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from bgpvs_wf.config import RunConfig, merge, read_file
 from bgpvs_wf.errors import UsageError
@@ -20,8 +20,10 @@ from bgpvs_wf.evaluation.infants import (
     check_names,
     read_cohort,
     table,
+    whole_path,
 )
 from bgpvs_wf.learning.augmentation import AugmentationConfig
+from bgpvs_wf.learning.recipe_tables import CoarseConfig, FineConfig, HeadConfig, PVSConfig
 from bgpvs_wf.learning.training import TrainingConfig
 from bgpvs_wf.settings import (
     LARGEST_SEED,
@@ -44,55 +46,6 @@ _PAINTED_HEADS = 0.6
 docs/benchmark.md)."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class CoarseConfig(Settings):
-    """The network that finds the nuclei in the head."""
-
-    section: ClassVar[str] = "coarse."
-
-    model: str = ""
-    """Take the coarse network of this model, rather than training one."""
-    start: str = ""
-    """Start from the coarse weights of this model."""
-    filters: tuple[int, ...] = (8, 16, 32, 64)
-    steps: int = limited(2500, at_least=1)
-    batch: int = limited(1, at_least=1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class FineConfig(Settings):
-    """The network that segments the box of the nuclei at 1 mm, and what both share."""
-
-    section: ClassVar[str] = "fine."
-
-    filters: tuple[int, ...] = (16, 32, 64, 128)
-    steps: int = limited(4000, at_least=0)
-    """In all, however many rounds share them; 0 keeps the weights of `start`."""
-    patch: tuple[int, ...] = (64, 64, 48)
-    members: int = limited(1, at_least=1)
-    """Of the ensemble, trained from other seeds; each takes all steps."""
-    self_training: int = limited(0, at_least=0)
-    """Times that pseudo-labels are replaced by what the network finds, and learnt again."""
-    start: str = ""
-    """Start from the weights of this model."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PVSConfig(Settings):
-    """The network that looks for PVS on the scan's own grid."""
-
-    section: ClassVar[str] = "pvs."
-
-    filters: tuple[int, ...] = (16, 16, 16, 16, 16)
-    """Channels of each convolution."""
-    steps: int = limited(3000, at_least=0)
-    """In all, however many rounds share them; 0 keeps the weights of `start`."""
-    batch: int = limited(4, at_least=1)
-    patch: tuple[int, ...] = (32, 32, 32)
-    start: str = ""
-    """Start from the weights of this model."""
-
-
 @dataclass(frozen=True)
 class TrainingCohort:
     """A cohort to learn from."""
@@ -112,13 +65,14 @@ class Recipe:
     strategy: str
     seed: int
     cohorts: tuple[TrainingCohort, ...]
+    head: HeadConfig
     coarse: CoarseConfig
     fine: FineConfig
     pvs: PVSConfig
     training: TrainingConfig
     augmentation: AugmentationConfig
     coarse_augmentation: AugmentationConfig
-    """The same of heads."""
+    """The same of what the coarse network learns from."""
     settings: Mapping[str, Any]
     """Of runs that prepare images and make pseudo-labels."""
     caution: str = ""
@@ -148,6 +102,7 @@ class _File(Settings):
     seed: int = limited(1, at_least=0, at_most=LARGEST_SEED)
     held_out: float = limited(0.1, at_least=0.0, below=1.0)
     caution: str = ""
+    head: Mapping[str, Any] = field(default_factory=dict)
     coarse: Mapping[str, Any] = field(default_factory=dict)
     fine: Mapping[str, Any] = field(default_factory=dict)
     pvs: Mapping[str, Any] = field(default_factory=dict)
@@ -164,9 +119,10 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
     path : path-like
         TOML: `name`, `strategy`, `seed`, `held_out`, `caution`; `[cohorts.NAME]` as in an
         experiment (see `bgpvs_wf.evaluation.infants.read_cohort`), each with `labels` if they are
-        not the strategy's, and its own `held_out`; `[coarse]`, `[fine]`, `[pvs]`, `[training]`,
-        `[augmentation]` with the settings of this module; `[coarse.augmentation]` with what is
-        otherwise for heads; `[run.STAGE]` with settings of `RunConfig`.
+        not the strategy's, and its own `held_out`; `[head]`, `[coarse]`, `[fine]`, `[pvs]` as in
+        `bgpvs_wf.learning.recipe_tables`; `[training]`, `[augmentation]`;
+        `[coarse.augmentation]` with what is otherwise for the coarse network; `[run.STAGE]` with
+        settings of `RunConfig`.
 
     Raises
     ------
@@ -190,6 +146,7 @@ def _recipe(content: Mapping[str, Any], folder: Path) -> Recipe:
             _cohort(name, values, folder, STRATEGIES[file.strategy], file.held_out)
             for name, values in file.cohorts.items()
         ),
+        head=_head(file.head, folder),
         coarse=build_settings(CoarseConfig, coarse, "coarse."),
         fine=build_settings(FineConfig, file.fine, "fine."),
         pvs=build_settings(PVSConfig, file.pvs, "pvs."),
@@ -203,9 +160,19 @@ def _recipe(content: Mapping[str, Any], folder: Path) -> Recipe:
     return recipe
 
 
+def _head(values: Mapping[str, Any], folder: Path) -> HeadConfig:
+    config: HeadConfig = build_settings(HeadConfig, values, "head.")
+    if config.maps:
+        maps = str(whole_path("head.maps", config.maps, folder))
+        config = dataclasses.replace(config, maps=maps)
+    return config
+
+
 def _training(values: Mapping[str, Any]) -> TrainingConfig:
     if "steps" in values:
-        raise UsageError("training.steps is not used; give coarse.steps, fine.steps, pvs.steps.")
+        raise UsageError(
+            "training.steps is not used; give coarse.steps, fine.steps, pvs.steps, head.steps."
+        )
     config: TrainingConfig = build_settings(TrainingConfig, values, "training.")
     return config
 
@@ -236,9 +203,11 @@ def check_recipe(recipe: Recipe) -> None:
     for name, part in (("fine", recipe.fine), ("pvs", recipe.pvs)):
         if not part.start:
             check_number(part.steps, f"{name}.steps", whole=True, at_least=1)
+    _check_head(recipe.head)
     if recipe.coarse.model and recipe.coarse.start:
         raise UsageError("coarse.start is not used with coarse.model; give one of the two.")
-    for name, filters in (("coarse", recipe.coarse.filters), ("fine", recipe.fine.filters)):
+    for name in ("head", "coarse", "fine"):
+        filters = getattr(recipe, name).filters
         # The networks' windows can be halved four times.
         if not 3 <= len(filters) <= 5 or min(filters) < 1:
             raise UsageError(f"{name}.filters is {list(filters)}; give three to five numbers.")
@@ -265,6 +234,15 @@ def check_recipe(recipe: Recipe) -> None:
             raise UsageError(f"run, or cohorts.{cohort.cohort.name}.run: {error}") from error
 
 
+def _check_head(head: HeadConfig) -> None:
+    for name in ("maps", "start"):
+        if head.model and getattr(head, name):
+            raise UsageError(f"head.{name} is not used with head.model; give one of the two.")
+    for name in ("start", "without"):
+        if not head.maps and getattr(head, name):
+            raise UsageError(f"head.{name} is not used without head.maps; give head.maps, too.")
+
+
 def to_mapping(recipe: Recipe) -> dict[str, Any]:
     """Return the recipe as plain values, for a model's record of how it was made."""
     values: dict[str, Any] = {
@@ -283,8 +261,9 @@ def to_mapping(recipe: Recipe) -> dict[str, Any]:
         },
         "run": dict(recipe.settings),
     }
-    for name in ("coarse", "fine", "pvs", "training", "augmentation"):
+    for name in ("head", "coarse", "fine", "pvs", "training", "augmentation"):
         values[name] = dataclasses.asdict(getattr(recipe, name))
+    values["head"]["maps"] = Path(recipe.head.maps).name
     values["coarse"]["augmentation"] = dataclasses.asdict(recipe.coarse_augmentation)
     plain: dict[str, Any] = json.loads(json.dumps(values))
     return plain
@@ -302,8 +281,9 @@ def describe_infants(infants: Infants) -> str:
     if isinstance(infants, SyntheticInfants):
         preset = Path(infants.preset).stem
         ages = " ".join(infants.ages)
+        drawn = "" if infants.maps is None else f" from label maps of {infants.maps.name}"
         return (
-            f"{infants.subjects} synthetic infants, protocol {preset}, ages {ages}, "
+            f"{infants.subjects} synthetic infants{drawn}, protocol {preset}, ages {ages}, "
             f"seed {infants.seed}"
         )
     if isinstance(infants, HybridInfants):

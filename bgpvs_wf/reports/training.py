@@ -10,7 +10,12 @@ from bgpvs_wf.reports.chart_style import MARKERS, draw_chart, method_colours, sa
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SCORES = {"bg_dice": "BG Dice", "pvs_dice": "PVS Dice", "nuclei_dice": "Dice of nuclei at 2 mm"}
+SCORES = {
+    "bg_dice": "BG Dice",
+    "pvs_dice": "PVS Dice",
+    "nuclei_dice": "Dice of nuclei in the head",
+    "brain_dice": "Dice of the brain",
+}
 """Name of a score to how a chart calls it."""
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine.jobs import Job
 from bgpvs_wf.imaging.files import save_image, write_json
 from bgpvs_wf.learning.bundle import Model, write_bundle
-from bgpvs_wf.learning.networks import ANATOMY, COARSE, PVS, NetworkConfig, build_network
+from bgpvs_wf.learning.networks import ANATOMY, COARSE, HEAD, PVS, NetworkConfig, build_network
 
 FILTERS = {COARSE: (2, 4, 4), ANATOMY: (4, 8, 8), PVS: (3, 3)}
 
@@ -31,7 +32,7 @@ def make_model(tmp_path):
         config = NetworkConfig(tells=tells, filters=FILTERS[tells])
         return config, build_network(config).state_dict()
 
-    def make(members: int = 1) -> Model:
+    def make(members: int = 1, **more: Any) -> Model:
         return write_bundle(
             tmp_path / "model",
             name="tiny",
@@ -41,6 +42,7 @@ def make_model(tmp_path):
             pvs_threshold=0.3,
             card="",
             facts={},
+            **more,
         )
 
     return make
@@ -64,6 +66,13 @@ def test_all_networks_of_a_member_go_on_learning(make_model, tmp_path):
     assert (recipe.fine.steps, recipe.pvs.steps, recipe.fine.members) == (40, 40, 2)
     assert recipe.training.learning_rate == 1e-4
     assert recipe.settings["predict"] == {"model": str(model.folder)}
+
+
+def test_the_network_for_whole_heads_is_kept(make_model, tmp_path):
+    assert recipe_of(make_model(), tmp_path).head.model == ""  # that of the box stays in use
+    network = NetworkConfig(tells=HEAD, filters=(4, 8, 8))
+    model = make_model(head=(network, build_network(network).state_dict()))
+    assert recipe_of(model, tmp_path).head.model == str(model.folder)
 
 
 def test_what_cannot_be_finetuned(make_model, tmp_path):

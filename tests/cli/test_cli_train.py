@@ -11,8 +11,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from program import call_program
+from toy_maps import toy_map
 
 from bgpvs_wf.cli.training_cases import split
+from bgpvs_wf.imaging.files import save_image
 from bgpvs_wf.learning.bundle import check_weights, read_bundle
 
 PROTOCOL = """
@@ -187,6 +189,26 @@ def test_pseudo_labels_members_and_self_training(site):
     )
 
 
+@pytest.mark.slow
+def test_a_network_for_whole_heads(site):
+    """On the infants of the others, whose coarse network it takes."""
+    where, _ = site
+    model = where.root / "whole"
+    shutil.copytree(where.model, model)
+    for number in (1, 2):
+        labels, affine = toy_map(2.0)
+        save_image(labels, affine, where.root / "maps" / f"toy-{number}.nii.gz", labels=True)
+    table = '[head]\nmaps = "maps"\nwithout = ["toy-2"]\nheld_out = 0\nsteps = 2\n[coarse]'
+    done = where.train(RECIPE.replace("[coarse]", f'{table}\nmodel = "{model}"'))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    trained = read_bundle(where.model)
+    assert trained.head is not None
+    assert trained.head.network.filters == (8, 16, 32, 64, 128)
+    assert where.trainings()["head"] == 1
+    assert "  head: step 2 of 2, loss" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
@@ -194,6 +216,8 @@ def test_pseudo_labels_members_and_self_training(site):
         ('"scanner.toml"', '"no-such-scanner"', "no protocol 'no-such-scanner'"),
         ("[16, 16, 16]", "[16, 16, 15]", "fine.patch is [16, 16, 15]"),
         ("[coarse]", '[coarse]\nmodel = "nowhere"', "coarse.model: "),
+        ("[coarse]", '[head]\nmodel = "nowhere"\n[coarse]', "head.model: "),
+        ("[coarse]", '[head]\nmaps = "."\n[coarse]', "has no label maps; put them there as"),
         ("subjects", "subject", "did you mean 'cohorts.drawn.subjects'"),
         ('preset = "scanner.toml"', 'bids_dir = "missing"', "cohorts.drawn"),
     ],

@@ -16,6 +16,7 @@ from bgpvs_wf.learning.recipe import (
     STRATEGIES,
     CoarseConfig,
     FineConfig,
+    HeadConfig,
     PVSConfig,
     describe_infants,
     read_recipe,
@@ -40,6 +41,10 @@ labels = "given"
 held_out = 0.5
 [cohorts.known.run.pseudolabel]
 strategy = "vesselness"
+[head]
+maps = "maps"
+without = ["last"]
+steps = 7
 [coarse]
 steps = 5
 [fine]
@@ -72,6 +77,7 @@ def test_a_recipe_is_read_whole(tmp_path):
     assert (ours.labels, known.labels) == ("anatomy", "given")
     assert (ours.held_out, known.held_out) == (0.2, 0.5)
     assert known.cohort.infants.subjects == 4
+    assert recipe.head == HeadConfig(maps=str(tmp_path / "maps"), without=("last",), steps=7)
     assert recipe.coarse == CoarseConfig(steps=5)
     assert recipe.fine == FineConfig(
         filters=(4, 8, 8), patch=(16, 24, 32), members=2, self_training=1
@@ -130,6 +136,21 @@ def test_a_cohort_has_the_labels_of_the_strategy(tmp_path, strategy):
         ('labels = "given"', 'labels = "mine"', "cohorts.known.labels is 'mine'; choose one of"),
         ("subjects = 4", "subjects = 0", "cohorts.known.subjects is 0; give 1 or more"),
         ('"1m"]', '"old"]', "cohorts.known.ages"),
+        (
+            'maps = "maps"',
+            'maps = "${NO_SUCH_1}"',
+            "head.maps needs the environment variable NO_SU",
+        ),
+        ('maps = "maps"', 'map = "maps"', "did you mean 'head.maps'"),
+        ('maps = "maps"', 'maps = "m"\nmodel = "a"', "head.maps is not used with head.model"),
+        ('maps = "maps"', 'model = "a"\nstart = "a"', "head.start is not used with head.model"),
+        ('maps = "maps"', 'start = "a"', "head.start is not used without head.maps; give head.m"),
+        ('maps = "maps"', "", "head.without is not used without head.maps; give head.maps, too"),
+        ('maps = "maps"', 'maps = "m"\nfilters = [8, 8]', "head.filters is [8, 8]; give three to"),
+        ('maps = "maps"', 'maps = "m"\nheld_out = -1', "head.held_out is -1; give 0 or more"),
+        ('maps = "maps"', 'maps = "m"\nbatch = 0', "head.batch is 0; give 1 or more"),
+        ('without = ["last"]', 'without = "last"', "head.without is 'last'; give a list"),
+        ("steps = 7", "steps = 0", "head.steps is 0; give 1 or more"),
         ("[coarse]\nsteps = 5", "[coarse]\nsteps = 0", "coarse.steps is 0; give 1 or more"),
         ("[coarse]", "[coarse]\nbatch = 0", "coarse.batch is 0"),
         ("[coarse]", "[coarse]\naugmentation = 3", "coarse.augmentation"),
@@ -190,6 +211,7 @@ def test_a_recipe_can_be_kept_with_its_model(tmp_path):
     assert tomli_w.dumps(values)
     assert values["cohorts"]["ours"]["infants"] == "scans of bids"
     assert values["cohorts"]["known"]["labels"] == "given"
+    assert values["head"]["maps"] == "maps"
     assert values["fine"]["patch"] == [16, 24, 32]
     assert values["training"] == dataclasses.asdict(recipe.training)
     assert str(tmp_path) not in json.dumps(values)

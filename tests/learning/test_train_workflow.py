@@ -10,7 +10,7 @@ import pytest
 from toy_networks import random_model, random_network
 
 from bgpvs_wf.errors import ModelError, UsageError
-from bgpvs_wf.learning.networks import ANATOMY, COARSE, PVS, NetworkConfig, build_network
+from bgpvs_wf.learning.networks import ANATOMY, COARSE, HEAD, PVS, NetworkConfig, build_network
 from bgpvs_wf.learning.recipe import read_recipe
 from bgpvs_wf.workflows.train import init_train_wf
 
@@ -40,7 +40,7 @@ NETWORKS = ["train_anatomy", "train_pvs"]
 def build(tmp_path):
     """Return a function that builds the workflow of a recipe of a strategy."""
 
-    def build(strategy="anatomy", *, coarse_model="", coarse_start="", pvs=None, **fine):
+    def build(strategy="anatomy", *, head=None, coarse_model="", coarse_start="", pvs=None, **fine):
         path = tmp_path / "recipe.toml"
         path.write_text(RECIPE.replace("STRATEGY", strategy))
         recipe = read_recipe(path)
@@ -49,6 +49,7 @@ def build(tmp_path):
         )
         recipe = dataclasses.replace(
             recipe,
+            head=dataclasses.replace(recipe.head, **(head or {})),
             coarse=changed,
             fine=dataclasses.replace(recipe.fine, **fine),
             pvs=dataclasses.replace(recipe.pvs, **(pvs or {})),
@@ -209,6 +210,55 @@ def test_coarse_weights_to_start_from(build, tmp_path):
     other = random_model(tmp_path / "other", coarse=(network, build_network(network).state_dict()))
     with pytest.raises(UsageError, match=r"to start from; set coarse\.filters as it has"):
         build(coarse_start=other.folder)
+
+
+@pytest.fixture
+def maps(tmp_path):
+    """Return a folder of label maps that nobody reads."""
+    folder = tmp_path / "maps"
+    folder.mkdir()
+    for name in "defg":
+        (folder / f"{name}.nii.gz").write_bytes(b"")
+    return folder
+
+
+def test_the_network_for_whole_heads(build, maps, tmp_path):
+    head = {"maps": str(maps), "without": ("e",), "steps": 9, "filters": (4, 8, 8)}
+    workflow = build(head=head)
+    made = {"make_heads", "make_held_out", "train_head"}
+    assert set(names(workflow)) == {*names(build()), *made}
+    node = workflow.get_node("train_head")
+    assert (node.n_procs, node.inputs.threads, node.inputs.seed) == (2, 2, 3)
+    assert node.inputs.network == {"tells": "head", "filters": (4, 8, 8)}
+    assert (node.inputs.settings["steps"], node.inputs.settings["batch"]) == (9, 1)
+    assert node.inputs.folder == str(tmp_path / "out" / "training" / "head")
+    for name, expected in (("make_heads", "df"), ("make_held_out", "g")):
+        labels = workflow.get_node(name).inputs.labels
+        assert [Path(path).name[0] for path in labels] == list(expected)
+        assert (name, "train_head") in edges(workflow)
+    assemble = workflow.get_node("assemble").inputs
+    assert assemble.names == ["head", "coarse", "anatomy", "pvs"]
+    assert assemble.head_network == {"tells": "head", "filters": (4, 8, 8)}
+    assert ("train_head", "assemble") in edges(workflow)
+    nothing = build(head=head | {"held_out": 0})
+    assert "make_held_out" not in names(nothing)
+
+
+def test_the_network_for_whole_heads_of_a_model(build, maps, tmp_path):
+    model = random_model(tmp_path / "model", head=random_network(HEAD))
+    workflow = build(head={"model": str(model.folder)})
+    assert "train_head" not in names(workflow)
+    inputs = workflow.get_node("assemble").inputs
+    assert (inputs.head_model, inputs.head_checksum) == (str(model.folder), model.head.sha256)
+    head = {"maps": str(maps), "start": str(model.folder), "filters": (4, 8, 8)}
+    start = build(head=head).get_node("train_head").inputs.start
+    assert Path(start) == model.folder / "models" / "head.pt"
+    with pytest.raises(UsageError, match=r"to start from; set head\.filters as it has"):
+        build(head=head | {"filters": (4, 8, 16)})
+    other = random_model(tmp_path / "other")
+    for setting in ({"model": str(other.folder)}, head | {"start": str(other.folder)}):
+        with pytest.raises(UsageError, match="random has no network for whole heads of its own"):
+            build(head=setting)
 
 
 def test_the_same_recipe_is_the_same_hash_wherever_it_stands(build):

@@ -19,7 +19,7 @@ import torch
 from toy_cases import toy_case
 from train_here import STEPS, train_toy
 
-from bgpvs_wf.interfaces.learning import Train
+from bgpvs_wf.interfaces.training import Train
 from bgpvs_wf.learning import training
 from bgpvs_wf.learning.augmentation import AugmentationConfig
 from bgpvs_wf.learning.inference import WINDOWS

@@ -1,0 +1,210 @@
+"""The brain in a head as it was scanned, with skull and neck or without, and how the head lies."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import nibabel as nib
+import numpy as np
+from scipy import ndimage
+
+from bgpvs_wf.anatomy.starts import turn_degrees
+from bgpvs_wf.imaging.geometry import (
+    Grid,
+    coarsen,
+    isotropic_grid,
+    resample,
+    voxel_sizes,
+    voxel_volume,
+)
+from bgpvs_wf.imaging.intensity import foreground
+from bgpvs_wf.imaging.morphology import dilate_mm, largest_part
+from bgpvs_wf.learning.heads.examples import standardise_head
+from bgpvs_wf.learning.heads.lie import Lie, lying
+from bgpvs_wf.learning.inference import WINDOWS
+from bgpvs_wf.learning.networks import HEAD
+from bgpvs_wf.learning.views import HEAD_MM, MODALITIES, canonical, orders, to_home
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_BASE_MM, _SMOOTH = 2.0, 0.6
+"""Voxels of what views are taken from, and standard deviation, in these, of a blur before."""
+_NEAR_MM, _ELSEWHERE = 6.0, 0.06
+"""A brain that was extracted has less than this share of all signal farther than this from what is
+seen as brain (chosen)."""
+_LEAST_ML, _MOST_ML = 60.0, 2000.0
+"""Of a brain that is believed (chosen: at 30 weeks it has 200); less than the least is no head."""
+_BELIEVED_MM3 = 2000.0
+"""Least volume of either side's nuclei that is believed."""
+_SEEN_WELL, _BELIEVED, _AS_WELL = 0.9, 0.6, 0.005
+"""Mean probability of nuclei: from which on no other way is tried; least that is believed; by which
+looks differ that see as well."""
+_CLOSE_DEGREES, _LOOKS_AGAIN, _TRIED = 5.0, 4, 3
+
+
+@dataclass(frozen=True)
+class Brain:
+    """What is found of a brain in a scan."""
+
+    mask: np.ndarray
+    """bool, on the grid of the scan."""
+    lie: Lie | None
+    """None if it is not known."""
+    doubts: tuple[str, ...]
+
+
+def find_brain(
+    network: nn.Module,
+    data: np.ndarray,
+    affine: np.ndarray,
+    *,
+    modality: str,
+    given: np.ndarray | None = None,
+) -> Brain:
+    """Find the brain in a scan of one modality, and how the head lies.
+
+    Parameters
+    ----------
+    network : Module
+        For whole heads.
+    data : ndarray, shape (x, y, z)
+        From zero on.
+    affine : ndarray, shape (4, 4)
+    modality : {'T2w', 'T1w'}
+    given : ndarray of bool, optional, shape (x, y, z)
+        The mask of the brain; then only how it lies is looked for.
+    """
+    home = Grid(data.shape, np.asarray(affine, float))
+    image, turned = canonical(data if given is None else data * given, affine)
+    grid = Grid(image.shape, turned)
+    inside = foreground(image)
+    everything = to_home(inside, home) if given is None else given
+    if inside.sum() * voxel_volume(turned) / 1000 < _LEAST_ML:
+        return Brain(everything, None, ())
+    see, view = _seeing(network, MODALITIES.index(modality)), _View.of(image, grid)
+    best = _surest(view, see)
+    # Heads with a neck do not fit into one view: the brain is to be in the middle.
+    best = _Look.at(dataclasses.replace(view, middle=best.middle), best.way, see)
+    volume = float((best.brain > 0.5).sum()) * voxel_volume(best.grid.affine) / 1000
+    if not _LEAST_ML < volume < _MOST_ML:
+        why = "no brain is seen in it, so that all with a signal is taken for brain."
+        return Brain(everything, None, (why,))
+    mask = to_home(_mask(best, grid, inside), home) if given is None else given
+    if best.sureness < _BELIEVED:
+        why = "how the head lies is not seen, so that it is taken to lie as its header says."
+        return Brain(mask, None, (why,))
+    return Brain(mask, Lie(best.way, best.sureness), ())
+
+
+@dataclass(frozen=True)
+class _View:
+    """A scan at `_BASE_MM`, from which views along any axes are taken."""
+
+    base: np.ndarray
+    grid: Grid
+    middle: np.ndarray
+    """mm: of the head first, then of its brain."""
+
+    @classmethod
+    def of(cls, image: np.ndarray, grid: Grid) -> _View:
+        base = isotropic_grid(grid, _BASE_MM)
+        data = ndimage.gaussian_filter(coarsen(image, grid.affine, base), _SMOOTH)
+        # Noise in the air is no head.
+        head = largest_part(foreground(data))
+        return cls(data, base, _middle(head, base))
+
+    def along(self, way: np.ndarray) -> tuple[np.ndarray, Grid]:
+        """Return the head on cubic voxels of `HEAD_MM`, standardised, along other axes."""
+        affine = np.eye(4)
+        affine[:3, :3] = self.grid.affine[:3, :3] / voxel_sizes(self.grid.affine) @ way * HEAD_MM
+        affine[:3, 3] = self.middle - affine[:3, :3] @ ((np.array(WINDOWS[HEAD]) - 1) / 2)
+        cube = Grid(WINDOWS[HEAD], affine)
+        return standardise_head(resample(self.base, self.grid.affine, cube)), cube
+
+
+def _middle(mask: np.ndarray, grid: Grid) -> np.ndarray:
+    """Return the middle of the box around a mask, mm."""
+    places = np.argwhere(mask)
+    middle = (places.min(axis=0) + places.max(axis=0)) / 2 if len(places) else np.zeros(3)
+    return np.asarray(nib.affines.apply_affine(grid.affine, middle))
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What the network sees of a head along some axes."""
+
+    way: np.ndarray
+    grid: Grid
+    brain: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+    sureness: float
+
+    @classmethod
+    def at(cls, view: _View, way: np.ndarray, see: Callable[[np.ndarray], np.ndarray]) -> _Look:
+        image, grid = view.along(way)
+        shares = see(image)
+        classes = shares.argmax(axis=0)
+        left, right = classes == 2, classes == 3
+        least = min(int(left.sum()), int(right.sum())) * voxel_volume(grid.affine)
+        found = left | right
+        seen = least > _BELIEVED_MM3 and lying(left, right) is not None
+        sureness = float((shares[2] + shares[3])[found].mean()) if seen else 0.0
+        return cls(way, grid, 1 - shares[0], left, right, sureness)
+
+    @property
+    def middle(self) -> np.ndarray:
+        """Of the brain, mm."""
+        return _middle(largest_part(self.brain > 0.5), self.grid)
+
+    def upright(self, view: _View, see: Callable[[np.ndarray], np.ndarray]) -> _Look:
+        """Look again along the axes of the head, while it is seen as well then."""
+        looks = [self]
+        while len(looks) <= _LOOKS_AGAIN:
+            turn = lying(looks[-1].left, looks[-1].right)
+            if turn is None or turn_degrees(turn) < _CLOSE_DEGREES:
+                break
+            looks.append(_Look.at(view, looks[-1].way @ turn, see))
+        surest = max(one.sureness for one in looks)
+        return [one for one in looks if one.sureness >= surest - _AS_WELL][-1]
+
+
+def _surest(view: _View, see: Callable[[np.ndarray], np.ndarray]) -> _Look:
+    """Look at a head as its header says, and along all orders of axes if it is not seen well."""
+    best = _Look.at(view, np.eye(3), see).upright(view, see)
+    if best.sureness >= _SEEN_WELL:
+        return best
+    others = [_Look.at(view, way, see) for way in orders()[1:]]
+    surest = sorted(others, key=lambda one: one.sureness)[-_TRIED:]
+    return max([best, *(one.upright(view, see) for one in surest)], key=lambda one: one.sureness)
+
+
+def _seeing(network: nn.Module, channel: int) -> Callable[[np.ndarray], np.ndarray]:
+    import torch
+
+    device = next(network.parameters()).device
+    network.eval()
+
+    def see(view: np.ndarray) -> np.ndarray:
+        images = np.zeros((1, len(MODALITIES), *view.shape), np.float32)
+        images[0, channel] = view
+        with torch.inference_mode():
+            return network(torch.from_numpy(images).to(device))[0].softmax(0).cpu().numpy()
+
+    return see
+
+
+def _mask(look: _Look, grid: Grid, inside: np.ndarray) -> np.ndarray:
+    """Return the mask of the brain; all that has a signal, where the brain was extracted before."""
+    mask = largest_part(resample(look.brain, look.grid.affine, grid) > 0.5)
+    mask = ndimage.binary_fill_holes(mask)
+    seen = resample(mask.astype(np.float32), grid.affine, look.grid) > 0.5
+    near = dilate_mm(seen, look.grid.affine, _NEAR_MM)
+    there = resample(inside.astype(np.float32), grid.affine, look.grid) > 0.5
+    if (there & ~near).sum() < _ELSEWHERE * there.sum():
+        return inside
+    return np.asarray(mask)
