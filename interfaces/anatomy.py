@@ -9,6 +9,7 @@ from nipype.interfaces.base import (
     File,
     InputMultiPath,
     TraitedSpec,
+    isdefined,
     traits,
 )
 
@@ -78,9 +79,22 @@ class AtlasTargets(HomeInterface):
         return None
 
 
+def found_lie(told: Any, affine: np.ndarray) -> np.ndarray | None:
+    """Return the axes of a head in space, shape (3, 3); None if it lies as its header says."""
+    from bgpvs_wf.anatomy.starts import turn_degrees
+    from bgpvs_wf.imaging.geometry import axes_in_space
+    from bgpvs_wf.learning.views import UPRIGHT_DEGREES
+
+    if not isdefined(told) or not told:
+        return None
+    axes = axes_in_space(affine) @ np.array(told["axes"], float)
+    return axes if turn_degrees(axes) > UPRIGHT_DEGREES else None
+
+
 class StartsInputSpec(HomeInputSpec):
     fixed = File(mandatory=True)
     moving = File(mandatory=True)
+    lie = traits.Dict(desc="how the head lies, see `bgpvs_wf.interfaces.head.FindBrain`")
 
 
 class StartsOutputSpec(TraitedSpec):
@@ -101,7 +115,8 @@ class Starts(HomeInterface):
 
         fixed, fixed_affine = read_array(self.inputs.fixed)
         moving, moving_affine = read_array(self.inputs.moving)
-        starts = start_transforms(fixed, fixed_affine, moving, moving_affine)
+        lie = found_lie(self.inputs.lie, moving_affine)
+        starts = start_transforms(fixed, fixed_affine, moving, moving_affine, lie)
         for number, transform in enumerate(starts):
             text = itk_text(transform)
             path = self.write_text(runtime, f"start{number}.txt", text)
@@ -114,6 +129,8 @@ class ChooseStartInputSpec(HomeInputSpec):
     mask = File(mandatory=True)
     warped = traits.List(File(), mandatory=True, desc="the subject in the atlas, a start each")
     transforms = traits.List(File(), mandatory=True, desc="a transform a start")
+    moving = File(mandatory=True, desc="the subject, whose header is looked at")
+    lie = traits.Dict(desc="as for `Starts`")
 
 
 class ChooseStartOutputSpec(TraitedSpec):
@@ -133,7 +150,8 @@ class ChooseStart(HomeInterface):
         fixed = read_array(self.inputs.fixed[0])[0]
         mask = read_array(self.inputs.mask, "mask")[0] > 0
         warped = [read_array(path)[0] for path in self.inputs.warped]
-        best, doubts = choose_start(fixed, mask, warped)
+        lie = found_lie(self.inputs.lie, read_array(self.inputs.moving)[1])
+        best, doubts = choose_start(fixed, mask, warped, lie)
         self._results["transform"] = [self.inputs.transforms[best]]
         self._results["doubts"] = list(doubts)
         return runtime
@@ -197,8 +215,6 @@ class Harmonise(HomeInterface):
     output_spec = HarmoniseOutputSpec
 
     def _run_interface(self, runtime: Any) -> Any:
-        from nipype.interfaces.base import isdefined
-
         from bgpvs_wf.anatomy.sides import check_sides
         from bgpvs_wf.anatomy.tables import detect_table, harmonise, require_nuclei
         from bgpvs_wf.imaging.files import check_labels_on_grid, load_image, read_image

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from nipype.interfaces.base import File, TraitedSpec, isdefined, traits
 
 from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array, read_optional
@@ -13,6 +14,8 @@ class PredictInputSpec(HomeInputSpec):
     t2w = File(desc="preprocessed, on the home grid")
     t1w = File(desc="preprocessed, on the home grid")
     anatomy = File(desc="harmonised labels, on the home grid; default: the model finds the nuclei")
+    brain_mask = File(desc="on the home grid; default: all that has a signal is brain")
+    lie = traits.Dict(desc="how the head lies, see `bgpvs_wf.interfaces.head.FindBrain`")
     model = traits.Str(mandatory=True, nohash=True, desc="folder of the model, wherever it is")
     model_checksum = traits.Str(mandatory=True, desc="so that the hash sees what is in it")
     device = traits.Enum("auto", "cpu", "cuda", usedefault=True, nohash=True)
@@ -50,12 +53,15 @@ class Predict(HomeInterface):
             raise ModelError(f"The model {model.folder} changed while this ran; run again.")
         torch.set_num_threads(inputs.threads)
         affine = read_array(inputs.t2w if isdefined(inputs.t2w) else inputs.t1w)[1]
+        brain = read_optional(inputs.brain_mask, "brain mask")
         found = predict(
             model,
             t2w=read_optional(inputs.t2w, "T2w"),
             t1w=read_optional(inputs.t1w, "T1w"),
             affine=affine,
             anatomy=read_optional(inputs.anatomy, "anatomy"),
+            brain=None if brain is None else brain > 0,
+            axes=np.array(inputs.lie["axes"]) if isdefined(inputs.lie) and inputs.lie else None,
             include_thalamus=inputs.include_thalamus,
             bg_region=inputs.bg_region,
             device=inputs.device,

@@ -103,7 +103,8 @@ class Scale(HomeInterface):
 class SourceImagesInputSpec(HomeInputSpec):
     t2w = File(desc="preprocessed")
     t1w = File(desc="preprocessed, on any grid")
-    brain_mask = File(desc="on the grid of the home image")
+    t2w_brain_mask = File(desc="on the grid of the T2w")
+    t1w_brain_mask = File(desc="on the grid of the T1w")
     voxel_mm = traits.Float(mandatory=True)
 
 
@@ -122,14 +123,14 @@ class SourceImages(HomeInterface):
     def _run_interface(self, runtime: Any) -> Any:
         from bgpvs_wf.anatomy.targets import source_image
 
-        mask = read_optional(self.inputs.brain_mask, "brain mask")
         made = []
         for name in ("t2w", "t1w"):
             path = getattr(self.inputs, name)
             if not isdefined(path):
                 continue
             data, affine = read_array(path)
-            brain = None if mask is None or mask.shape != data.shape else mask > 0
+            mask = read_optional(getattr(self.inputs, f"{name}_brain_mask"), "brain mask")
+            brain = None if mask is None else mask > 0
             image, grid = source_image(data, affine, brain, self.inputs.voxel_mm)
             self._results[name] = self.write(runtime, f"{name}.nii.gz", image, grid)
             made.append(self._results[name])

@@ -11,7 +11,7 @@ from nipype.interfaces.base import File, TraitedSpec, isdefined, traits
 from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array
 
 IMAGES = ("t2w_preproc", "t1w_preproc", "pvs_probseg", "uncertainty_probseg", "pseudo_probseg")
-LABELS = ("nuclei_dseg", "bgpvs_dseg", "pseudo_dseg", "pvs_dseg")
+LABELS = ("brain_mask", "nuclei_dseg", "bgpvs_dseg", "pseudo_dseg", "pvs_dseg")
 TABLES = ("bgpvs_morph", "pvs_objects")
 _ABOUT = {
     "pvs_probseg": {"Description": "Probability of a perivascular space, in the basal ganglia"},
@@ -27,6 +27,7 @@ _ABOUT = {
 class _SinkInputSpec(HomeInputSpec):
     t2w_preproc = File(desc="preprocessed T2w")
     t1w_preproc = File(desc="preprocessed T1w")
+    brain_mask = File(desc="1 brain")
     nuclei_dseg = File(mandatory=True, desc="harmonised anatomy")
     bgpvs_dseg = File(mandatory=True)
     pvs_probseg = File()
@@ -104,7 +105,7 @@ class Derivatives(HomeInterface):
             from bgpvs_wf.bids.derivatives import label_table_path
 
             write_table(table, label_table_path(path))
-        return {}
+        return {"Type": "Brain"} if name == "brain_mask" else {}
 
 
 class SubjectPageInputSpec(_SinkInputSpec):
@@ -189,4 +190,4 @@ def _label_table(name: str, data: np.ndarray) -> Any:
 
     if name == "nuclei_dseg":
         return label_table(np.unique(data).tolist())
-    return None if name == "pvs_dseg" else bgpvs_label_table()
+    return None if name in ("pvs_dseg", "brain_mask") else bgpvs_label_table()

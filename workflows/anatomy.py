@@ -14,7 +14,7 @@ from bgpvs_wf.interfaces.anatomy import Harmonise, Refine
 from bgpvs_wf.workflows.fusion import PER_ATLAS, init_fusion_wf
 from bgpvs_wf.workflows.registration import init_registration_wf
 
-_INPUTS = ["t2w", "t1w", "home", "images"]
+_INPUTS = ["t2w", "t1w", "home", "images", "brain_mask", "lie"]
 _OUTPUTS = ["dseg", "bg_probability", "atlas", "doubts"]
 
 
@@ -40,7 +40,7 @@ def init_anatomy_wf(
 
     Inputs
     ------
-    t2w, t1w, home, images
+    t2w, t1w, home, images, brain_mask, lie
         As `init_prepare_wf` gives them.
 
     Outputs
@@ -107,10 +107,9 @@ def _register(
         entry=entry,
         modalities=modalities,
         age_weeks=age_weeks,
-        brain_mask=str(inputs.brain_mask) if inputs.brain_mask else None,
         name=f"registration_{number}_wf",
     )
-    for key in ("home", *(modality.lower() for modality in modalities)):
+    for key in ("home", "brain_mask", "lie", *(modality.lower() for modality in modalities)):
         workflow.connect(inputnode, key, registration, f"inputnode.{key}")
     return registration
 

@@ -16,7 +16,7 @@ from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine.crashes import workflow_name
 from bgpvs_wf.engine.preview import HASH_SETTINGS
 from bgpvs_wf.errors import AgeError, BGPVSError, UsageError
-from bgpvs_wf.learning.bundle import Model, find_model
+from bgpvs_wf.learning.bundle import Model, find_model, head_model
 from bgpvs_wf.workflows.anatomy import init_anatomy_wf
 from bgpvs_wf.workflows.predict import init_predict_wf
 from bgpvs_wf.workflows.prepare import init_prepare_wf
@@ -88,7 +88,8 @@ def init_subject_wf(
         notes = (*notes, f"Model {model.name}: {model.caution}")
     workflow = Workflow(name=name or workflow_name(inputs.label))
     images = [m for m in ("t2w", "t1w") if getattr(inputs, m) is not None]
-    prepare = init_prepare_wf(config=config, inputs=inputs)
+    head = model if model is not None and model.head is not None else head_model()
+    prepare = init_prepare_wf(config=config, inputs=inputs, model=head)
     drawn = not config.model_finds_nuclei and not entries
     quantify = init_quantify_wf(config=config, inputs=inputs, given=drawn)
     sink = init_sink_wf(
@@ -96,6 +97,7 @@ def init_subject_wf(
     )
     connect_fields(workflow, prepare, [*images, "sides_known"], quantify)
     workflow.connect(prepare, "outputnode.doubts", sink, "inputnode.prepare_doubts")
+    workflow.connect(prepare, "outputnode.brain_mask", sink, "inputnode.brain_mask")
     for key in images:
         workflow.connect(prepare, f"outputnode.{key}", sink, f"inputnode.{key}_preproc")
     if len(images) == 2:
@@ -104,7 +106,7 @@ def init_subject_wf(
     if config.needs_anatomy:
         age = require_age(inputs) if entries else None
         anatomy = init_anatomy_wf(config=config, inputs=inputs, entries=entries, age_weeks=age)
-        connect_fields(workflow, prepare, [*images, "home", "images"], anatomy)
+        connect_fields(workflow, prepare, [*images, "home", "images", "brain_mask", "lie"], anatomy)
         if entries:
             workflow.connect(anatomy, "outputnode.atlas", sink, "inputnode.atlas")
         for target in ((sink, "inputnode.anatomy_doubts"), (quantify, "inputnode.anatomy_doubts")):
@@ -116,7 +118,7 @@ def init_subject_wf(
     if model is not None:
         known = None if config.model_finds_nuclei else anatomy
         segment = _add_prediction(workflow, config, model, known, sink)
-        connect_fields(workflow, prepare, images, segment)
+        connect_fields(workflow, prepare, [*images, "brain_mask", "lie"], segment)
         workflow.connect(segment, "outputnode.doubts", quantify, "inputnode.predict_doubts")
         measured = (segment, "outputnode.anatomy")
     workflow.connect(

@@ -14,7 +14,7 @@ from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine.crashes import workflow_name
 from bgpvs_wf.engine.preview import HASH_SETTINGS
 from bgpvs_wf.interfaces.learning import CutCase
-from bgpvs_wf.learning.bundle import find_model
+from bgpvs_wf.learning.bundle import find_model, head_model
 from bgpvs_wf.workflows.anatomy import init_anatomy_wf
 from bgpvs_wf.workflows.base import choose_anatomy
 from bgpvs_wf.workflows.predict import init_predict_wf
@@ -100,21 +100,23 @@ def init_case_wf(
         If the nuclei are to come from an atlas, and there is no age or no fitting one.
     """
     workflow = Workflow(name=workflow_name(inputs.label))
-    prepare = init_prepare_wf(config=config, inputs=inputs)
+    prepare = init_prepare_wf(config=config, inputs=inputs, model=head_model(config.predict.model))
     anatomy, registered = _init_nuclei(config, inputs)
     cut = Node(
         CutCase(subject=inputs.label, folder=str(folder), by_hand=labels is not None),
         name="cut",
         mem_gb=2.5,
     )
-    fields = ["t2w", "t1w", "anatomy", "bgpvs", "confidence"]
+    fields = ["t2w", "t1w", "brain_mask", "anatomy", "bgpvs", "confidence"]
     # What writes outside of the work folder is a sink.
     sink = wrap_node("sink_wf", cut, fields, ["case"])
     images = [m for m in ("t2w", "t1w") if getattr(inputs, m) is not None]
-    wanted = [*images, "home", "images"] if anatomy.name == "anatomy_wf" else images
+    wanted = (
+        [*images, "home", "images", "brain_mask", "lie"] if anatomy.name == "anatomy_wf" else images
+    )
     dseg = _DSEG[anatomy.name]
     connect_fields(workflow, prepare, wanted, anatomy)
-    connect_fields(workflow, prepare, images, sink)
+    connect_fields(workflow, prepare, [*images, "brain_mask"], sink)
     workflow.connect(anatomy, dseg, sink, "inputnode.anatomy")
     if labels is not None:
         sink.inputs.inputnode.bgpvs = str(labels.bgpvs)

@@ -26,6 +26,8 @@ def init_predict_wf(*, config: RunConfig, model: Model, name: str = "predict_wf"
         Preprocessed, on the home grid; one may be undefined.
     anatomy
         Harmonised labels; where it is undefined, the model finds the nuclei.
+    brain_mask, lie
+        As `init_prepare_wf` gives them.
 
     Outputs
     -------
@@ -54,4 +56,4 @@ def init_predict_wf(*, config: RunConfig, model: Model, name: str = "predict_wf"
         n_procs=config.threads,
         mem_gb=3,
     )
-    return wrap_node(name, segment, ["t2w", "t1w", "anatomy"], OUTPUTS)
+    return wrap_node(name, segment, ["t2w", "t1w", "anatomy", "brain_mask", "lie"], OUTPUTS)

@@ -13,7 +13,9 @@ from bgpvs_wf.interfaces.ants import (
     N4BiasFieldCorrection,
     Registration,
 )
+from bgpvs_wf.interfaces.head import FindBrain
 from bgpvs_wf.interfaces.prepare import Conform, DivideBias, Scale, SourceImages
+from bgpvs_wf.learning.bundle import Model
 
 BIAS_MM = 4.0
 """Voxel size at which the bias field is estimated, mm (chosen)."""
@@ -22,7 +24,7 @@ ALIGN_MM = 1.5
 
 
 def init_prepare_wf(
-    *, config: RunConfig, inputs: SubjectInputs, name: str = "prepare_wf"
+    *, config: RunConfig, inputs: SubjectInputs, model: Model, name: str = "prepare_wf"
 ) -> Workflow:
     """Build the preprocessing of one subject and session.
 
@@ -34,6 +36,8 @@ def init_prepare_wf(
     config : RunConfig
     inputs : SubjectInputs
         Its files are read at run time.
+    model : Model
+        Whose network finds the brain in the head, and how it lies.
 
     Outputs
     -------
@@ -47,29 +51,34 @@ def init_prepare_wf(
         The T1w before it was aligned, to check the alignment by.
     doubts
         What is suspicious about the files.
+    brain_mask
+        On the home grid: as found, or as given.
+    lie
+        How the head lies, see `bgpvs_wf.interfaces.head.FindBrain`.
     sides_known
         Whether the header of the home image tells left from right.
     """
     workflow = Workflow(name=name)
     fields = ["t2w", "t1w", "home", "images", "t1w_before", "doubts", "sides_known"]
+    fields += ["brain_mask", "lie"]
     outputnode = Node(niu.IdentityInterface(fields=fields), name="outputnode")
     home = inputs.home.lower()
     corrected = {
-        modality.lower(): _init_correct(workflow, config, inputs, modality)
+        modality.lower(): _init_correct(workflow, config, inputs, modality, model)
         for modality in ("T2w", "T1w")
         if getattr(inputs, modality.lower()) is not None
     }
     images = Node(niu.Merge(len(corrected)), name="images")
-    doubts = Node(niu.Merge(len(corrected)), name="doubts")
+    doubts = Node(niu.Merge(2 * len(corrected)), name="doubts")
+    brain = workflow.get_node(f"brain_{home}")
     scaled = {}
     for number, (key, (node, field)) in enumerate(corrected.items(), start=1):
         if key != home:
             workflow.connect(node, field, outputnode, "t1w_before")
-            node, field = _init_align(workflow, config, inputs, corrected)
+            node, field = _init_align(workflow, config, corrected)
         scale = Node(Scale(), name=f"scale_{key}", mem_gb=1.5)
-        if inputs.brain_mask is not None:
-            scale.inputs.brain_mask = str(inputs.brain_mask)
         scaled[key] = scale
+        workflow.connect(brain, "brain_mask", scale, "brain_mask")
         workflow.connect(
             [
                 (node, scale, [(field, "in_file")]),
@@ -78,10 +87,12 @@ def init_prepare_wf(
             ]
         )
     for number, key in enumerate(corrected, start=1):
-        conform = workflow.get_node(f"conform_{key}")
-        workflow.connect(conform, "doubts", doubts, f"in{number}")
+        for place, stage in enumerate(("conform", "brain")):
+            node = workflow.get_node(f"{stage}_{key}")
+            workflow.connect(node, "doubts", doubts, f"in{2 * number - 1 + place}")
     conform = workflow.get_node(f"conform_{home}")
     workflow.connect(conform, "sides_known", outputnode, "sides_known")
+    workflow.connect([(brain, outputnode, [("brain_mask", "brain_mask"), ("lie", "lie")])])
     workflow.connect(scaled[home], "out_file", outputnode, "home")
     workflow.connect(images, "out", outputnode, "images")
     workflow.connect(doubts, "out", outputnode, "doubts")
@@ -89,7 +100,7 @@ def init_prepare_wf(
 
 
 def _init_correct(
-    workflow: Workflow, config: RunConfig, inputs: SubjectInputs, modality: str
+    workflow: Workflow, config: RunConfig, inputs: SubjectInputs, modality: str, model: Model
 ) -> tuple[Node, str]:
     """Add the nodes that conform, denoise and bias-correct one image; return node and field."""
     key = modality.lower()
@@ -98,6 +109,21 @@ def _init_correct(
     conform.inputs.in_file = str(getattr(inputs, key))
     if at_home and inputs.brain_mask is not None:
         conform.inputs.brain_mask = str(inputs.brain_mask)
+    brain = Node(
+        FindBrain(
+            modality=modality,
+            model=str(model.folder),
+            model_checksum=model.checksum,
+            device=config.predict.device,
+            threads=config.threads,
+        ),
+        name=f"brain_{key}",
+        n_procs=config.threads,
+        mem_gb=2,
+    )
+    if at_home and inputs.brain_mask is not None:
+        brain.inputs.brain_mask = str(inputs.brain_mask)
+    workflow.connect(conform, "out_file", brain, "in_file")
     node, field = conform, "out_file"
     done = inputs.preprocessed if at_home else inputs.t1w_preprocessed
     threads = config.threads
@@ -138,6 +164,7 @@ def _init_unbias(
     workflow.connect(
         [
             (image[0], coarse, [(image[1], key)]),
+            (workflow.get_node(f"brain_{key}"), coarse, [("brain_mask", f"{key}_brain_mask")]),
             (coarse, n4, [(key, "input_image")]),
             (n4, divide, [("bias_image", "bias")]),
             (image[0], divide, [(image[1], "in_file")]),
@@ -149,14 +176,14 @@ def _init_unbias(
 def _init_align(
     workflow: Workflow,
     config: RunConfig,
-    inputs: SubjectInputs,
     corrected: dict[str, tuple[Node, str]],
 ) -> tuple[Node, str]:
     """Add the nodes that bring the T1w to the T2w's grid; return node and field."""
     threads = config.threads
     coarse = Node(SourceImages(voxel_mm=ALIGN_MM), name="coarse_pair", mem_gb=1.5)
-    if inputs.brain_mask is not None:
-        coarse.inputs.brain_mask = str(inputs.brain_mask)
+    for key in ("t2w", "t1w"):
+        brain = workflow.get_node(f"brain_{key}")
+        workflow.connect(brain, "brain_mask", coarse, f"{key}_brain_mask")
     align = Node(
         Registration(
             dimension=3,

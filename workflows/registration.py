@@ -15,6 +15,7 @@ from bgpvs_wf.interfaces.anatomy import AtlasTargets, ChooseStart, Starts
 from bgpvs_wf.interfaces.ants import ApplyTransforms, Registration
 from bgpvs_wf.interfaces.prepare import SourceImages
 
+_INPUTS = ["t2w", "t1w", "home", "brain_mask", "lie"]
 _OUTPUTS = ["dseg", "doubts", "box_images", "transforms", "invert_flags"]
 
 
@@ -24,7 +25,6 @@ def init_registration_wf(
     entry: AtlasEntry,
     modalities: list[str],
     age_weeks: float,
-    brain_mask: str | None = None,
     name: str = "registration_wf",
 ) -> Workflow:
     """Build the registration of an atlas entry to a subject.
@@ -41,7 +41,6 @@ def init_registration_wf(
         `T2w`, `T1w` or both, in the order of the input images.
     age_weeks : float
         Post-menstrual age the atlas is painted for.
-    brain_mask : str, optional
 
     Inputs
     ------
@@ -49,6 +48,8 @@ def init_registration_wf(
         Preprocessed, on the home grid.
     home
         The image on whose grid the labels come back.
+    brain_mask, lie
+        Of it: what is brain, and how the head lies, see `bgpvs_wf.interfaces.head.FindBrain`.
 
     Outputs
     -------
@@ -62,7 +63,7 @@ def init_registration_wf(
         From there to the subject, as ApplyTransforms takes them.
     """
     workflow = Workflow(name=name)
-    inputnode = Node(niu.IdentityInterface(fields=["t2w", "t1w", "home"]), name="inputnode")
+    inputnode = Node(niu.IdentityInterface(fields=_INPUTS), name="inputnode")
     outputnode = Node(niu.IdentityInterface(fields=_OUTPUTS), name="outputnode")
     images = {m: str(p) for m in ("T2w", "T1w") if (p := entry.image(m)) is not None}
     targets = Node(
@@ -80,10 +81,10 @@ def init_registration_wf(
     sources = {}
     for level, voxel_mm in (("whole", WHOLE_MM), ("box", BOX_MM)):
         sources[level] = Node(SourceImages(voxel_mm=voxel_mm), name=f"source_{level}", mem_gb=1.5)
-        if brain_mask:
-            sources[level].inputs.brain_mask = brain_mask
-        for modality in modalities:
-            workflow.connect(inputnode, modality.lower(), sources[level], modality.lower())
+        for key in (modality.lower() for modality in modalities):
+            workflow.connect(inputnode, key, sources[level], key)
+            # Both are on the home grid.
+            workflow.connect(inputnode, "brain_mask", sources[level], f"{key}_brain_mask")
     starts = Node(Starts(), name="starts")
     choose = Node(ChooseStart(), name="choose")
     box = Node(
@@ -121,6 +122,9 @@ def init_registration_wf(
         [
             (targets, starts, [("whole_mask", "fixed")]),
             (sources["whole"], starts, [(("images", _first), "moving")]),
+            (inputnode, starts, [("lie", "lie")]),
+            (inputnode, choose, [("lie", "lie")]),
+            (sources["whole"], choose, [(("images", _first), "moving")]),
             (targets, choose, [("whole_images", "fixed"), ("whole_mask", "mask")]),
             (warped, choose, [("out", "warped")]),
             (transforms, choose, [("out", "transforms")]),

@@ -48,7 +48,7 @@ def init_sink_wf(
 
     Inputs
     ------
-    t2w_preproc, t1w_preproc, nuclei_dseg, bgpvs_dseg, pvs_probseg, uncertainty_probseg,
+    t2w_preproc, t1w_preproc, brain_mask, nuclei_dseg, bgpvs_dseg, pvs_probseg, uncertainty_probseg,
     pseudo_dseg, pseudo_probseg, pvs_dseg, bgpvs_morph, pvs_objects
         Files, by the names of `bgpvs_wf.bids.derivatives.expected_outputs`; what is not made may
         be undefined.
@@ -62,7 +62,7 @@ def init_sink_wf(
     outputs = {key: str(path) for key, path in expected_outputs(config, inputs).items()}
     page_only = ("t1w_before", "atlas", "record")
     written_only = (
-        *("pvs_probseg", "uncertainty_probseg"),
+        *("brain_mask", "pvs_probseg", "uncertainty_probseg"),
         *("pseudo_dseg", "pseudo_probseg", "pvs_dseg"),
     )
     fields = [*SHARED, *written_only, *page_only, *DOUBTS]

@@ -93,10 +93,10 @@ def expected_outputs(config: RunConfig, inputs: SubjectInputs) -> dict[str, Path
     Returns
     -------
     dict of str to Path
-        Keys: ``t2w_preproc``, ``t1w_preproc`` (those there are), ``nuclei_dseg``,
-        ``bgpvs_dseg``, ``pvs_probseg``, ``uncertainty_probseg`` (of a model), ``pseudo_dseg``,
-        ``pseudo_probseg`` (of pseudo-labels), ``pvs_dseg``, ``pvs_objects``, ``bgpvs_morph``,
-        ``report``.
+        Keys: ``t2w_preproc``, ``t1w_preproc`` (those there are), ``brain_mask``,
+        ``nuclei_dseg``, ``bgpvs_dseg``, ``pvs_probseg``, ``uncertainty_probseg`` (of a model),
+        ``pseudo_dseg``, ``pseudo_probseg`` (of pseudo-labels), ``pvs_dseg``, ``pvs_objects``,
+        ``bgpvs_morph``, ``report``.
     """
     made = {
         "t2w_preproc": inputs.t2w is not None,

@@ -97,6 +97,7 @@ def make_case(
     t2w: np.ndarray | None,
     t1w: np.ndarray | None,
     affine: np.ndarray,
+    brain: np.ndarray | None = None,
     anatomy: np.ndarray,
     bgpvs: np.ndarray,
     confidence: np.ndarray | None = None,
@@ -112,6 +113,8 @@ def make_case(
     t2w, t1w : ndarray or None, shape (x, y, z)
         Preprocessed, on one grid; one may be missing.
     affine : ndarray, shape (4, 4)
+    brain : ndarray of bool, optional, shape (x, y, z)
+        What of the images is brain, where there is more.
     anatomy : ndarray of int, shape (x, y, z)
         Harmonised labels; nuclei are needed.
     bgpvs : ndarray of int, shape (x, y, z)
@@ -128,7 +131,7 @@ def make_case(
     BadLabelsError
         If the labels have another shape than the images, or lack nuclei.
     """
-    scan = Scan.from_arrays(t2w, t1w, affine)
+    scan = Scan.from_arrays(t2w, t1w, affine, brain)
     given = {"anatomy": anatomy, "labels": bgpvs, "confidence": confidence, "fluid": fluid}
     for name, array in given.items():
         if array is not None and array.shape != scan.home.shape:

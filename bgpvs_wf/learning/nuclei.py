@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,15 @@ import numpy as np
 from scipy import ndimage
 
 from bgpvs_wf.anatomy.labels import NUCLEI
-from bgpvs_wf.anatomy.starts import TURNS, header_note
+from bgpvs_wf.anatomy.starts import (
+    CREDIBLE_DEGREES,
+    TURNS,
+    half_turn,
+    header_note,
+    turn_degrees,
+)
 from bgpvs_wf.errors import BadImageError
-from bgpvs_wf.imaging.geometry import Grid, resample, voxel_volume
+from bgpvs_wf.imaging.geometry import Grid, axes_in_space, resample, voxel_volume
 from bgpvs_wf.imaging.morphology import nearest_label
 from bgpvs_wf.learning.bundle import Model, load_network
 from bgpvs_wf.learning.classes import LEFT_NUCLEI, RIGHT_NUCLEI, VENTRICLE
@@ -89,19 +96,26 @@ class HeadNuclei:
 
 
 def find_head(
-    scan: Scan, model: Model, device: torch.device, flips: bool = False
+    scan: Scan,
+    model: Model,
+    device: torch.device,
+    axes: np.ndarray | None = None,
+    flips: bool = False,
 ) -> tuple[Scan, HeadNuclei, tuple[str, ...]]:
-    """Find the nuclei in the head, whichever way up the header says it is.
+    """Find the nuclei in the head, whichever way it lies.
 
     The coarse network learns that nothing is in heads that are wrong by half a turn. So it looks
-    at the head as the header says, and at the three others; where it is surest, that is how the
-    head lies. It also looks at T2w and T1w in each other's place: surer there, names are wrong.
+    at the head as the header says, at the three others, and at it as it was found to lie; where it
+    is surest, that is how the head lies. It also looks at T2w and T1w in each other's place: surer
+    there, names are wrong.
 
     Parameters
     ----------
     scan : Scan
     model : Model
     device : device
+    axes : ndarray, optional, shape (3, 3)
+        How the head was found to lie; see `Scan.upright`.
     flips : bool
         Average with what the mirror image gives, once it is known how the head lies.
 
@@ -123,30 +137,63 @@ def find_head(
     def look(images: np.ndarray, flips: bool = False) -> np.ndarray:
         return apply_network(network, model.coarse.network, images, flips=flips)
 
-    images, grid = scan.coarse()
-    # A half-turned head is flipped along both other axes.
-    turned = [np.flip(images, [1 + other for other in range(3) if other != a]) for a in range(3)]
-    looks = [look(one) for one in (images, *turned)]
-    sureness = [_sureness(shares, grid) for shares in looks]
-    way, doubts = int(np.argmax(sureness)), []
-    if sureness[way] < sureness[0] + _SURER:
-        way = 0
-    if way:
-        doubts.append(
-            header_note(
-                f"the nuclei are found with a probability of {sureness[way]:.3f} when the head is "
-                f"{TURNS[way]} by 180 degrees, and of {sureness[0]:.3f} as it is"
-            )
-        )
-        scan = scan.turned(way - 1)
+    first = _Look.at(scan, np.eye(3), look)
+    looks = [first, *(_Look.at(scan, half_turn(axis)[:3, :3], look) for axis in range(3))]
+    believed = first
+    if axes is not None and scan.upright(axes) is not scan:
+        # In doubt, how a head was found to lie is believed more than its header.
+        believed = _Look.at(scan, axes, look)
+        looks.append(believed)
+    best = max(looks, key=lambda one: one.sureness)
+    if best.sureness < believed.sureness + _SURER:
+        best = believed
+    doubts = _header_doubts(scan, looks[0], best)
+    exchanged = _sureness(look(best.images[::-1]), best.grid)
+    if exchanged >= best.sureness + _SURE_EXCHANGED:
+        doubts.append(_exchanged_note(scan.present, exchanged, best.sureness))
+    shares = look(best.images, flips) if flips else best.shares
+    head = _head_nuclei(shares, best.grid, best.sureness, " ".join(doubts))
+    against = _in_header(scan, best.axes)[0, 0] < 0
+    return best.scan, dataclasses.replace(head, sides_against_header=bool(against)), tuple(doubts)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What the coarse network sees of a head along some axes."""
+
+    axes: np.ndarray
+    scan: Scan
+    images: np.ndarray
+    grid: Grid
+    shares: np.ndarray
+    sureness: float
+
+    @classmethod
+    def at(cls, scan: Scan, axes: np.ndarray, look: Callable[[np.ndarray], np.ndarray]) -> _Look:
+        scan = scan.upright(axes)
         images, grid = scan.coarse()
-    exchanged = _sureness(look(images[::-1]), grid)
-    if exchanged >= sureness[way] + _SURE_EXCHANGED:
-        doubts.append(_exchanged_note(scan.present, exchanged, sureness[way]))
-    shares = look(images, flips) if way or flips else looks[0]
-    head = _head_nuclei(shares, grid, sureness[way], " ".join(doubts))
-    # A turn about left-right (way 1) leaves the sides as they are.
-    return scan, dataclasses.replace(head, sides_against_header=way > 1), tuple(doubts)
+        shares = look(images)
+        return cls(axes, scan, images, grid, shares, _sureness(shares, grid))
+
+
+def _in_header(scan: Scan, axes: np.ndarray) -> np.ndarray:
+    """Return axes of a head, told along those of the grid, as the header says they are."""
+    return axes_in_space(scan.grid.affine) @ axes
+
+
+def _header_doubts(scan: Scan, first: _Look, best: _Look) -> list[str]:
+    """Tell where a head lies otherwise than its header says, by more than heads are turned."""
+    turned = turn_degrees(_in_header(scan, best.axes))
+    if best is first or turned < CREDIBLE_DEGREES:
+        return []
+    half = [axis for axis in range(3) if turn_degrees(half_turn(axis)[:3, :3].T @ best.axes) < 45]
+    how = f"{TURNS[half[0] + 1]} by 180" if half else f"turned by {turned:.0f}"
+    return [
+        header_note(
+            f"the nuclei are found with a probability of {best.sureness:.3f} when the head is "
+            f"{how} degrees, and of {first.sureness:.3f} as it is"
+        )
+    ]
 
 
 def _exchanged_note(present: tuple[bool, bool], exchanged: float, named: float) -> str:

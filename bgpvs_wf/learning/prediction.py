@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bgpvs_wf.anatomy.labels import NUCLEI
+from bgpvs_wf.anatomy.starts import turn_degrees
 from bgpvs_wf.errors import BadImageError, BadLabelsError
 from bgpvs_wf.imaging.geometry import voxel_sizes, voxel_volume
 from bgpvs_wf.learning.borders import follow_borders
@@ -20,7 +21,15 @@ from bgpvs_wf.learning.calibration import COVERAGE, moved_thresholds
 from bgpvs_wf.learning.inference import choose_device
 from bgpvs_wf.learning.members import Member, apply_anatomy, apply_pvs
 from bgpvs_wf.learning.nuclei import HeadNuclei, find_head
-from bgpvs_wf.learning.views import MODALITIES, Box, Scan, canonical, part_of, to_home
+from bgpvs_wf.learning.views import (
+    MODALITIES,
+    Box,
+    Scan,
+    canonical,
+    grid_around,
+    part_of,
+    to_home,
+)
 from bgpvs_wf.pseudolabels.region import bg_mask, nuclei_mask, with_gaps, with_tubes
 
 if TYPE_CHECKING:
@@ -59,6 +68,8 @@ def predict(
     t1w: np.ndarray | None,
     affine: np.ndarray,
     anatomy: np.ndarray | None = None,
+    brain: np.ndarray | None = None,
+    axes: np.ndarray | None = None,
     include_thalamus: bool = False,
     bg_region: str = "nuclei",
     device: str = "auto",
@@ -75,6 +86,11 @@ def predict(
         Voxel index to mm (RAS+).
     anatomy : ndarray of int, optional, shape (x, y, z)
         Harmonised labels. Where they are given, the model is asked for PVS only.
+    brain : ndarray of bool, optional, shape (x, y, z)
+        What of the images is brain, where there is more.
+    axes : ndarray, optional, shape (3, 3)
+        How the head lies, where that was found (`bgpvs_wf.learning.heads.finding.Lie`); default:
+        as the header says, or turned by 180 degrees about an axis, if it is surer seen so.
     include_thalamus : bool
         Whether the thalamus counts as basal ganglia.
     bg_region : {'nuclei', 'closed'}
@@ -94,12 +110,12 @@ def predict(
     UsageError
         If the device is not there.
     """
-    scan = _scan(t2w, t1w, affine, anatomy)
+    scan = _scan(t2w, t1w, affine, anatomy, brain)
     chosen = choose_device(device)
     start = time.perf_counter()
     doubts: tuple[str, ...] = ()
     if anatomy is None:
-        scan, head, doubts = find_head(scan, model, chosen, flips)
+        scan, head, doubts = find_head(scan, model, chosen, axes, flips)
         box = scan.box_around(head.mask, head.grid)
         _log.info("Nuclei found in %.1f s", time.perf_counter() - start)
         part, record = _unaided(model, scan, box, head, include_thalamus, chosen, flips)
@@ -126,7 +142,11 @@ class _Part:
 
 
 def _scan(
-    t2w: np.ndarray | None, t1w: np.ndarray | None, affine: np.ndarray, anatomy: np.ndarray | None
+    t2w: np.ndarray | None,
+    t1w: np.ndarray | None,
+    affine: np.ndarray,
+    anatomy: np.ndarray | None,
+    brain: np.ndarray | None,
 ) -> Scan:
     given = {n: i for n, i in zip(MODALITIES, (t2w, t1w), strict=True) if i is not None}
     if not given:
@@ -144,7 +164,7 @@ def _scan(
                 f"The anatomy has shape {anatomy.shape} but the {name} has {image.shape}; "
                 "resample it to the image's grid."
             )
-    return Scan.from_arrays(t2w, t1w, affine)
+    return Scan.from_arrays(t2w, t1w, affine, brain)
 
 
 def _unaided(
@@ -157,7 +177,8 @@ def _unaided(
     flips: bool,
 ) -> tuple[_Part, dict[str, Any]]:
     """Let the fine networks tell nuclei and perivascular spaces."""
-    images, members = scan.boxed(box), _members(model, device)
+    upright = None if scan.pose is None else grid_around(head.mask, head.grid)
+    images, members = scan.boxed(box, upright), _members(model, device)
     if not any(np.ptp(image) for image in images.own):
         raise BadImageError(
             "The image is flat where the model sees nuclei; check that it shows an infant's head."
@@ -181,6 +202,7 @@ def _unaided(
     return part, {
         "nuclei": "found by the model",
         "sides_against_header": head.sides_against_header,
+        **({} if scan.pose is None else {"head_turned_degrees": round(turn_degrees(scan.pose))}),
         "nuclei_sureness": round(head.sureness, 3),
         "nuclei_outside_of_hull": round(outside, 3),
         "hull_filled_by_nuclei": round(filled, 3),

@@ -33,6 +33,7 @@ def test_a_pair_gives_the_files_of_the_design(raw):
     assert names(raw.config(), inputs) == {
         "t2w_preproc": "sub-01/anat/sub-01_desc-preproc_T2w.nii.gz",
         "t1w_preproc": "sub-01/anat/sub-01_space-T2w_desc-preproc_T1w.nii.gz",
+        "brain_mask": "sub-01/anat/sub-01_desc-brain_mask.nii.gz",
         "nuclei_dseg": "sub-01/anat/sub-01_desc-nuclei_dseg.nii.gz",
         "bgpvs_dseg": "sub-01/anat/sub-01_desc-bgpvs_dseg.nii.gz",
         "pseudo_dseg": "sub-01/anat/sub-01_desc-pseudo_dseg.nii.gz",

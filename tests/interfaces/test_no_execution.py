@@ -28,6 +28,7 @@ from bgpvs_wf.interfaces.ants import (
     N4BiasFieldCorrection,
     Registration,
 )
+from bgpvs_wf.learning.bundle import head_model
 from bgpvs_wf.phantom.subject import SyntheticInfant
 from bgpvs_wf.plain_names import is_plain
 from bgpvs_wf.workflows.prepare import init_prepare_wf
@@ -308,7 +309,9 @@ def _prepared(tiny_infant: SyntheticInfant, root: Path) -> dict[str, bytes]:
         omp_nthreads=1,
         prepare=PrepareConfig(denoise=True),
     )
-    workflow = init_prepare_wf(config=config, inputs=SubjectInputs(subject="01", **scans))
+    workflow = init_prepare_wf(
+        config=config, inputs=SubjectInputs(subject="01", **scans), model=head_model()
+    )
     workflow.base_dir = str(config.work_dir)
     workflow.run(plugin="Linear")
     found = root.joinpath("work", "prepare_wf").rglob("*.nii.gz")

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from bgpvs_wf.anatomy.starts import half_turn
 from bgpvs_wf.imaging.geometry import Grid, same_grid, voxel_sizes
 from bgpvs_wf.learning.views import (
     CLIP,
@@ -86,7 +87,7 @@ def test_half_a_turn_is_what_another_header_would_say(affine, axis):
     t2w, t1w = np.random.default_rng(1).uniform(1, 2, (2, 5, 6, 7)).astype(np.float32)
     turn = np.eye(4)
     turn[:3, :3] = Rotation.from_rotvec(np.pi * np.eye(3)[axis]).as_matrix()
-    turned = Scan.from_arrays(t2w, t1w, affine).turned(axis)
+    turned = Scan.from_arrays(t2w, t1w, affine).turned(half_turn(axis))
     other = Scan.from_arrays(t2w, t1w, turn @ affine)
     np.testing.assert_array_equal(turned.images, other.images)
     for one, its in ((turned.grid, other.grid), (turned.home, other.home)):
