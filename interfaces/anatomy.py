@@ -83,11 +83,12 @@ def found_lie(told: Any, affine: np.ndarray) -> np.ndarray | None:
     """Return the axes of a head in space, shape (3, 3); None if it lies as its header says."""
     from bgpvs_wf.anatomy.starts import turn_degrees
     from bgpvs_wf.imaging.geometry import axes_in_space
+    from bgpvs_wf.learning.heads.lie import Lie
     from bgpvs_wf.learning.views import UPRIGHT_DEGREES
 
     if not isdefined(told) or not told:
         return None
-    axes = axes_in_space(affine) @ np.array(told["axes"], float)
+    axes = axes_in_space(affine) @ Lie.from_dict(told).axes
     return axes if turn_degrees(axes) > UPRIGHT_DEGREES else None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from nipype.interfaces.base import File, TraitedSpec, isdefined, traits
 
 from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array, read_optional
@@ -45,6 +44,7 @@ class Predict(HomeInterface):
 
         from bgpvs_wf.errors import ModelError
         from bgpvs_wf.learning.bundle import read_bundle
+        from bgpvs_wf.learning.heads.lie import Lie
         from bgpvs_wf.learning.prediction import predict
 
         inputs = self.inputs
@@ -61,7 +61,7 @@ class Predict(HomeInterface):
             affine=affine,
             anatomy=read_optional(inputs.anatomy, "anatomy"),
             brain=None if brain is None else brain > 0,
-            axes=np.array(inputs.lie["axes"]) if isdefined(inputs.lie) and inputs.lie else None,
+            axes=Lie.from_dict(inputs.lie).axes if isdefined(inputs.lie) and inputs.lie else None,
             include_thalamus=inputs.include_thalamus,
             bg_region=inputs.bg_region,
             device=inputs.device,

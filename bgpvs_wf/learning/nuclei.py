@@ -138,8 +138,13 @@ def find_head(
         return apply_network(network, model.coarse.network, images, flips=flips)
 
     first = _Look.at(scan, np.eye(3), look)
-    looks = [first, *(_Look.at(scan, half_turn(axis)[:3, :3], look) for axis in range(3))]
-    believed = first
+    looks, believed = [first], first
+    # A half-turned head is flipped along both other axes.
+    flipped = [np.flip(first.images, [1 + o for o in range(3) if o != a]) for a in range(3)]
+    sureness = [_sureness(look(images), first.grid) for images in flipped]
+    way = int(np.argmax(sureness))
+    if sureness[way] >= first.sureness + _SURER:
+        looks.append(_Look.at(scan, half_turn(way)[:3, :3], look))
     if axes is not None and scan.upright(axes) is not scan:
         # In doubt, how a head was found to lie is believed more than its header.
         believed = _Look.at(scan, axes, look)

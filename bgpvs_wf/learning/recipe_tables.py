@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from bgpvs_wf.errors import UsageError
+from bgpvs_wf.phantom.label_maps import label_maps_in
 from bgpvs_wf.settings import Settings, limited
-
-_SUFFIXES = (".nii.gz", ".nii")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +47,7 @@ def find_maps(head: HeadConfig) -> tuple[list[Path], list[Path]]:
     folder = Path(head.maps)
     if not folder.is_dir():
         raise UsageError(f"head.maps: {folder} is no folder; correct the path.")
-    maps = {
-        path.name.removesuffix(suffix): path
-        for path in sorted(folder.iterdir())
-        for suffix in _SUFFIXES
-        if path.name.endswith(suffix) and not path.name.startswith(".")
-    }
+    maps = label_maps_in(folder)
     if not maps:
         raise UsageError(f"head.maps: {folder} has no label maps; put them there as *.nii.gz.")
     for name in head.without:

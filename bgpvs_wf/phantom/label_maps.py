@@ -18,10 +18,21 @@ from bgpvs_wf.phantom.growth import growth_at
 _ALIKE = {5: 4, 44: 43, 72: 14, 85: 2, 25: 2, 57: 41}
 """FreeSurfer's labels that are parts of others here: inferior horns, fifth ventricle, the optic
 chiasm, and spots in white matter."""
+_SUFFIXES = (".nii.gz", ".nii")
 _AROUND = 500
 _CSF = 24
 _CLOSED_MM = 6.0
 """Sulci and cisterns up to twice as wide count as brain (chosen: as brain extraction leaves it)."""
+
+
+def label_maps_in(folder: Path) -> dict[str, Path]:
+    """Return the images of a folder by name, without suffix; hidden ones are left out."""
+    return {
+        path.name.removesuffix(suffix): path
+        for path in sorted(folder.glob("[!.]*"))
+        for suffix in _SUFFIXES
+        if path.name.endswith(suffix)
+    }
 
 
 def find_label_maps(folder: Path, names: Sequence[str] = ()) -> list[Path]:
@@ -32,7 +43,7 @@ def find_label_maps(folder: Path, names: Sequence[str] = ()) -> list[Path]:
     UsageError
         If there are none, or not those.
     """
-    found = {path.name.split(".", 1)[0]: path for path in sorted(folder.glob("*.nii*"))}
+    found = label_maps_in(folder)
     missing = [name for name in names if name not in found]
     if not found or missing:
         raise UsageError(

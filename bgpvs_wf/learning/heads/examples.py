@@ -40,7 +40,7 @@ class HeadExamples:
     size : tuple of 3 int
     voxel_mm : float
     turned : tuple of 2 float
-        Share of heads that lie anyhow, and of those turned by up to 75 degrees about each axis; the
+        Share of heads that lie anyhow, and of those turned by up to 65 degrees about each axis; the
         others are turned by some 12.
     """
 

@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-from bgpvs_wf.imaging.geometry import voxel_sizes
+from bgpvs_wf.imaging.geometry import voxel_sizes, voxel_volume
 from bgpvs_wf.learning.heads.maps import BACKGROUND, BELOW, Head, distance_field
 
 REAL, CSF = -1, 24
@@ -37,9 +37,8 @@ def graft(brain: Head, around: Head) -> Head:
     mine, theirs = brain.classes > BACKGROUND, around.classes
     cerebrum = (theirs > BACKGROUND) & (theirs != BELOW)
     radius, other = _radii(mine, brain.affine), _radii(cerebrum, around.affine)
-    size = (mine.sum() * _volume(brain.affine) / (cerebrum.sum() * _volume(around.affine))) ** (
-        1 / 3
-    )
+    volume = mine.sum() * voxel_volume(brain.affine)
+    size = (volume / (cerebrum.sum() * voxel_volume(around.affine))) ** (1 / 3)
     back = np.linalg.inv(around.affine)
     names = [0, *np.unique(around.names[around.names > 0]).tolist(), REAL]
     if CSF not in names:
@@ -104,10 +103,6 @@ def with_room(head: Head, room_mm: Sequence[tuple[float, float]]) -> Head:
         affine=affine,
         images=images,
     )
-
-
-def _volume(affine: np.ndarray) -> float:
-    return float(abs(np.linalg.det(affine[:3, :3])))
 
 
 def _radii(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:

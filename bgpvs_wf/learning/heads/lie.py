@@ -6,7 +6,7 @@ length of their hulls from behind to front how far it nods.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +66,24 @@ def lying(left: np.ndarray, right: np.ndarray) -> np.ndarray | None:
     across = sides[1].mean(axis=0) - sides[0].mean(axis=0)
     if across[0] <= 0:
         return None
-    rightwards = across / np.linalg.norm(across)
+    return upright_axes(across / np.linalg.norm(across), sides)
+
+
+def upright_axes(rightwards: np.ndarray, sides: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the axes of a head that lies straight but for what its nuclei tell.
+
+    Parameters
+    ----------
+    rightwards : ndarray, shape (3,)
+        From left to right in the head, of length 1.
+    sides : sequence of ndarray, shape (n, 3)
+        Places in the nuclei of either side.
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+        Right, anterior and superior as columns.
+    """
     # Each side about its own middle, or the gap between them would count.
     spread = np.concatenate([side - side.mean(axis=0) for side in sides])
     spread = spread - np.outer(spread @ rightwards, rightwards)

@@ -11,13 +11,12 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from scipy import ndimage
-from scipy.spatial.transform import Rotation
 
 from bgpvs_wf.errors import BadLabelsError
 from bgpvs_wf.imaging.files import atomic_file
-from bgpvs_wf.imaging.geometry import bounding_box, crop_affine
+from bgpvs_wf.imaging.geometry import bounding_box, crop_affine, voxel_sizes, voxel_volume
 from bgpvs_wf.imaging.morphology import close_mm, distance_mm, distance_to_mm, hull
-from bgpvs_wf.learning.heads.lie import TILT_DEGREES
+from bgpvs_wf.learning.heads.lie import upright_axes
 
 _LEFT = (2, 3, 4, 5, 7, 8, 10, 11, 12, 13, 17, 18, 26, 28)
 _RIGHT = (41, 42, 43, 44, 46, 47, 49, 50, 51, 52, 53, 54, 58, 60)
@@ -66,7 +65,7 @@ class Head:
     @functools.cached_property
     def volume_ml(self) -> float:
         """Of the brain with what belongs to it."""
-        return float((self.classes > 0).sum() * abs(np.linalg.det(self.affine[:3, :3])) / 1000)
+        return float((self.classes > 0).sum() * voxel_volume(self.affine) / 1000)
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all."""
@@ -133,8 +132,7 @@ def head_classes(labels: np.ndarray, affine: np.ndarray) -> np.ndarray:
 
 def distance_field(brain: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the signed distance from a brain, its gradient, and the affine of both."""
-    sizes = np.sqrt((affine[:3, :3] ** 2).sum(0))
-    step = np.maximum(np.round(DISTANCE_MM / sizes).astype(int), 1)
+    step = np.maximum(np.round(DISTANCE_MM / voxel_sizes(affine)).astype(int), 1)
     signed = distance_to_mm(brain, affine) - distance_mm(brain, affine)
     signed = ndimage.gaussian_filter(signed.astype(np.float32), step / 2)
     signed = signed[:: step[0], :: step[1], :: step[2]]
@@ -159,14 +157,7 @@ def _upright(labels: np.ndarray, affine: np.ndarray) -> np.ndarray:
     right = np.sum([line / np.linalg.norm(line) for line in lines], 0)
     right /= np.linalg.norm(right)
     sides = [places(side) for side in _HULLS]
-    spread = np.concatenate([side - side.mean(0) for side in sides])
-    spread = spread - np.outer(spread @ right, right)
-    forward = np.linalg.eigh(spread.T @ spread)[1][:, -1]
-    forward = forward * np.sign(forward[1])
-    forward -= (forward @ right) * right
-    forward /= np.linalg.norm(forward)
-    axes = np.stack([right, forward, np.cross(right, forward)])
     motion = np.eye(4)
-    motion[:3, :3] = Rotation.from_euler("x", TILT_DEGREES, degrees=True).as_matrix() @ axes
+    motion[:3, :3] = upright_axes(right, sides).T
     motion[:3, 3] = -motion[:3, :3] @ np.mean([side.mean(0) for side in sides], 0)
     return motion
