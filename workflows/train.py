@@ -124,13 +124,8 @@ class _Build:
             n_procs=self.threads,
             mem_gb=_TRAIN_GB,
         )
-        for field, maps in zip(("heads", "held_out"), find_maps(head), strict=True):
-            if maps:
-                made = MapNode(
-                    MakeHead(), iterfield=["labels"], name=f"make_{field}", mem_gb=_HEAD_GB
-                )
-                made.inputs.labels = list(map(str, maps))
-                self.workflow.connect(made, "head", node, field)
+        for field in ("heads", "held_out"):
+            self._show_heads(node, field)
         if head.start:
             model = find_model(head.start)
             file = _file_of(model, HEAD)
@@ -144,10 +139,23 @@ class _Build:
         node = self._train(
             "coarse", network, steps=coarse.steps, seed=self.recipe.seed, batch=coarse.batch
         )
+        if coarse.painted:
+            node.inputs.painted = coarse.painted
+            self._show_heads(node, "heads")
         if coarse.start:
             model = find_model(coarse.start)
             node.inputs.start = _weights_of(model, [model.coarse], network, "coarse.filters")
         return node
+
+    def _show_heads(self, node: Node, field: str) -> None:
+        """Give a training the heads of the label maps to learn from, or those held out."""
+        maps = find_maps(self.recipe.head)[field == "held_out"]
+        made = self.workflow.get_node(f"make_{field}")
+        if made is None and maps:
+            made = MapNode(MakeHead(), iterfield=["labels"], name=f"make_{field}", mem_gb=_HEAD_GB)
+            made.inputs.labels = list(map(str, maps))
+        if made is not None:
+            self.workflow.connect(made, "head", node, field)
 
     def member(self, number: int, networks: Sequence[NetworkConfig]) -> list[tuple[str, Node]]:
         """Add the trainings of a member of the ensemble; return them by name, the last round last.

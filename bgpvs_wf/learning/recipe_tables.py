@@ -31,7 +31,8 @@ class HeadConfig(Settings):
     batch: int = limited(1, at_least=1)
     filters: tuple[int, ...] = (8, 16, 32, 64, 128)
     model: str = ""
-    """Take the head network of this model, rather than training one."""
+    """Take the head network of this model, rather than training one; `maps` are for the coarse one
+    then."""
     start: str = ""
     """Start from the head weights of this model."""
 
@@ -80,6 +81,9 @@ class CoarseConfig(Settings):
     filters: tuple[int, ...] = (8, 16, 32, 64)
     steps: int = limited(2500, at_least=1)
     batch: int = limited(1, at_least=1)
+    painted: float = limited(0.0, at_least=0.0, at_most=1.0)
+    """Share of brains painted from the label maps of `head.maps`, and roughly taken out of their
+    heads, among what it is shown."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from bgpvs_wf.errors import BadLabelsError, UsageError
 from bgpvs_wf.imaging.files import save_image
 from bgpvs_wf.learning.bundle import check_weights, read_bundle
 from bgpvs_wf.learning.heads import task as head_task
-from bgpvs_wf.learning.heads.examples import HeadExamples
+from bgpvs_wf.learning.heads.examples import BrainExamples, HeadExamples
 from bgpvs_wf.learning.heads.maps import BRAIN, LEFT, RIGHT, VENTRICLE, Head, head_of_labels
 from bgpvs_wf.learning.inference import WINDOWS
 from bgpvs_wf.learning.networks import HEAD
@@ -147,6 +147,25 @@ def test_examples_are_what_a_network_takes(head):
         volumes.append(float(shares[1:].sum()) * 14.0**3 / 1000)
     assert missing == {0, 1}
     assert 300 < np.median(volumes) < 1400
+
+
+def test_brains_roughly_taken_out_of_their_heads(head):
+    made = BrainExamples([head], 5, SIZE, 14.0)
+    torch.testing.assert_close(made[0], BrainExamples([head], 5, SIZE, 14.0)[0], rtol=0, atol=0)
+    told = set()
+    for number in range(12):
+        image, classes = made[number]["image"], made[number]["classes"]
+        assert image.shape == (2, *SIZE)
+        assert classes.shape == SIZE
+        assert image.abs().max() <= 5
+        told.update(classes.unique().tolist())
+        # Air is 0 before it is standardised: it has one value, and most of it is no brain.
+        seen = next(one for one in image if one.any())
+        air = seen == seen.flatten().mode().values
+        assert 0.5 < air.float().mean() < 1
+        assert (classes[air] > 0).float().mean() < 0.02
+    assert told <= set(range(5))
+    assert {0, 1, 3, 4} <= told
 
 
 def test_maps_of_a_recipe(maps):

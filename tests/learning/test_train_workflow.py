@@ -40,17 +40,14 @@ NETWORKS = ["train_anatomy", "train_pvs"]
 def build(tmp_path):
     """Return a function that builds the workflow of a recipe of a strategy."""
 
-    def build(strategy="anatomy", *, head=None, coarse_model="", coarse_start="", pvs=None, **fine):
+    def build(strategy="anatomy", *, head=None, coarse=None, pvs=None, **fine):
         path = tmp_path / "recipe.toml"
         path.write_text(RECIPE.replace("STRATEGY", strategy))
         recipe = read_recipe(path)
-        changed = dataclasses.replace(
-            recipe.coarse, model=str(coarse_model), start=str(coarse_start)
-        )
         recipe = dataclasses.replace(
             recipe,
             head=dataclasses.replace(recipe.head, **(head or {})),
-            coarse=changed,
+            coarse=dataclasses.replace(recipe.coarse, **(coarse or {})),
             fine=dataclasses.replace(recipe.fine, **fine),
             pvs=dataclasses.replace(recipe.pvs, **(pvs or {})),
         )
@@ -158,7 +155,7 @@ def test_members_are_trained_side_by_side_from_other_seeds(build):
 
 def test_the_coarse_network_of_a_model(build, tmp_path):
     model = random_model(tmp_path / "model")
-    workflow = build(coarse_model=model.folder)
+    workflow = build(coarse={"model": str(model.folder)})
     assert "train_coarse" not in names(workflow)
     inputs = workflow.get_node("assemble").inputs
     assert inputs.coarse_model == str(model.folder)
@@ -166,10 +163,10 @@ def test_the_coarse_network_of_a_model(build, tmp_path):
     before = inputs.get_hashval()[1]
     # Another model at the same place is another input.
     other = random_model(tmp_path / "model", coarse=random_network(COARSE, seed=4))
-    again = build(coarse_model=other.folder).get_node("assemble").inputs
+    again = build(coarse={"model": str(other.folder)}).get_node("assemble").inputs
     assert again.get_hashval()[1] != before
     with pytest.raises(ModelError, match=r"no model 'nowhere'|no folder"):
-        build(coarse_model="nowhere")
+        build(coarse={"model": "nowhere"})
 
 
 def test_weights_to_start_from(build, tmp_path):
@@ -204,12 +201,12 @@ def test_weights_to_start_from(build, tmp_path):
 
 def test_coarse_weights_to_start_from(build, tmp_path):
     model = random_model(tmp_path / "model", coarse=random_network(COARSE))
-    start = build(coarse_start=model.folder).get_node("train_coarse").inputs.start
+    start = build(coarse={"start": str(model.folder)}).get_node("train_coarse").inputs.start
     assert Path(start) == model.folder / "models" / "coarse.pt"
     network = NetworkConfig(tells=COARSE, filters=(4, 8, 16))
     other = random_model(tmp_path / "other", coarse=(network, build_network(network).state_dict()))
     with pytest.raises(UsageError, match=r"to start from; set coarse\.filters as it has"):
-        build(coarse_start=other.folder)
+        build(coarse={"start": str(other.folder)})
 
 
 @pytest.fixture
@@ -242,6 +239,18 @@ def test_the_network_for_whole_heads(build, maps, tmp_path):
     assert ("train_head", "assemble") in edges(workflow)
     nothing = build(head=head | {"held_out": 0})
     assert "make_held_out" not in names(nothing)
+
+
+def test_the_coarse_network_is_shown_painted_brains(build, maps, tmp_path):
+    model = random_model(tmp_path / "model", head=random_network(HEAD))
+    head = {"maps": str(maps), "without": ("e",)}
+    workflow = build(head=head | {"model": str(model.folder)}, coarse={"painted": 0.4})
+    assert "train_head" not in names(workflow)
+    assert ("make_heads", "train_coarse") in edges(workflow)
+    assert "make_held_out" not in names(workflow)
+    assert workflow.get_node("train_coarse").inputs.painted == 0.4
+    both = build(head=head, coarse={"painted": 0.4})
+    assert {("make_heads", "train_coarse"), ("make_heads", "train_head")} <= edges(both)
 
 
 def test_the_network_for_whole_heads_of_a_model(build, maps, tmp_path):

@@ -22,7 +22,7 @@ from bgpvs_wf.imaging.geometry import (
 )
 from bgpvs_wf.imaging.intensity import foreground
 from bgpvs_wf.imaging.morphology import dilate_mm, largest_part
-from bgpvs_wf.learning.heads.examples import standardise_head
+from bgpvs_wf.learning.heads.acquisition import standardise_head
 from bgpvs_wf.learning.heads.lie import Lie, lying
 from bgpvs_wf.learning.inference import WINDOWS
 from bgpvs_wf.learning.networks import HEAD
