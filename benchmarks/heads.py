@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import nibabel as nib
 import numpy as np
@@ -29,11 +29,11 @@ from bgpvs_wf.errors import BGPVSError
 from bgpvs_wf.imaging.geometry import Grid, bounding_box, crop_affine, resample, voxel_sizes
 from bgpvs_wf.imaging.intensity import foreground
 from bgpvs_wf.learning.bundle import find_model, head_model, load_network
-from bgpvs_wf.learning.heads.finding import find_brain
+from bgpvs_wf.learning.heads.finding import Brain, find_brain
 from bgpvs_wf.learning.heads.grafts import CSF, REAL, graft, with_room
 from bgpvs_wf.learning.heads.maps import Head, distance_field, head_of_labels
 from bgpvs_wf.learning.heads.painting import draw_signals
-from bgpvs_wf.learning.prediction import predict
+from bgpvs_wf.learning.prediction import Prediction, predict
 from bgpvs_wf.learning.tasks import dice
 from bgpvs_wf.phantom.protocol import load_protocol
 from bgpvs_wf.phantom.subject import simulate_subject
@@ -66,8 +66,10 @@ class Subject:
         return np.isin(self.dseg, BG_LABELS)
 
 
-def subjects(phantoms: int, infants: tuple[str, ...]) -> Iterator[Subject]:
-    """Give real infants and phantoms."""
+def subjects(
+    phantoms: Sequence[tuple[str, float]], infants: Sequence[str], seed: int = SEED
+) -> Iterator[Subject]:
+    """Give real infants and phantoms, by preset and age."""
     for label in infants:
         labels = nib.as_closest_canonical(
             nib.load(DATA / f"reference/sub-{label}_desc-nuclei_dseg.nii.gz")
@@ -79,8 +81,8 @@ def subjects(phantoms: int, infants: tuple[str, ...]) -> Iterator[Subject]:
             images.append(np.maximum(data, 0))
         dseg = np.asarray(labels.dataobj).astype(np.int16)
         yield _cropped(f"sub-{label}", images, dseg, labels.affine)
-    for number, (preset, age) in enumerate(PHANTOMS[:phantoms]):
-        made = simulate_subject(age, seed=SEED + number, protocol=load_protocol(preset))
+    for number, (preset, age) in enumerate(phantoms):
+        made = simulate_subject(age, seed=seed + number, protocol=load_protocol(preset))
         grid = Grid(made.t2w.shape, made.affine)
         t1w = np.maximum(resample(made.t1w, made.t1w_affine, grid), 0)
         yield _cropped(f"{preset} {age:g}w", [made.t2w, t1w], made.dseg, made.affine)
@@ -160,27 +162,27 @@ def _painted(head: Head, modality: int, rng: np.random.Generator) -> np.ndarray:
     return np.abs(image + 0.01 * rng.standard_normal(image.shape, np.float32)) * 1000
 
 
+def found_in(one: Subject, present: tuple[bool, bool]) -> tuple[Brain, Prediction]:
+    """Find the brain in a head, and segment it."""
+    images = [image if there else None for image, there in zip(one.images, present, strict=True)]
+    head = head_model()
+    found = find_brain(
+        load_network(head, head.head, "cpu"),
+        images[0] if present[0] else images[1],
+        one.affine,
+        modality="T2w" if present[0] else "T1w",
+    )
+    t2w, t1w = images
+    return found, predict(
+        find_model(), t2w=t2w, t1w=t1w, affine=one.affine, brain=found.mask, lie=found.lie
+    )
+
+
 def segment(one: Subject, present: tuple[bool, bool]) -> tuple[str, float]:
     """Return what to print of a head, and the volume found."""
     start = time.perf_counter()
-    images = [image if there else None for image, there in zip(one.images, present, strict=True)]
-    head = head_model()
-    leading = "T2w" if present[0] else "T1w"
     try:
-        found = find_brain(
-            load_network(head, head.head, "cpu"),
-            images[0] if present[0] else images[1],
-            one.affine,
-            modality=leading,
-        )
-        prediction = predict(
-            find_model(),
-            t2w=images[0],
-            t1w=images[1],
-            affine=one.affine,
-            brain=found.mask,
-            axes=None if found.lie is None else found.lie.axes,
-        )
+        found, prediction = found_in(one, present)
     except BGPVSError as error:
         return f"refused: {error}", np.nan
     bg = np.isin(prediction.anatomy, BG_LABELS)
@@ -201,7 +203,7 @@ def main() -> None:
     parser.add_argument("--infants", nargs="*", default=list(INFANTS))
     parser.add_argument("--modalities", nargs="+", default=list(MODALITIES))
     options = parser.parse_args()
-    for number, one in enumerate(subjects(options.phantoms, tuple(options.infants))):
+    for number, one in enumerate(subjects(PHANTOMS[: options.phantoms], options.infants)):
         before = {}
         for name in options.modalities if options.what == "skulls" else ["both"]:
             text, before[name] = segment(one, MODALITIES[name])

@@ -61,7 +61,7 @@ class Predict(HomeInterface):
             affine=affine,
             anatomy=read_optional(inputs.anatomy, "anatomy"),
             brain=None if brain is None else brain > 0,
-            axes=Lie.from_dict(inputs.lie).axes if isdefined(inputs.lie) and inputs.lie else None,
+            lie=Lie.from_dict(inputs.lie) if isdefined(inputs.lie) and inputs.lie else None,
             include_thalamus=inputs.include_thalamus,
             bg_region=inputs.bg_region,
             device=inputs.device,

@@ -105,9 +105,9 @@ def find_head(
     """Find the nuclei in the head, whichever way it lies.
 
     The coarse network learns that nothing is in heads that are wrong by half a turn. So it looks
-    at the head as the header says, at the three others, and at it as it was found to lie; where it
-    is surest, that is how the head lies. It also looks at T2w and T1w in each other's place: surer
-    there, names are wrong.
+    at the head as it was found to lie, half a turn from that about each axis, and as the header
+    says; where it is surest, that is how the head lies. It also looks at T2w and T1w in each
+    other's place: surer there, names are wrong.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def find_head(
     model : Model
     device : device
     axes : ndarray, optional, shape (3, 3)
-        How the head was found to lie; see `Scan.upright`.
+        How the head was found to lie; see `Scan.upright`. Default: as its header says.
     flips : bool
         Average with what the mirror image gives, once it is known how the head lies.
 
@@ -137,22 +137,22 @@ def find_head(
     def look(images: np.ndarray, flips: bool = False) -> np.ndarray:
         return apply_network(network, model.coarse.network, images, flips=flips)
 
-    first = _Look.at(scan, np.eye(3), look)
-    looks, believed = [first], first
+    header = np.eye(3)
+    found = header if axes is None or scan.upright(axes) is scan else axes
+    first = _Look.at(scan, found, look)
+    as_told = first if found is header else _Look.at(scan, header, look)
+    looks = [first, as_told]
     # A half-turned head is flipped along both other axes.
     flipped = [np.flip(first.images, [1 + o for o in range(3) if o != a]) for a in range(3)]
     sureness = [_sureness(look(images), first.grid) for images in flipped]
     way = int(np.argmax(sureness))
     if sureness[way] >= first.sureness + _SURER:
-        looks.append(_Look.at(scan, half_turn(way)[:3, :3], look))
-    if axes is not None and scan.upright(axes) is not scan:
-        # In doubt, how a head was found to lie is believed more than its header.
-        believed = _Look.at(scan, axes, look)
-        looks.append(believed)
+        looks.append(_Look.at(scan, found @ half_turn(way)[:3, :3], look))
     best = max(looks, key=lambda one: one.sureness)
-    if best.sureness < believed.sureness + _SURER:
-        best = believed
-    doubts = _header_doubts(scan, looks[0], best)
+    if best.sureness < first.sureness + _SURER:
+        # In doubt, how a head was found to lie is believed more than all else.
+        best = first
+    doubts = _header_doubts(scan, as_told, best)
     exchanged = _sureness(look(best.images[::-1]), best.grid)
     if exchanged >= best.sureness + _SURE_EXCHANGED:
         doubts.append(_exchanged_note(scan.present, exchanged, best.sureness))

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import nibabel as nib
 import numpy as np
 
 from bgpvs_wf.anatomy.labels import NUCLEI
@@ -18,6 +19,7 @@ from bgpvs_wf.imaging.geometry import voxel_sizes, voxel_volume
 from bgpvs_wf.learning.borders import follow_borders
 from bgpvs_wf.learning.bundle import Model, load_network
 from bgpvs_wf.learning.calibration import COVERAGE, moved_thresholds
+from bgpvs_wf.learning.heads.lie import Lie
 from bgpvs_wf.learning.inference import choose_device
 from bgpvs_wf.learning.members import Member, apply_anatomy, apply_pvs
 from bgpvs_wf.learning.nuclei import HeadNuclei, find_head
@@ -69,7 +71,7 @@ def predict(
     affine: np.ndarray,
     anatomy: np.ndarray | None = None,
     brain: np.ndarray | None = None,
-    axes: np.ndarray | None = None,
+    lie: Lie | None = None,
     include_thalamus: bool = False,
     bg_region: str = "nuclei",
     device: str = "auto",
@@ -88,9 +90,9 @@ def predict(
         Harmonised labels. Where they are given, the model is asked for PVS only.
     brain : ndarray of bool, optional, shape (x, y, z)
         What of the images is brain, where there is more.
-    axes : ndarray, optional, shape (3, 3)
-        How the head lies, where that was found (`bgpvs_wf.learning.heads.finding.Lie`); default:
-        as the header says, or turned by 180 degrees about an axis, if it is surer seen so.
+    lie : Lie, optional
+        How the head lies, where that was found (`bgpvs_wf.learning.heads.finding.find_brain`);
+        default: as the header says, or turned by 180 degrees about an axis, if it is surer seen so.
     include_thalamus : bool
         Whether the thalamus counts as basal ganglia.
     bg_region : {'nuclei', 'closed'}
@@ -115,10 +117,13 @@ def predict(
     start = time.perf_counter()
     doubts: tuple[str, ...] = ()
     if anatomy is None:
-        scan, head, doubts = find_head(scan, model, chosen, axes, flips)
+        scan, head, doubts = find_head(scan, model, chosen, lie and lie.axes, flips)
         box = scan.box_around(head.mask, head.grid)
         _log.info("Nuclei found in %.1f s", time.perf_counter() - start)
         part, record = _unaided(model, scan, box, head, include_thalamus, chosen, flips)
+        record |= _seen_before(scan, head, affine, lie)
+        if brain is not None:
+            record["brain_ml"] = round(float(brain.sum() * voxel_volume(affine) / 1000), 1)
     else:
         labels = canonical(anatomy, affine)[0].astype(np.int16)
         nuclei = nuclei_mask(labels, include_thalamus)
@@ -207,6 +212,32 @@ def _unaided(
         "nuclei_outside_of_hull": round(outside, 3),
         "hull_filled_by_nuclei": round(filled, 3),
         "bg_mean_probability": round(float(bg_share[mask].mean()), 3),
+    }
+
+
+def _seen_before(
+    scan: Scan, head: HeadNuclei, affine: np.ndarray, lie: Lie | None
+) -> dict[str, float]:
+    """Return how what the coarse network finds agrees with what was seen in the whole head.
+
+    Parameters
+    ----------
+    scan : Scan
+        As the anatomy says it lies.
+    head : HeadNuclei
+    affine : ndarray, shape (4, 4)
+        Of the image, as its header has it.
+    lie : Lie or None
+    """
+    if lie is None:
+        return {}
+    middle = nib.affines.apply_affine(head.grid.affine, np.argwhere(head.mask).mean(axis=0))
+    told = nib.affines.apply_affine(affine @ np.linalg.inv(scan.home.affine), middle)
+    volume = float(head.mask.sum()) * voxel_volume(head.grid.affine) / 1000
+    return {
+        "head_sureness": round(lie.sureness, 3),
+        "hulls_apart_mm": round(float(np.linalg.norm(told - lie.middle)), 1),
+        "hulls_volume_ratio": round(volume / lie.volume_ml, 2),
     }
 
 

@@ -40,9 +40,8 @@ _LEAST_ML, _MOST_ML = 60.0, 2000.0
 """Of a brain that is believed (chosen: at 30 weeks it has 200); less than the least is no head."""
 _BELIEVED_MM3 = 2000.0
 """Least volume of either side's nuclei that is believed."""
-_SEEN_WELL, _BELIEVED, _AS_WELL = 0.9, 0.6, 0.005
-"""Mean probability of nuclei: from which on no other way is tried; least that is believed; by which
-looks differ that see as well."""
+_BELIEVED, _AS_WELL = 0.6, 0.005
+"""Mean probability of nuclei: least that is believed; by which looks differ that see as well."""
 _CLOSE_DEGREES, _LOOKS_AGAIN, _TRIED = 5.0, 4, 3
 
 
@@ -88,7 +87,7 @@ def find_brain(
     see, view = _seeing(network, MODALITIES.index(modality)), _View.of(image, grid)
     best = _surest(view, see)
     # Heads with a neck do not fit into one view: the brain is to be in the middle.
-    best = _Look.at(dataclasses.replace(view, middle=best.middle), best.way, see)
+    best = _Look.along(dataclasses.replace(view, middle=best.middle), best.way, see)
     volume = float((best.brain > 0.5).sum()) * voxel_volume(best.grid.affine) / 1000
     if not _LEAST_ML < volume < _MOST_ML:
         why = "no brain is seen in it, so that all with a signal is taken for brain."
@@ -97,7 +96,10 @@ def find_brain(
     if best.sureness < _BELIEVED:
         why = "how the head lies is not seen, so that it is taken to lie as its header says."
         return Brain(mask, None, (why,))
-    return Brain(mask, Lie(best.way, best.sureness), ())
+    nuclei = np.argwhere(best.left | best.right)
+    middle = nib.affines.apply_affine(best.grid.affine, nuclei.mean(axis=0))
+    nuclei_ml = len(nuclei) * voxel_volume(best.grid.affine) / 1000
+    return Brain(mask, Lie(best.way, best.sureness, middle, nuclei_ml), ())
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,7 @@ class _Look:
     """What the network sees of a head along some axes."""
 
     way: np.ndarray
+    image: np.ndarray
     grid: Grid
     brain: np.ndarray
     left: np.ndarray
@@ -145,8 +148,17 @@ class _Look:
     sureness: float
 
     @classmethod
-    def at(cls, view: _View, way: np.ndarray, see: Callable[[np.ndarray], np.ndarray]) -> _Look:
-        image, grid = view.along(way)
+    def along(cls, view: _View, way: np.ndarray, see: Callable[[np.ndarray], np.ndarray]) -> _Look:
+        return cls.at(way, *view.along(way), see)
+
+    @classmethod
+    def at(
+        cls,
+        way: np.ndarray,
+        image: np.ndarray,
+        grid: Grid,
+        see: Callable[[np.ndarray], np.ndarray],
+    ) -> _Look:
         shares = see(image)
         classes = shares.argmax(axis=0)
         left, right = classes == 2, classes == 3
@@ -154,7 +166,18 @@ class _Look:
         found = left | right
         seen = least > _BELIEVED_MM3 and lying(left, right) is not None
         sureness = float((shares[2] + shares[3])[found].mean()) if seen else 0.0
-        return cls(way, grid, 1 - shares[0], left, right, sureness)
+        return cls(way, image, grid, 1 - shares[0], left, right, sureness)
+
+    def turned(self, order: np.ndarray, see: Callable[[np.ndarray], np.ndarray]) -> _Look:
+        """Look along another order of the same axes: nothing is interpolated."""
+        places = np.abs(order).argmax(axis=0)
+        flipped = [axis for axis in range(3) if order[places[axis], axis] < 0]
+        image = np.ascontiguousarray(np.flip(self.image.transpose(places), flipped))
+        turn = np.eye(4)
+        turn[:3, :3] = order
+        middle = (np.array(self.grid.shape) - 1) / 2
+        turn[:3, 3] = middle - order @ middle
+        return _Look.at(self.way @ order, image, Grid(image.shape, self.grid.affine @ turn), see)
 
     @property
     def middle(self) -> np.ndarray:
@@ -168,19 +191,28 @@ class _Look:
             turn = lying(looks[-1].left, looks[-1].right)
             if turn is None or turn_degrees(turn) < _CLOSE_DEGREES:
                 break
-            looks.append(_Look.at(view, looks[-1].way @ turn, see))
+            looks.append(_Look.along(view, looks[-1].way @ turn, see))
         surest = max(one.sureness for one in looks)
         return [one for one in looks if one.sureness >= surest - _AS_WELL][-1]
 
 
 def _surest(view: _View, see: Callable[[np.ndarray], np.ndarray]) -> _Look:
-    """Look at a head as its header says, and along all orders of axes if it is not seen well."""
-    best = _Look.at(view, np.eye(3), see).upright(view, see)
-    if best.sureness >= _SEEN_WELL:
-        return best
-    others = [_Look.at(view, way, see) for way in orders()[1:]]
-    surest = sorted(others, key=lambda one: one.sureness)[-_TRIED:]
-    return max([best, *(one.upright(view, see) for one in surest)], key=lambda one: one.sureness)
+    """Look at a head as its header says and along other orders of axes; return the surest look.
+
+    The network learns that nothing is to be found in heads that lie otherwise than upright by a
+    quarter turn and more. Of heads between it finds something; once upright, they tell.
+    """
+    told = _Look.along(view, np.eye(3), see)
+    looks = [told, *(told.turned(order, see) for order in orders() if _about_an_axis(order))]
+    if max(look.sureness for look in looks) < _BELIEVED:
+        looks = [told, *(told.turned(order, see) for order in orders()[1:])]
+    looks = sorted(looks, key=lambda one: one.sureness)[-_TRIED:]
+    return max((one.upright(view, see) for one in looks), key=lambda one: one.sureness)
+
+
+def _about_an_axis(order: np.ndarray) -> bool:
+    """Tell whether an order is a quarter turn or a half turn about an axis."""
+    return bool(np.trace(order) == 1 or (np.trace(order) == -1 and order.diagonal().all()))
 
 
 def _seeing(network: nn.Module, channel: int) -> Callable[[np.ndarray], np.ndarray]:

@@ -28,22 +28,35 @@ class Lie:
         image, in the order right, anterior, superior as its header says to the nearest.
     sureness : float
         Mean probability of the nuclei that tell it, 0 to 1.
+    middle : ndarray, shape (3,)
+        Of the hulls of these nuclei, mm, as the header of the image has it.
+    volume_ml : float
+        Of the hulls of both sides.
     """
 
     axes: np.ndarray
     sureness: float
+    middle: np.ndarray
+    volume_ml: float
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values."""
         return {
             "axes": np.round(self.axes, 9).tolist(),
             "sureness": round(self.sureness, 3),
+            "middle": np.round(self.middle, 2).tolist(),
+            "volume_ml": round(self.volume_ml, 2),
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Lie:
         """Read what `to_dict` gave."""
-        return cls(np.array(values["axes"], float), float(values["sureness"]))
+        return cls(
+            np.array(values["axes"], float),
+            float(values["sureness"]),
+            np.array(values["middle"], float),
+            float(values["volume_ml"]),
+        )
 
 
 def lying(left: np.ndarray, right: np.ndarray) -> np.ndarray | None:
