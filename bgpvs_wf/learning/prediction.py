@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import nibabel as nib
 import numpy as np
 
-from bgpvs_wf.anatomy.labels import NUCLEI
+from bgpvs_wf.anatomy.labels import BG_LABELS, NUCLEI
 from bgpvs_wf.anatomy.starts import turn_degrees
 from bgpvs_wf.errors import BadImageError, BadLabelsError
 from bgpvs_wf.imaging.geometry import voxel_sizes, voxel_volume
@@ -122,15 +122,17 @@ def predict(
         _log.info("Nuclei found in %.1f s", time.perf_counter() - start)
         part, record = _unaided(model, scan, box, head, include_thalamus, chosen, flips)
         record |= _seen_before(scan, head, affine, lie)
-        if brain is not None:
-            record["brain_ml"] = round(float(brain.sum() * voxel_volume(affine) / 1000), 1)
     else:
         labels = canonical(anatomy, affine)[0].astype(np.int16)
         nuclei = nuclei_mask(labels, include_thalamus)
         box = scan.box_around(np.isin(labels, list(NUCLEI)), scan.grid)
         part, record = _guided(model, scan, box, labels[box], nuclei[box], chosen, flips)
     _log.info("All networks on %s: %.1f s", chosen, time.perf_counter() - start)
-    return _finished(model, scan, box, part, bg_region, record, doubts)
+    found = _finished(model, scan, box, part, bg_region, record, doubts)
+    if anatomy is None and brain is not None and brain.any():
+        share = np.isin(found.anatomy, BG_LABELS).sum() / brain.sum()
+        found.record["bg_share_of_brain"] = round(float(share), 4)
+    return found
 
 
 @dataclass(frozen=True)

@@ -158,6 +158,22 @@ _NETWORKS: dict[str, tuple[str, Callable[[float], str]]] = {
         "nuclei_outside_of_hull",
         lambda v: f"The model's two networks disagree on where {100 * v:.0f} % of the nuclei are",
     ),
+    "head_sureness": (
+        "head_sureness",
+        lambda v: f"Seen in the whole head, the nuclei are not sure (probability {v:.2f})",
+    ),
+    "hulls_apart_mm": (
+        "hulls_apart_mm",
+        lambda v: f"Seen in the whole head, the nuclei are {v:.0f} mm from where they were found",
+    ),
+    "hulls_volume_ratio": (
+        "hulls_volume_ratio",
+        lambda v: f"The nuclei found have {v:.1f} times the volume that is seen in the whole head",
+    ),
+    "share_of_brain": (
+        "bg_share_of_brain",
+        lambda v: f"The basal ganglia have {100 * v:.1f} % of the volume of the brain",
+    ),
     "bg_probability": (
         "bg_mean_probability",
         lambda v: f"The model is not sure of what is basal ganglia (probability {v:.2f})",

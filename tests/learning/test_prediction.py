@@ -14,6 +14,7 @@ from scipy import ndimage, special
 from scipy.spatial.transform import Rotation
 from toy_networks import Toy, random_model, random_network, toy_head, toy_model
 
+from bgpvs_wf.anatomy.labels import BG_LABELS, NUCLEI
 from bgpvs_wf.anatomy.starts import TURNS
 from bgpvs_wf.errors import BadImageError, BadLabelsError, ModelError, UsageError
 from bgpvs_wf.imaging.geometry import Grid, isotropic_grid
@@ -21,6 +22,7 @@ from bgpvs_wf.learning import inference, nuclei
 from bgpvs_wf.learning.back import to_own_grid
 from bgpvs_wf.learning.bundle import Model
 from bgpvs_wf.learning.classes import COARSE_CLASSES
+from bgpvs_wf.learning.heads.lie import Lie
 from bgpvs_wf.learning.networks import ANATOMY, COARSE, PVS, build_network
 from bgpvs_wf.learning.nuclei import tidy_nuclei
 from bgpvs_wf.learning.prediction import Prediction, predict
@@ -199,6 +201,33 @@ def test_a_header_that_is_wrong_by_half_a_turn_is_noticed(model, toy, monkeypatc
         assert told.doubts == ()
     else:
         assert f"when the head is {TURNS[axis + 1]} by 180 degrees" in told.doubts[0]
+
+
+@pytest.mark.parametrize("axis", [None, 2])
+def test_what_is_found_is_held_against_what_was_seen_in_the_whole_head(model, toy, axis):
+    turn = np.eye(4)
+    if axis is not None:
+        turn[:3, :3] = Rotation.from_rotvec(np.pi * np.eye(3)[axis]).as_matrix()
+    affine = turn @ toy.affine
+    middle = nib.affines.apply_affine(
+        affine, np.argwhere(np.isin(toy.dseg, list(NUCLEI))).mean(axis=0)
+    )
+    # The head lies along the voxels; turned by half a turn, it is seen so.
+    axes = turn[:3, :3]
+    brain = toy.t2w > 0
+    said = []
+    for away, volume in ((0, 10), (20, 1)):
+        lie = Lie(axes, 0.8, middle + [0, away, 0], volume)
+        said.append(_predict(model, toy, affine=affine, lie=lie, brain=brain).record)
+    assert said[0]["head_sureness"] == 0.8
+    assert said[0]["hulls_apart_mm"] < 3
+    assert said[1]["hulls_apart_mm"] == pytest.approx(20, abs=3)
+    assert said[1]["hulls_volume_ratio"] == pytest.approx(
+        10 * said[0]["hulls_volume_ratio"], abs=0.1
+    )
+    share = np.isin(toy.dseg, BG_LABELS).sum() / brain.sum()
+    assert said[0]["bg_share_of_brain"] == pytest.approx(share, rel=0.05)
+    assert "hulls_apart_mm" not in _predict(model, toy).record
 
 
 def test_with_mirror_images_both_sides_are_found_alike():

@@ -21,6 +21,10 @@ SURE = {
     "nuclei_sureness": 0.97,
     "nuclei_outside_of_hull": 0.04,
     "bg_mean_probability": 0.96,
+    "head_sureness": 0.94,
+    "hulls_apart_mm": 2.0,
+    "hulls_volume_ratio": 1.1,
+    "bg_share_of_brain": 0.015,
 }
 
 
@@ -249,6 +253,26 @@ DAMAGE = {
     "coarse network unsure": (
         lambda r: with_record(r, nuclei_sureness=0.85),
         "The model is not sure of where the nuclei are",
+        False,
+    ),
+    "seen elsewhere in the whole head": (
+        lambda r: with_record(r, hulls_apart_mm=40.0),
+        "Seen in the whole head, the nuclei are 40 mm from where they were found.",
+        False,
+    ),
+    "seen without being sure in the whole head": (
+        lambda r: with_record(r, head_sureness=0.7),
+        "Seen in the whole head, the nuclei are not sure (probability 0.70).",
+        False,
+    ),
+    "much larger than seen in the whole head": (
+        lambda r: with_record(r, hulls_volume_ratio=3.0),
+        "The nuclei found have 3.0 times the volume that is seen in the whole head.",
+        False,
+    ),
+    "too much of the brain": (
+        lambda r: with_record(r, bg_share_of_brain=0.06),
+        "The basal ganglia have 6.0 % of the volume of the brain.",
         False,
     ),
     "networks disagree": (
