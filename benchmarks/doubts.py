@@ -2,7 +2,7 @@
 
     python benchmarks/doubts.py OUT.tsv [--tuning] [--kind {wrong,right}]
 
-Heads are broken in twelve ways, harder and harder; results whose basal ganglia then have a Dice
+Heads are broken in twelve ways, by little and by much; results whose basal ganglia then have a Dice
 below 0.75 are wrong, and are to be in doubt or to fail. Heads as they are, turned, and put into
 whole heads of label maps (adult-13 to -16, which no training saw) are to be without doubt, where
 their Dice is 0.85 and more. Nothing is corrected for bias or noise first. A row for each goes to
@@ -198,10 +198,11 @@ BREAKS: dict[str, Break] = {
 
 
 def broken(cases: list[Subject], seed: int) -> Iterator[tuple[str, Subject, str]]:
-    """Give heads broken harder and harder, by both images and by the T2w alone."""
-    for k, (number, one), (place, (name, change)) in itertools.product(
-        STRENGTHS, enumerate(cases), enumerate(BREAKS.items())
-    ):
+    """Give broken heads in an order that is drawn, by both images and by the T2w alone."""
+    ways = list(itertools.product(STRENGTHS, range(len(cases)), range(len(BREAKS))))
+    for way in np.random.default_rng(seed).permutation(len(ways)):
+        k, number, place = ways[way]
+        one, (name, change) = cases[number], list(BREAKS.items())[place]
         rng = np.random.default_rng([seed, number, place, k])
         which = "T2w" if (number + place + k) % 3 == 0 and name != "T1w apart" else "both"
         yield f"{one.name}, {name} {k}, {which}", change(one, k, rng), which
@@ -233,6 +234,7 @@ def judged(one: Subject, which: str) -> dict[str, object]:
             bgpvs=prediction.dseg,
             affine=one.affine,
             images={name: image * found.mask for name, image, there in given if there},
+            age_weeks=one.age_weeks,
             record=prediction.record,
         )
     )

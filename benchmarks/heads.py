@@ -42,7 +42,8 @@ PHANTOMS = (
     *(("dhcp", 42.0), ("bcp", 66.0), ("clinical", 92.0)),
     *(("dhcp", 36.0), ("bcp", 120.0), ("clinical", 40.0)),
 )
-INFANTS = ("01", "02", "03", "04")
+INFANTS = {"01": 46.0, "02": 66.1, "03": 92.2, "04": 144.4}
+"""Ages, weeks after conception."""
 MAPS = ("adult-13", "adult-14", "adult-15", "adult-16")
 AXES = {"nod": 0, "lean": 1, "turn": 2}
 MODALITIES = {"both": (True, True), "T2w": (True, False), "T1w": (False, True)}
@@ -59,6 +60,7 @@ class Subject:
     dseg: np.ndarray
     affine: np.ndarray
     brain: np.ndarray
+    age_weeks: float
 
     @property
     def bg(self) -> np.ndarray:
@@ -80,18 +82,21 @@ def subjects(
             data = resample(image.get_fdata(dtype=np.float32), image.affine, grid)
             images.append(np.maximum(data, 0))
         dseg = np.asarray(labels.dataobj).astype(np.int16)
-        yield _cropped(f"sub-{label}", images, dseg, labels.affine)
+        yield _cropped(f"sub-{label}", images, dseg, labels.affine, INFANTS[label])
     for number, (preset, age) in enumerate(phantoms):
         made = simulate_subject(age, seed=seed + number, protocol=load_protocol(preset))
         grid = Grid(made.t2w.shape, made.affine)
         t1w = np.maximum(resample(made.t1w, made.t1w_affine, grid), 0)
-        yield _cropped(f"{preset} {age:g}w", [made.t2w, t1w], made.dseg, made.affine)
+        yield _cropped(f"{preset} {age:g}w", [made.t2w, t1w], made.dseg, made.affine, age)
 
 
-def _cropped(name: str, images: list[np.ndarray], dseg: np.ndarray, affine: np.ndarray) -> Subject:
+def _cropped(
+    name: str, images: list[np.ndarray], dseg: np.ndarray, affine: np.ndarray, age: float
+) -> Subject:
     box = bounding_box(images[0] > 0, affine, 4.0)
     images = [image[box] for image in images]
-    return Subject(name, tuple(images), dseg[box], crop_affine(affine, box), foreground(images[0]))
+    cropped = crop_affine(affine, box)
+    return Subject(name, tuple(images), dseg[box], cropped, foreground(images[0]), age)
 
 
 def turned(one: Subject, turn: np.ndarray) -> Subject:
@@ -111,7 +116,8 @@ def turned(one: Subject, turn: np.ndarray) -> Subject:
         for image, mask in zip(one.images, there, strict=True)
     ]
     dseg = resample(one.dseg, one.affine, target, order=0)
-    return Subject(one.name, tuple(images), dseg, affine, foreground(images[0]))
+    brain = foreground(images[0])
+    return dataclasses.replace(one, images=tuple(images), dseg=dseg, affine=affine, brain=brain)
 
 
 def in_a_head(one: Subject, name: str, seed: int) -> Subject:
@@ -143,7 +149,12 @@ def in_a_head(one: Subject, name: str, seed: int) -> Subject:
     placed = whole.affine.copy()
     placed[:3, 3] += one.affine[:3, 3] - affine[:3, 3]
     return Subject(
-        f"{one.name} in {name}", images, np.pad(one.dseg, pads), placed, whole.classes > 0
+        f"{one.name} in {name}",
+        images,
+        np.pad(one.dseg, pads),
+        placed,
+        whole.classes > 0,
+        one.age_weeks,
     )
 
 

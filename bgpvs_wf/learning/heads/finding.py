@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ from bgpvs_wf.imaging.intensity import foreground
 from bgpvs_wf.imaging.morphology import dilate_mm, largest_part
 from bgpvs_wf.learning.heads.acquisition import standardise_head
 from bgpvs_wf.learning.heads.lie import Lie, lying
-from bgpvs_wf.learning.inference import WINDOWS
+from bgpvs_wf.learning.inference import WINDOWS, fast_bfloat16
 from bgpvs_wf.learning.networks import HEAD
 from bgpvs_wf.learning.views import HEAD_MM, MODALITIES, canonical, orders, to_home
 
@@ -43,6 +44,10 @@ _BELIEVED_MM3 = 2000.0
 _BELIEVED, _AS_WELL = 0.6, 0.005
 """Mean probability of nuclei: least that is believed; by which looks differ that see as well."""
 _CLOSE_DEGREES, _LOOKS_AGAIN, _TRIED = 5.0, 4, 3
+
+
+See = Callable[..., np.ndarray]
+"""Of a view to shares of classes; roughly and quickly, if it is told `fast`."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +153,7 @@ class _Look:
     sureness: float
 
     @classmethod
-    def along(cls, view: _View, way: np.ndarray, see: Callable[[np.ndarray], np.ndarray]) -> _Look:
+    def along(cls, view: _View, way: np.ndarray, see: See) -> _Look:
         return cls.at(way, *view.along(way), see)
 
     @classmethod
@@ -157,7 +162,7 @@ class _Look:
         way: np.ndarray,
         image: np.ndarray,
         grid: Grid,
-        see: Callable[[np.ndarray], np.ndarray],
+        see: See,
     ) -> _Look:
         shares = see(image)
         classes = shares.argmax(axis=0)
@@ -168,7 +173,7 @@ class _Look:
         sureness = float((shares[2] + shares[3])[found].mean()) if seen else 0.0
         return cls(way, image, grid, 1 - shares[0], left, right, sureness)
 
-    def turned(self, order: np.ndarray, see: Callable[[np.ndarray], np.ndarray]) -> _Look:
+    def turned(self, order: np.ndarray, see: See) -> _Look:
         """Look along another order of the same axes: nothing is interpolated."""
         places = np.abs(order).argmax(axis=0)
         flipped = [axis for axis in range(3) if order[places[axis], axis] < 0]
@@ -184,7 +189,7 @@ class _Look:
         """Of the brain, mm."""
         return _middle(largest_part(self.brain > 0.5), self.grid)
 
-    def upright(self, view: _View, see: Callable[[np.ndarray], np.ndarray]) -> _Look:
+    def upright(self, view: _View, see: See) -> _Look:
         """Look again along the axes of the head, while it is seen as well then."""
         looks = [self]
         while len(looks) <= _LOOKS_AGAIN:
@@ -196,18 +201,21 @@ class _Look:
         return [one for one in looks if one.sureness >= surest - _AS_WELL][-1]
 
 
-def _surest(view: _View, see: Callable[[np.ndarray], np.ndarray]) -> _Look:
+def _surest(view: _View, see: See) -> _Look:
     """Look at a head as its header says and along other orders of axes; return the surest look.
 
     The network learns that nothing is to be found in heads that lie otherwise than upright by a
     quarter turn and more. Of heads between it finds something; once upright, they tell.
     """
-    told = _Look.along(view, np.eye(3), see)
-    looks = [told, *(told.turned(order, see) for order in orders() if _about_an_axis(order))]
+    rough = functools.partial(see, fast=True)
+    told = _Look.along(view, np.eye(3), rough)
+    looks = [told, *(told.turned(order, rough) for order in orders() if _about_an_axis(order))]
     if max(look.sureness for look in looks) < _BELIEVED:
-        looks = [told, *(told.turned(order, see) for order in orders()[1:])]
+        looks = [told, *(told.turned(order, rough) for order in orders()[1:])]
     looks = sorted(looks, key=lambda one: one.sureness)[-_TRIED:]
-    return max((one.upright(view, see) for one in looks), key=lambda one: one.sureness)
+    # What is chosen between is seen as precisely as anything else.
+    looks = [_Look.at(one.way, one.image, one.grid, see).upright(view, see) for one in looks]
+    return max(looks, key=lambda one: one.sureness)
 
 
 def _about_an_axis(order: np.ndarray) -> bool:
@@ -215,17 +223,19 @@ def _about_an_axis(order: np.ndarray) -> bool:
     return bool(np.trace(order) == 1 or (np.trace(order) == -1 and order.diagonal().all()))
 
 
-def _seeing(network: nn.Module, channel: int) -> Callable[[np.ndarray], np.ndarray]:
+def _seeing(network: nn.Module, channel: int) -> See:
     import torch
 
     device = next(network.parameters()).device
     network.eval()
 
-    def see(view: np.ndarray) -> np.ndarray:
+    def see(view: np.ndarray, fast: bool = False) -> np.ndarray:
         images = np.zeros((1, len(MODALITIES), *view.shape), np.float32)
         images[0, channel] = view
-        with torch.inference_mode():
-            return network(torch.from_numpy(images).to(device))[0].softmax(0).cpu().numpy()
+        enabled = fast and fast_bfloat16(device)
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=enabled):
+            logits = network(torch.from_numpy(images).to(device))[0].float()
+        return np.asarray(logits.softmax(0).cpu().numpy())
 
     return see
 
