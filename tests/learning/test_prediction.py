@@ -217,7 +217,7 @@ def test_what_is_found_is_held_against_what_was_seen_in_the_whole_head(model, to
     brain = toy.t2w > 0
     said = []
     for away, volume in ((0, 10), (20, 1)):
-        lie = Lie(axes, 0.8, middle + [0, away, 0], volume)
+        lie = Lie(axes, 0.8, middle + np.array([0, away, 0]), volume)
         said.append(_predict(model, toy, affine=affine, lie=lie, brain=brain).record)
     assert said[0]["head_sureness"] == 0.8
     assert said[0]["hulls_apart_mm"] < 3
