@@ -100,7 +100,8 @@ def find_brain(
     mask = to_home(_mask(best, grid, inside), home) if given is None else given
     if best.sureness < _BELIEVED:
         why = "how the head lies is not seen, so that it is taken to lie as its header says."
-        return Brain(mask, None, (why,))
+        # In a brain alone the coarse network sees enough.
+        return Brain(mask, None, () if np.array_equal(mask, everything) else (why,))
     nuclei = np.argwhere(best.left | best.right)
     middle = nib.affines.apply_affine(best.grid.affine, nuclei.mean(axis=0))
     nuclei_ml = len(nuclei) * voxel_volume(best.grid.affine) / 1000
