@@ -234,6 +234,12 @@ def _scans(result: Result) -> Iterator[Finding]:
             yield Finding(
                 f"The {name} is blurred: what lies {_FAR_MM:g} mm apart has almost the same signal."
             )
+        thick = evidence.slice_mm(image, head, result.affine)
+        if bounds["slice_mm"].beyond(thick):
+            yield Finding(
+                f"Slices of the {name} are repeated: its resolution is {thick:.0f} mm, which shows "
+                "no border of a nucleus."
+            )
         if bounds["coherence"].beyond(least):
             yield Finding(
                 f"Neighbouring slices of the {name} hardly resemble each other (correlation "

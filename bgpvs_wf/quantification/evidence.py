@@ -16,6 +16,9 @@ _LEAST_VOXELS = 10
 _MIRROR_MM = 2.0
 """Least edge of the cells that sides are compared in (chosen)."""
 
+_REPEATED = 0.01
+"""Neighbouring slices that differ by less, as a share of how signals vary, are one (chosen)."""
+
 
 def nucleus_volumes(anatomy: np.ndarray, affine: np.ndarray) -> dict[str, dict[str, float]]:
     """Return the volume of each nucleus, mm3: by its name, then by side.
@@ -181,6 +184,38 @@ def coherence(
         known = one.size > 2 and np.ptp(one) > 0 and np.ptp(other) > 0
         found.append(float(np.corrcoef(one, other)[0, 1]) if known else float("nan"))
     return found[0], found[1], found[2]
+
+
+def slice_mm(image: np.ndarray, head: np.ndarray, affine: np.ndarray) -> float:
+    """Return how thick slices are that are repeated to fill thinner ones, mm.
+
+    Images that were resampled to the nearest slice have a resolution that no header tells.
+
+    Returns
+    -------
+    float
+        The largest of all axes; the length of a voxel where no slice is repeated.
+
+    Examples
+    --------
+    >>> image = np.random.default_rng(0).random((6, 6, 12))
+    >>> everywhere = np.ones(image.shape, bool)
+    >>> slice_mm(image, everywhere, np.eye(4))
+    1.0
+    >>> slice_mm(np.repeat(image[..., ::4], 4, axis=2), everywhere, np.eye(4))
+    4.0
+    """
+    found = []
+    for axis, size in enumerate(voxel_sizes(affine)):
+        slices, inside = np.moveaxis(image, axis, 0), np.moveaxis(head, axis, 0)
+        scale = _REPEATED * float(np.std(image[head])) if head.any() else 0.0
+        pairs = [k for k in range(1, len(slices)) if (inside[k] & inside[k - 1]).any()]
+        new = sum(
+            float(np.abs(slices[k] - slices[k - 1])[inside[k] & inside[k - 1]].mean()) > scale
+            for k in pairs
+        )
+        found.append(size * (len(pairs) + 1) / (new + 1))
+    return float(max(found))
 
 
 def _places(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:

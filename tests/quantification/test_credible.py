@@ -265,14 +265,24 @@ DAMAGE = {
         "Seen in the whole head, the nuclei are not sure (probability 0.70).",
         False,
     ),
-    "much larger than seen in the whole head": (
-        lambda r: with_record(r, hulls_volume_ratio=3.0),
-        "The nuclei found have 3.0 times the volume that is seen in the whole head.",
+    "much smaller than seen in the whole head": (
+        lambda r: with_record(r, hulls_volume_ratio=0.3),
+        "The nuclei found have 0.3 times the volume that is seen in the whole head.",
         False,
     ),
     "too much of the brain": (
         lambda r: with_record(r, bg_share_of_brain=0.06),
         "The basal ganglia have 6.0 % of the volume of the brain.",
+        False,
+    ),
+    "slices of twelve millimetres": (
+        lambda r: dataclasses.replace(
+            r,
+            images={
+                n: np.repeat(i[..., ::8], 8, 2)[..., : i.shape[2]] for n, i in r.images.items()
+            },
+        ),
+        "Slices of the T2w are repeated: its resolution is 11 mm, ",
         False,
     ),
     "networks disagree": (
