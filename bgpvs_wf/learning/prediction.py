@@ -117,7 +117,8 @@ def predict(
     start = time.perf_counter()
     doubts: tuple[str, ...] = ()
     if anatomy is None:
-        scan, head, doubts = find_head(scan, model, chosen, lie and lie.axes, flips)
+        axes = None if lie is None else lie.axes
+        scan, head, doubts = find_head(scan, model, chosen, axes, flips)
         box = scan.box_around(head.mask, head.grid)
         _log.info("Nuclei found in %.1f s", time.perf_counter() - start)
         part, record = _unaided(model, scan, box, head, include_thalamus, chosen, flips)
