@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-_TURNED = (0.15, 0.4)
+_TURNED = (0.3, 0.4)
 """Share of heads that lie anyhow, and of those turned far; see `HeadExamples` (chosen)."""
 
 
