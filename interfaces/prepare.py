@@ -121,16 +121,20 @@ class SourceImages(HomeInterface):
     output_spec = SourceImagesOutputSpec
 
     def _run_interface(self, runtime: Any) -> Any:
-        from bgpvs_wf.anatomy.targets import source_image
+        from bgpvs_wf.anatomy.targets import shared_brain, source_image
 
+        names = [name for name in ("t2w", "t1w") if isdefined(getattr(self.inputs, name))]
+        images = [read_array(getattr(self.inputs, name)) for name in names]
+        masks = [
+            read_optional(getattr(self.inputs, f"{name}_brain_mask"), "brain mask")
+            for name in names
+        ]
+        brains = [None if mask is None else mask > 0 for mask in masks]
         made = []
-        for name in ("t2w", "t1w"):
-            path = getattr(self.inputs, name)
-            if not isdefined(path):
-                continue
-            data, affine = read_array(path)
-            mask = read_optional(getattr(self.inputs, f"{name}_brain_mask"), "brain mask")
-            brain = None if mask is None else mask > 0
+        for place, (name, (data, affine)) in enumerate(zip(names, images, strict=True)):
+            brain, other = brains[place], brains[1 - place] if len(brains) > 1 else None
+            if brain is not None and other is not None:
+                brain = shared_brain(brain, affine, other, images[1 - place][1])
             image, grid = source_image(data, affine, brain, self.inputs.voxel_mm)
             self._results[name] = self.write(runtime, f"{name}.nii.gz", image, grid)
             made.append(self._results[name])

@@ -36,6 +36,8 @@ from bgpvs_wf.imaging.morphology import close_mm, distance_to_mm
 
 WHOLE_MM, BOX_MM = 2.0, 1.2
 """Voxel sizes of the two levels, mm (chosen: seconds and tens of seconds on two cores)."""
+_OVERLAP = 0.5
+"""Least share of two masks together that both have, where they are of one brain (chosen)."""
 BOX_DEPTH_MM = 10.0
 """How far around the nuclei the second level looks (chosen)."""
 _HULL_CLOSING_MM = 2.5
@@ -158,6 +160,25 @@ def source_image(
     grid = Grid(part.shape, crop_affine(affine, box))
     coarse = isotropic_grid(grid, voxel_mm)
     return coarsen(part, grid.affine, coarse), coarse.affine
+
+
+def shared_brain(
+    one: np.ndarray, affine: np.ndarray, other: np.ndarray, other_affine: np.ndarray
+) -> np.ndarray:
+    """Return a mask of the brain that takes in what another image's mask does, on its grid.
+
+    Two masks of one brain that lack other parts would be aligned by their edges. Where headers say
+    that they hardly overlap, the mask is returned as it is.
+
+    Parameters
+    ----------
+    one, other : ndarray of bool, shape (x, y, z)
+        On grids of their own.
+    affine, other_affine : ndarray, shape (4, 4)
+    """
+    there = resample(other.astype(np.float32), other_affine, Grid(one.shape, affine)) > 0.5
+    both, either = one & there, one | there
+    return either if both.sum() >= _OVERLAP * either.sum() else one
 
 
 def _level(

@@ -13,6 +13,7 @@ from bgpvs_wf.anatomy.targets import (
     WHOLE_MM,
     cerebrum_of,
     make_targets,
+    shared_brain,
     source_image,
 )
 from bgpvs_wf.imaging.geometry import Grid, resample, voxel_sizes
@@ -121,3 +122,18 @@ def test_source_images_are_cropped_masked_and_coarse(infant: SyntheticInfant) ->
     away = distance_to_mm(inside > 0, grid)
     np.testing.assert_allclose(image[away > 6], 0, atol=1e-3)
     assert np.median(image[inside > 0]) == pytest.approx(np.median(padded[brain]), rel=0.05)
+
+
+def test_masks_of_one_brain_are_one() -> None:
+    """Each lacks another part; on its own grid it has both. Elsewhere, it stays as it is."""
+    one, affine = np.zeros((20, 20, 20), bool), np.diag([2.0, 2.0, 2.0, 1.0])
+    one[4:16, 4:16, 4:13] = True
+    other, finer = np.zeros((40, 40, 40), bool), np.diag([1.0, 1.0, 1.0, 1.0])
+    finer[:3, 3] = -0.5
+    other[8:32, 8:26, 8:32] = True
+    both = shared_brain(one, affine, other, finer)
+    expected = one.copy()
+    expected[4:16, 4:13, 4:16] = True
+    np.testing.assert_array_equal(both, expected)
+    finer[:3, 3] = 15
+    np.testing.assert_array_equal(shared_brain(one, affine, other, finer), one)
