@@ -27,7 +27,25 @@ _FOUND_DEGREES = 85.0
 
 
 @dataclass
-class HeadExamples:
+class _Painted:
+    """What is painted on cubic voxels; item `i` is made from `seed` and `i`."""
+
+    heads: Sequence[Head]
+    seed: int
+    size: tuple[int, int, int]
+    voxel_mm: float
+
+    def __post_init__(self) -> None:
+        self._scenes = Scenes(self.heads, self.size, self.voxel_mm)
+
+    def _draw(self, number: int) -> tuple[np.random.Generator, int]:
+        """Return the generator of an example, and which head it shows."""
+        rng = np.random.default_rng([self.seed, number])
+        return rng, int(rng.integers(len(self.heads)))
+
+
+@dataclass
+class HeadExamples(_Painted):
     """Heads on cubic voxels; item `i` is made from `seed` and `i`.
 
     Parameters
@@ -41,21 +59,13 @@ class HeadExamples:
         others are turned by some 12.
     """
 
-    heads: Sequence[Head]
-    seed: int
-    size: tuple[int, int, int]
-    voxel_mm: float
     turned: tuple[float, float] = (0.3, 0.35)
-
-    def __post_init__(self) -> None:
-        self._scenes = Scenes(self.heads, self.size, self.voxel_mm)
 
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
         """Return `image`, and `shares`: of each voxel, what is background, brain, and nuclei."""
         import torch
 
-        rng = np.random.default_rng([self.seed, number])
-        which = int(rng.integers(len(self.heads)))
+        rng, which = self._draw(number)
         turn = _draw_turn(self.turned, rng)
         scene = self._scenes.draw(which, turn, rng)
         seen, brain = _kept(scene, rng)
@@ -72,7 +82,7 @@ class HeadExamples:
 
 
 @dataclass
-class BrainExamples:
+class BrainExamples(_Painted):
     """Brains roughly taken out of their heads, as the coarse network sees them.
 
     Item `i` is made from `seed` and `i`.
@@ -85,20 +95,11 @@ class BrainExamples:
     voxel_mm : float
     """
 
-    heads: Sequence[Head]
-    seed: int
-    size: tuple[int, int, int]
-    voxel_mm: float
-
-    def __post_init__(self) -> None:
-        self._scenes = Scenes(self.heads, self.size, self.voxel_mm)
-
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
         """Return `image`, and `classes` of the coarse network."""
         import torch
 
-        rng = np.random.default_rng([self.seed, number])
-        which = int(rng.integers(len(self.heads)))
+        rng, which = self._draw(number)
         scene = self._scenes.draw(which, _draw_turn((0.0, 0.0), rng), rng)
         seen, brain = _extracted(scene, rng, _ROUGH_MM)
         seen &= field_of_view(brain, rng)
