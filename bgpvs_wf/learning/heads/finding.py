@@ -176,14 +176,11 @@ class _Look:
 
     def turned(self, order: np.ndarray, see: See) -> _Look:
         """Look along another order of the same axes: nothing is interpolated."""
-        places = np.abs(order).argmax(axis=0)
-        flipped = [axis for axis in range(3) if order[places[axis], axis] < 0]
-        image = np.ascontiguousarray(np.flip(self.image.transpose(places), flipped))
         turn = np.eye(4)
-        turn[:3, :3] = order
-        middle = (np.array(self.grid.shape) - 1) / 2
-        turn[:3, 3] = middle - order @ middle
-        return _Look.at(self.way @ order, image, Grid(image.shape, self.grid.affine @ turn), see)
+        turn[:3, :3] = order.T
+        image, there = canonical(self.image, turn)
+        grid = Grid(image.shape, self.grid.affine @ turn.T @ there)
+        return _Look.at(self.way @ order, image, grid, see)
 
     @property
     def middle(self) -> np.ndarray:
