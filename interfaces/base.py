@@ -25,6 +25,12 @@ def read_optional(path: Any, what: str = "image") -> np.ndarray | None:
     return read_array(path, what)[0] if isdefined(path) and path else None
 
 
+def read_mask(path: Any) -> np.ndarray | None:
+    """Return what is in a mask of the brain, bool, or None where the trait is undefined."""
+    mask = read_optional(path, "brain mask")
+    return None if mask is None else mask > 0
+
+
 class HomeInputSpec(BaseInterfaceInputSpec):
     algorithm = traits.Str(
         __version__, usedefault=True, desc="so that the hash of a node sees a new version"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from nipype.interfaces.base import File, TraitedSpec, traits
 
-from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array, read_optional
+from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array, read_mask
 
 
 class FindBrainInputSpec(HomeInputSpec):
@@ -47,8 +47,7 @@ class FindBrain(HomeInterface):
         assert model.head is not None
         network = load_network(model, model.head, choose_device(inputs.device))
         data, affine = read_array(inputs.in_file)
-        mask = read_optional(inputs.brain_mask, "brain mask")
-        given = None if mask is None else mask > 0
+        given = read_mask(inputs.brain_mask)
         found = find_brain(network, data, affine, modality=inputs.modality, given=given)
         self._results["brain_mask"] = self.write(
             runtime, "brain_mask.nii.gz", found.mask.astype(np.uint8), affine, labels=True

@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 from nipype.interfaces.base import File, TraitedSpec, isdefined, traits
 
-from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array, read_optional
+from bgpvs_wf.interfaces.base import (
+    HomeInputSpec,
+    HomeInterface,
+    read_array,
+    read_mask,
+    read_optional,
+)
 
 LEARNT_CASES = 8
 """Cases that the threshold of PVS is chosen on where none is held out."""
@@ -57,14 +63,13 @@ class CutCase(HomeInterface):
         if ignore is not None:
             confidence = np.ones(ignore.shape, np.float32) if confidence is None else confidence
             confidence = np.where(ignore > 0, 0, confidence)
-        brain = read_optional(inputs.brain_mask, "brain mask")
         case = make_case(
             Path(inputs.folder),
             inputs.subject,
             t2w=read_optional(inputs.t2w, "T2w"),
             t1w=read_optional(inputs.t1w, "T1w"),
             affine=affine,
-            brain=None if brain is None else brain > 0,
+            brain=read_mask(inputs.brain_mask),
             anatomy=divide_bg(anatomy, bgpvs > 0, affine),
             bgpvs=bgpvs,
             confidence=confidence,

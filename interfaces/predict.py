@@ -6,7 +6,13 @@ from typing import Any
 
 from nipype.interfaces.base import File, TraitedSpec, isdefined, traits
 
-from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array, read_optional
+from bgpvs_wf.interfaces.base import (
+    HomeInputSpec,
+    HomeInterface,
+    read_array,
+    read_mask,
+    read_optional,
+)
 
 
 class PredictInputSpec(HomeInputSpec):
@@ -53,14 +59,13 @@ class Predict(HomeInterface):
             raise ModelError(f"The model {model.folder} changed while this ran; run again.")
         torch.set_num_threads(inputs.threads)
         affine = read_array(inputs.t2w if isdefined(inputs.t2w) else inputs.t1w)[1]
-        brain = read_optional(inputs.brain_mask, "brain mask")
         found = predict(
             model,
             t2w=read_optional(inputs.t2w, "T2w"),
             t1w=read_optional(inputs.t1w, "T1w"),
             affine=affine,
             anatomy=read_optional(inputs.anatomy, "anatomy"),
-            brain=None if brain is None else brain > 0,
+            brain=read_mask(inputs.brain_mask),
             lie=Lie.from_dict(inputs.lie) if isdefined(inputs.lie) and inputs.lie else None,
             include_thalamus=inputs.include_thalamus,
             bg_region=inputs.bg_region,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from nipype.interfaces.base import File, TraitedSpec, isdefined, traits
 
-from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array, read_optional
+from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array, read_mask
 
 
 class ConformInputSpec(HomeInputSpec):
@@ -94,8 +94,7 @@ class Scale(HomeInterface):
         from bgpvs_wf.imaging.intensity import scale_to_brain
 
         data, affine = read_array(self.inputs.in_file)
-        mask = read_optional(self.inputs.brain_mask, "brain mask")
-        scaled = scale_to_brain(data, None if mask is None else mask > 0)
+        scaled = scale_to_brain(data, read_mask(self.inputs.brain_mask))
         self._results["out_file"] = self.write(runtime, "scaled.nii.gz", scaled, affine)
         return runtime
 
@@ -125,15 +124,12 @@ class SourceImages(HomeInterface):
 
         names = [name for name in ("t2w", "t1w") if isdefined(getattr(self.inputs, name))]
         images = [read_array(getattr(self.inputs, name)) for name in names]
-        masks = [
-            read_optional(getattr(self.inputs, f"{name}_brain_mask"), "brain mask")
-            for name in names
-        ]
-        brains = [None if mask is None else mask > 0 for mask in masks]
+        masks = [getattr(self.inputs, f"{name}_brain_mask") for name in names]
+        brains = [read_mask(mask) for mask in masks]
         made = []
         for place, (name, (data, affine)) in enumerate(zip(names, images, strict=True)):
             brain, other = brains[place], brains[1 - place] if len(brains) > 1 else None
-            if brain is not None and other is not None:
+            if brain is not None and other is not None and masks[0] != masks[1]:
                 brain = shared_brain(brain, affine, other, images[1 - place][1])
             image, grid = source_image(data, affine, brain, self.inputs.voxel_mm)
             self._results[name] = self.write(runtime, f"{name}.nii.gz", image, grid)
