@@ -15,7 +15,7 @@ from bgpvs_wf.errors import UsageError
 from bgpvs_wf.interfaces.learning import LEARNT_CASES, Assemble, Relabel
 from bgpvs_wf.interfaces.training import MakeHead, Train, TrainHead
 from bgpvs_wf.learning.assessment import USUAL_THRESHOLD, evenly
-from bgpvs_wf.learning.bundle import Model, NetworkFile, find_model
+from bgpvs_wf.learning.bundle import Model, NetworkFile, find_model, head_file
 from bgpvs_wf.learning.networks import ANATOMY, COARSE, HEAD, PVS, NetworkConfig
 from bgpvs_wf.learning.recipe import Recipe, to_mapping
 from bgpvs_wf.learning.recipe_tables import PVSConfig, find_maps
@@ -78,7 +78,7 @@ def init_train_wf(
     for tells, table in ((HEAD, recipe.head), (COARSE, recipe.coarse)):
         if table.model:
             model = find_model(table.model)
-            file = _file_of(model, tells)
+            file = head_file(model) if tells == HEAD else model.coarse
             setattr(assemble.inputs, f"{tells}_model", str(model.folder))
             setattr(assemble.inputs, f"{tells}_checksum", file.sha256)
         elif tells == COARSE or recipe.head.maps:
@@ -128,8 +128,7 @@ class _Build:
             self._show_heads(node, field)
         if head.start:
             model = find_model(head.start)
-            file = _file_of(model, HEAD)
-            node.inputs.start = _weights_of(model, [file], network, "head.filters")
+            node.inputs.start = _weights_of(model, [head_file(model)], network, "head.filters")
         return node
 
     def coarse(self) -> Node:
@@ -269,16 +268,6 @@ def _usual_threshold(recipe: Recipe) -> float:
     if recipe.fine.start:
         return find_model(recipe.fine.start).pvs_threshold
     return USUAL_THRESHOLD
-
-
-def _file_of(model: Model, tells: str) -> NetworkFile:
-    """Return the file of the network for whole heads, or of the coarse one."""
-    file = model.head if tells == HEAD else model.coarse
-    if file is None:
-        raise UsageError(
-            f"The model {model.name} has no network for whole heads of its own; give another one."
-        )
-    return file
 
 
 def _weights_of(

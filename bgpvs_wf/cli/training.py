@@ -69,7 +69,7 @@ def train(recipe: Recipe, out: Path, machine: Mapping[str, Any], verbose: int = 
 
 def _check(recipe: Recipe, out: Path, machine: Mapping[str, Any]) -> None:
     """Make sure that cohorts and models are there, before hours are spent and files written."""
-    from bgpvs_wf.learning.bundle import find_model
+    from bgpvs_wf.learning.bundle import find_model, head_file
     from bgpvs_wf.learning.recipe_tables import find_maps
 
     for cohort in recipe.cohorts:
@@ -86,13 +86,10 @@ def _check(recipe: Recipe, out: Path, machine: Mapping[str, Any]) -> None:
     ):
         try:
             model = find_model(name) if name else None
-        except ModelError as error:
+            if model is not None and setting.startswith("head."):
+                head_file(model)
+        except (ModelError, UsageError) as error:
             raise UsageError(f"{setting}: {error}") from error
-        if model is not None and model.head is None and setting.startswith("head."):
-            raise UsageError(
-                f"{setting}: the model {model.name} has no network for whole heads of its own; "
-                "give another one."
-            )
 
 
 def _run(

@@ -94,6 +94,21 @@ def models_folder() -> Path:
     return Path(str(resources.files("bgpvs_wf.data"))).resolve() / "models"
 
 
+def head_file(model: Model) -> NetworkFile:
+    """Return the file of a model's own network for whole heads.
+
+    Raises
+    ------
+    UsageError
+        If it has none.
+    """
+    if model.head is None:
+        raise UsageError(
+            f"the model {model.name} has no network for whole heads of its own; give another one."
+        )
+    return model.head
+
+
 def find_model(name_or_path: str = "") -> Model:
     """Return a model in the box by its name, or one by the path of its folder.
 
