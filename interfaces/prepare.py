@@ -99,6 +99,32 @@ class Scale(HomeInterface):
         return runtime
 
 
+class ComparePairInputSpec(HomeInputSpec):
+    transform = File(mandatory=True, desc="affine that fits T1w and T2w, as ANTs writes it")
+
+
+class ComparePairOutputSpec(TraitedSpec):
+    doubts = traits.List(traits.Str(), desc="what speaks against both being of one head")
+
+
+class ComparePair(HomeInterface):
+    """Tell whether T1w and T2w show the same head."""
+
+    input_spec = ComparePairInputSpec
+    output_spec = ComparePairOutputSpec
+
+    def _run_interface(self, runtime: Any) -> Any:
+        from scipy.io import loadmat
+
+        from bgpvs_wf.imaging.signal import pair_doubt
+
+        found = loadmat(self.inputs.transform)
+        (linear,) = (value for name, value in found.items() if name.startswith("AffineTransform"))
+        doubt = pair_doubt(np.asarray(linear, float).ravel()[:9].reshape(3, 3))
+        self._results["doubts"] = [doubt] if doubt else []
+        return runtime
+
+
 class SourceImagesInputSpec(HomeInputSpec):
     t2w = File(desc="preprocessed")
     t1w = File(desc="preprocessed, on any grid")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from nipype import Node, Workflow
 from nipype.interfaces import utility as niu
 
@@ -14,7 +16,7 @@ from bgpvs_wf.interfaces.ants import (
     Registration,
 )
 from bgpvs_wf.interfaces.head import FindBrain
-from bgpvs_wf.interfaces.prepare import Conform, DivideBias, Scale, SourceImages
+from bgpvs_wf.interfaces.prepare import ComparePair, Conform, DivideBias, Scale, SourceImages
 from bgpvs_wf.learning.bundle import Model
 
 BIAS_MM = 4.0
@@ -69,13 +71,15 @@ def init_prepare_wf(
         if getattr(inputs, modality.lower()) is not None
     }
     images = Node(niu.Merge(len(corrected)), name="images")
-    doubts = Node(niu.Merge(2 * len(corrected)), name="doubts")
+    doubts = Node(niu.Merge(2 * len(corrected) + 1), name="doubts")
     brain = workflow.get_node(f"brain_{home}")
     scaled = {}
     for number, (key, (node, field)) in enumerate(corrected.items(), start=1):
         if key != home:
             workflow.connect(node, field, outputnode, "t1w_before")
             node, field = _init_align(workflow, config, corrected)
+            pair = _init_compare(workflow, config)
+            workflow.connect(pair, "doubts", doubts, f"in{2 * len(corrected) + 1}")
         scale = Node(Scale(), name=f"scale_{key}", mem_gb=1.5)
         scaled[key] = scale
         workflow.connect(brain, "brain_mask", scale, "brain_mask")
@@ -186,27 +190,13 @@ def _init_align(
         workflow.connect(brain, "brain_mask", coarse, f"{key}_brain_mask")
     align = Node(
         Registration(
-            dimension=3,
-            float=True,
-            random_seed=config.random_seed % 2**31,
             initial_moving_transform_com=1,
             transforms=["Rigid"],
-            transform_parameters=[(0.1,)],
-            metric=["MI"],
-            metric_weight=[1.0],
-            radius_or_number_of_bins=[32],
-            sampling_strategy=["None"],
             number_of_iterations=[[100, 50]],
-            convergence_threshold=[1e-6],
-            convergence_window_size=[10],
             shrink_factors=[[4, 2]],
             smoothing_sigmas=[[2.0, 0.5]],
-            sigma_units=["vox"],
-            use_histogram_matching=[False],
-            winsorize_lower_quantile=0.005,
-            winsorize_upper_quantile=0.995,
             output_transform_prefix="t1w_to_t2w_",
-            num_threads=threads,
+            **_pair_settings(config),
         ),
         name="align",
         n_procs=threads,
@@ -229,3 +219,65 @@ def _init_align(
         ]
     )
     return resample, "output_image"
+
+
+def _init_compare(workflow: Workflow, config: RunConfig) -> Node:
+    """Add the nodes that tell whether T1w and T2w, once aligned, are of one head; return the last.
+
+    Images of a head fit each other without being stretched.
+    """
+    stretch = Node(
+        Registration(
+            transforms=["Affine"],
+            number_of_iterations=[[80]],
+            shrink_factors=[[3]],
+            smoothing_sigmas=[[1.0]],
+            output_transform_prefix="stretched_",
+            **_pair_settings(config),
+        ),
+        name="stretch",
+        n_procs=config.threads,
+        mem_gb=1,
+    )
+    compare = Node(ComparePair(), name="compare_pair")
+    workflow.connect(
+        [
+            (
+                workflow.get_node("coarse_pair"),
+                stretch,
+                [("t2w", "fixed_image"), ("t1w", "moving_image")],
+            ),
+            (
+                workflow.get_node("align"),
+                stretch,
+                [("forward_transforms", "initial_moving_transform")],
+            ),
+            (stretch, compare, [(("forward_transforms", _first), "transform")]),
+        ]
+    )
+    return compare
+
+
+def _pair_settings(config: RunConfig) -> dict[str, Any]:
+    """Return what registrations of the T1w to the T2w have in common."""
+    return {
+        "dimension": 3,
+        "float": True,
+        "random_seed": config.random_seed % 2**31,
+        "transform_parameters": [(0.1,)],
+        "metric": ["MI"],
+        "metric_weight": [1.0],
+        "radius_or_number_of_bins": [32],
+        "sampling_strategy": ["None"],
+        "convergence_threshold": [1e-6],
+        "convergence_window_size": [10],
+        "sigma_units": ["vox"],
+        "use_histogram_matching": [False],
+        "winsorize_lower_quantile": 0.005,
+        "winsorize_upper_quantile": 0.995,
+        "num_threads": config.threads,
+    }
+
+
+def _first(paths: list[str]) -> str:
+    return paths[0]

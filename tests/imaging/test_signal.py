@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from bgpvs_wf.errors import BadImageError
 from bgpvs_wf.imaging.intensity import foreground
-from bgpvs_wf.imaging.signal import from_zero, sees_pvs, signal_doubts, thickness_doubt
+from bgpvs_wf.imaging.signal import (
+    from_zero,
+    pair_doubt,
+    sees_pvs,
+    signal_doubts,
+    thickness_doubt,
+)
 
 
 def head(noise=0.0, seed=0):
@@ -153,3 +160,20 @@ def test_voxels_too_large_for_pvs_are_in_doubt(sizes, expected, seen):
     assert expected in text
     assert bool(text) == bool(expected)
     assert sees_pvs(affine) == seen
+
+
+@pytest.mark.parametrize(
+    ("stretches", "said"),
+    [
+        ((1, 1, 1), ""),
+        ((1.03, 1, 0.99), ""),
+        ((0.96, 0.97, 0.95), ""),
+        ((1.08, 1.01, 0.92), "(-8 % to +8 %)"),
+        ((0.9, 0.91, 0.9), "(-10 % to -9 %)"),
+    ],
+)
+def test_images_that_must_be_stretched_are_not_of_one_head(stretches, said):
+    turns = [Rotation.from_euler("xyz", angles).as_matrix() for angles in ((1, 2, 3), (0.4, 1, 0))]
+    doubt = pair_doubt(turns[0] @ np.diag(stretches) @ turns[1])
+    assert bool(doubt) == bool(said)
+    assert said in doubt
