@@ -37,18 +37,17 @@ class FindBrain(HomeInterface):
     def _run_interface(self, runtime: Any) -> Any:
         import torch
 
-        from bgpvs_wf.learning.bundle import load_network, read_bundle
-        from bgpvs_wf.learning.heads.finding import find_brain
+        from bgpvs_wf.learning.bundle import read_bundle
+        from bgpvs_wf.learning.heads.finding import HeadNetworks, find_brain
         from bgpvs_wf.learning.inference import choose_device
 
         inputs = self.inputs
         torch.set_num_threads(inputs.threads)
         model = read_bundle(inputs.model)
-        assert model.head is not None
-        network = load_network(model, model.head, choose_device(inputs.device))
+        networks = HeadNetworks.load(model, choose_device(inputs.device))
         data, affine = read_array(inputs.in_file)
         given = read_mask(inputs.brain_mask)
-        found = find_brain(network, data, affine, modality=inputs.modality, given=given)
+        found = find_brain(networks, data, affine, modality=inputs.modality, given=given)
         self._results["brain_mask"] = self.write(
             runtime, "brain_mask.nii.gz", found.mask.astype(np.uint8), affine, labels=True
         )

@@ -129,6 +129,10 @@ class AssembleInputSpec(HomeInputSpec):
     head_model = traits.Str(desc="or the model to take it from", hash_files=False)
     head_checksum = traits.Str(desc="of its weights in that model")
     head_network = traits.Dict(desc="fields of NetworkConfig")
+    mask = File(desc="likewise, of the one that sees the mask of the brain")
+    mask_model = traits.Str(hash_files=False)
+    mask_checksum = traits.Str()
+    mask_network = traits.Dict()
     fine = traits.List(File(), mandatory=True, desc="weights of all fine networks, by members")
     progress = traits.List(File(), mandatory=True, desc="of all trainings")
     names = traits.List(traits.Str(), mandatory=True, desc="of all trainings")
@@ -174,6 +178,7 @@ class Assemble(HomeInterface):
             assessment = dataclasses.replace(assessment, cases=nothing, volume_margin=None)
         coarse = _trained(inputs, "coarse")
         assert coarse is not None
+        head, mask = _trained(inputs, "head"), _trained(inputs, "mask")
         trainings = {
             name: json.loads(Path(path).read_text(encoding="utf-8"))
             for name, path in zip(inputs.names, inputs.progress, strict=True)
@@ -181,7 +186,7 @@ class Assemble(HomeInterface):
         folder = write_model(
             Path(inputs.folder),
             recipe=inputs.recipe,
-            head=_trained(inputs, "head"),
+            head=None if head is None else (head, mask),
             coarse=coarse,
             members=members,
             assessment=assessment,

@@ -73,8 +73,6 @@ class TrainInputSpec(LearnInputSpec):
     held_out = traits.List(File(), desc="case.json of each to validate on")
     patch = traits.Tuple(desc="of a network that sees patches")
     augmentation = traits.Dict(mandatory=True, desc="fields of AugmentationConfig")
-    heads = traits.List(File(), desc="of label maps, that brains are painted from")
-    painted = traits.Float(0.0, usedefault=True, desc="share of these among the examples")
 
 
 class Train(Learn):
@@ -85,7 +83,6 @@ class Train(Learn):
     def _task(self) -> Task:
         from bgpvs_wf.learning.augmentation import AugmentationConfig
         from bgpvs_wf.learning.case import read_case
-        from bgpvs_wf.learning.heads.maps import Head
         from bgpvs_wf.learning.networks import NetworkConfig
         from bgpvs_wf.learning.tasks import make_task
 
@@ -97,8 +94,6 @@ class Train(Learn):
             seed=inputs.seed,
             augmentation=AugmentationConfig(**inputs.augmentation),
             patch=inputs.patch if isdefined(inputs.patch) else None,
-            heads=[Head.load(Path(path)) for path in inputs.heads or ()],
-            painted=inputs.painted,
         )
 
 

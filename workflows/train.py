@@ -16,7 +16,7 @@ from bgpvs_wf.interfaces.learning import LEARNT_CASES, Assemble, Relabel
 from bgpvs_wf.interfaces.training import MakeHead, Train, TrainHead
 from bgpvs_wf.learning.assessment import USUAL_THRESHOLD, evenly
 from bgpvs_wf.learning.bundle import Model, NetworkFile, find_model, head_file
-from bgpvs_wf.learning.networks import ANATOMY, COARSE, HEAD, PVS, NetworkConfig
+from bgpvs_wf.learning.networks import ANATOMY, COARSE, HEAD, MASK, PVS, NetworkConfig
 from bgpvs_wf.learning.recipe import Recipe, to_mapping
 from bgpvs_wf.learning.recipe_tables import PVSConfig, find_maps
 
@@ -75,14 +75,14 @@ def init_train_wf(
         mem_gb=3,
     )
     trained: list[tuple[str, Node]] = []
-    for tells, table in ((HEAD, recipe.head), (COARSE, recipe.coarse)):
+    for tells, table in ((HEAD, recipe.head), (MASK, recipe.head), (COARSE, recipe.coarse)):
         if table.model:
             model = find_model(table.model)
-            file = head_file(model) if tells == HEAD else model.coarse
+            file = model.coarse if tells == COARSE else head_file(model, tells)
             setattr(assemble.inputs, f"{tells}_model", str(model.folder))
             setattr(assemble.inputs, f"{tells}_checksum", file.sha256)
         elif tells == COARSE or recipe.head.maps:
-            node = build.head() if tells == HEAD else build.coarse()
+            node = build.coarse() if tells == COARSE else build.head(tells)
             trained.append((tells, node))
             network = NetworkConfig(tells=tells, filters=table.filters)
             setattr(assemble.inputs, f"{tells}_network", dataclasses.asdict(network))
@@ -113,14 +113,15 @@ class _Build:
     folder: Path
     threads: int = 1
 
-    def head(self) -> Node:
-        """Add the training of the network for whole heads, and what it learns from."""
+    def head(self, tells: str) -> Node:
+        """Add the training of a network for whole heads, and what it learns from."""
         head = self.recipe.head
-        network = NetworkConfig(tells=HEAD, filters=head.filters)
-        settings = {"steps": head.steps, "batch": head.batch}
+        network = NetworkConfig(tells=tells, filters=head.filters)
+        steps = head.steps if tells == HEAD else head.mask_steps
+        settings = {"steps": steps, "batch": head.batch}
         node = Node(
-            TrainHead(**self._common("head", network, settings, self.recipe.seed)),
-            name="train_head",
+            TrainHead(**self._common(tells, network, settings, self.recipe.seed)),
+            name=f"train_{tells}",
             n_procs=self.threads,
             mem_gb=_TRAIN_GB,
         )
@@ -128,7 +129,9 @@ class _Build:
             self._show_heads(node, field)
         if head.start:
             model = find_model(head.start)
-            node.inputs.start = _weights_of(model, [head_file(model)], network, "head.filters")
+            node.inputs.start = _weights_of(
+                model, [head_file(model, tells)], network, "head.filters"
+            )
         return node
 
     def coarse(self) -> Node:
@@ -138,9 +141,6 @@ class _Build:
         node = self._train(
             "coarse", network, steps=coarse.steps, seed=self.recipe.seed, batch=coarse.batch
         )
-        if coarse.painted:
-            node.inputs.painted = coarse.painted
-            self._show_heads(node, "heads")
         if coarse.start:
             model = find_model(coarse.start)
             node.inputs.start = _weights_of(model, [model.coarse], network, "coarse.filters")

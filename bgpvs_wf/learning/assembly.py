@@ -10,10 +10,9 @@ from bgpvs_wf.imaging.files import write_json, write_table, write_text
 from bgpvs_wf.learning.assessment import Assessment
 from bgpvs_wf.learning.bundle import write_bundle
 from bgpvs_wf.learning.members import Member
-from bgpvs_wf.learning.networks import NetworkConfig
 
 if TYPE_CHECKING:
-    import torch
+    from bgpvs_wf.learning.bundle import Trained
 
 CURVES, SCORES, TRAINING = "docs/curves.svg", "docs/held_out.tsv", "configs/training.json"
 
@@ -22,8 +21,8 @@ def write_model(
     folder: Path,
     *,
     recipe: Mapping[str, Any],
-    coarse: tuple[NetworkConfig, Mapping[str, torch.Tensor]],
-    head: tuple[NetworkConfig, Mapping[str, torch.Tensor]] | None = None,
+    coarse: Trained,
+    head: tuple[Trained, Trained] | None = None,
     members: Sequence[Member],
     assessment: Assessment,
     trainings: Mapping[str, Any],
@@ -39,7 +38,8 @@ def write_model(
     recipe : mapping
         See `bgpvs_wf.learning.recipe.to_mapping`.
     coarse : tuple of NetworkConfig and state dict
-    head : tuple of NetworkConfig and state dict, optional
+    head : pair of such tuples, optional
+        Both networks for whole heads.
     members : sequence of members
     assessment : Assessment
     trainings : mapping of str to mapping
@@ -132,7 +132,7 @@ def _heads(recipe: Mapping[str, Any]) -> list[str]:
         return []
     without = f", without {', '.join(head['without'])}" if head["without"] else ""
     return [
-        "The network that finds the brain in a whole head learnt from painted heads, after the",
+        "The networks that find the brain in a whole head learnt from painted heads, after the",
         f"label maps in `{head['maps']}`{without}.",
         "",
     ]

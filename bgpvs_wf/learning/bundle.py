@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from bgpvs_wf.errors import ModelError, UsageError
 from bgpvs_wf.learning.bundle_config import LICENSE, inference_config, metadata, part_names
-from bgpvs_wf.learning.networks import ANATOMY, COARSE, HEAD, PVS, NetworkConfig
+from bgpvs_wf.learning.networks import ANATOMY, COARSE, HEAD, MASK, PVS, NetworkConfig
 from bgpvs_wf.reading import load_json, read_bytes, why_not
 from bgpvs_wf.settings import check_number
 
@@ -59,6 +59,8 @@ class Model:
     """Probability from which on a voxel is PVS."""
     head: NetworkFile | None = None
     """What finds the brain in a whole head, and how it lies; None: that of the model in the box."""
+    mask: NetworkFile | None = None
+    """What sees more precisely what is brain then; it is there where `head` is."""
     volume_margin: float | None = None
     """How far, in the logit, it is moved for an interval of volumes of PVS; None is no interval."""
     caution: str = ""
@@ -67,7 +69,7 @@ class Model:
     @property
     def checksum(self) -> str:
         """SHA-256 of all weights and thresholds: the same results come from the same one."""
-        head = [] if self.head is None else [self.head.sha256]
+        head = [file.sha256 for file in (self.head, self.mask) if file is not None]
         weights = [self.coarse.sha256, [[one.sha256 for one in m] for m in self.fine]]
         content = json.dumps([*weights, self.pvs_threshold, self.volume_margin, *head])
         return hashlib.sha256(content.encode()).hexdigest()
@@ -80,8 +82,7 @@ class Model:
     @property
     def files(self) -> Iterator[NetworkFile]:
         """All networks."""
-        if self.head is not None:
-            yield self.head
+        yield from (file for file in (self.head, self.mask) if file is not None)
         yield self.coarse
         for member in self.fine:
             yield from member
@@ -94,19 +95,20 @@ def models_folder() -> Path:
     return Path(str(resources.files("bgpvs_wf.data"))).resolve() / "models"
 
 
-def head_file(model: Model) -> NetworkFile:
-    """Return the file of a model's own network for whole heads.
+def head_file(model: Model, tells: str = HEAD) -> NetworkFile:
+    """Return the file of one of a model's own networks for whole heads, `HEAD` or `MASK`.
 
     Raises
     ------
     UsageError
         If it has none.
     """
-    if model.head is None:
+    file = model.head if tells == HEAD else model.mask
+    if file is None:
         raise UsageError(
             f"the model {model.name} has no network for whole heads of its own; give another one."
         )
-    return model.head
+    return file
 
 
 def find_model(name_or_path: str = "") -> Model:
@@ -172,7 +174,8 @@ def read_bundle(path: str | Path) -> Model:
             pvs_threshold=check_number(
                 section["pvs_threshold"], "pvs_threshold", above=0.0, below=1.0
             ),
-            head=_network_file(section["head"]) if section.get("head") else None,
+            head=_network_file(section[HEAD]) if section.get(HEAD) else None,
+            mask=_network_file(section[MASK]) if section.get(MASK) else None,
             volume_margin=_margin(section.get("volume_margin")),
             caution=_text(section.get("caution", ""), "caution"),
         )
@@ -180,7 +183,7 @@ def read_bundle(path: str | Path) -> Model:
             model.coarse.network,
             [[one.network for one in member] for member in model.fine],
             model.pvs_threshold,
-            model.head.network if model.head else None,
+            [file.network.tells for file in (model.head, model.mask) if file is not None],
         )
     except (KeyError, TypeError, ValueError, UsageError) as error:
         raise ModelError(
@@ -200,7 +203,7 @@ def write_bundle(
     pvs_threshold: float,
     card: str,
     facts: Mapping[str, Any],
-    head: Trained | None = None,
+    head: tuple[Trained, Trained] | None = None,
     volume_margin: float | None = None,
     caution: str = "",
     fill: Callable[[Path], None] | None = None,
@@ -220,7 +223,8 @@ def write_bundle(
     facts : mapping
         Fields of MONAI's metadata, over those filled in here: version, changelog, description,
         data_source, intended_use, eval_metrics, ...
-    head : tuple of NetworkConfig and state dict, optional
+    head : pair of such tuples, optional
+        For whole heads: what finds the brain, and what sees more precisely what is brain.
     volume_margin : float, optional
     caution : str
         See `Model`.
@@ -243,7 +247,7 @@ def write_bundle(
         coarse[0],
         [[network for network, _ in m] for m in fine],
         pvs_threshold,
-        head[0] if head else None,
+        [network.tells for network, _ in head or ()],
     )
     if folder.exists() and not (folder / _METADATA).is_file():
         raise ModelError(f"{folder} is there and no model; choose another folder.")
@@ -264,14 +268,14 @@ def write_bundle(
             "pvs_threshold": float(pvs_threshold),
             "volume_margin": volume_margin,
             "caution": caution,
-            **({} if head is None else {"head": save("head", head)}),
+            **{one[0].tells: save(one[0].tells, one) for one in head or ()},
             "coarse": save("coarse", coarse),
             "fine": [
                 [save(part, one) for part, one in zip(part_names(i), member, strict=True)]
                 for i, member in enumerate(fine)
             ],
         }
-        parts = {} if head is None else {"head": head[0]}
+        parts = {network.tells: network for network, _ in head or ()}
         parts["coarse"] = coarse[0]
         parts |= dict(zip(part_names(0), (network for network, _ in fine[0]), strict=True))
         described = {**metadata(parts), **facts, _SECTION: section}
@@ -385,12 +389,12 @@ def _check_parts(
     coarse: NetworkConfig,
     fine: Sequence[Sequence[NetworkConfig]],
     threshold: float,
-    head: NetworkConfig | None,
+    head: Sequence[str],
 ) -> None:
     if not 0 < threshold < 1:
         raise ValueError(f"the threshold is {threshold:g}, not between 0 and 1")
-    if head is not None and head.tells != HEAD:
-        raise ValueError(f"the network for whole heads tells {head.tells}")
+    if head and list(head) != [HEAD, MASK]:
+        raise ValueError(f"its networks for whole heads tell {' and '.join(head)}, not both")
     if coarse.tells != COARSE or not fine:
         raise ValueError("a model needs a coarse network and a fine one")
     for member in fine:

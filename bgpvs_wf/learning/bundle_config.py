@@ -54,9 +54,10 @@ def metadata(parts: Mapping[str, NetworkConfig]) -> dict[str, Any]:
         "numpy_version": packages.version("numpy"),
         "required_packages_version": {"bgpvs-wf": __version__},
         "task": "Segmentation of the basal ganglia and their perivascular spaces in infant MRI",
-        "description": "A network finds the brain in a whole head at 4 mm, and how it lies; a "
-        "coarse one finds the nuclei in it at 2 mm; a fine one segments them in a box at 1 mm; "
-        "another finds the perivascular spaces in them on the scan's own grid.",
+        "description": "A network finds the brain in a whole head at 4 mm, and how it lies; "
+        "another sees what is brain at 2 mm; a coarse one finds the nuclei in it at 2 mm; a fine "
+        "one segments them in a box at 1 mm; another finds the perivascular spaces in them on the "
+        "scan's own grid.",
         "authors": "The bgpvs-wf developers",
         "copyright": "The bgpvs-wf developers",
         "data_source": "",

@@ -24,7 +24,6 @@ from bgpvs_wf.learning.case import COARSE_CHANNELS, FINE_CHANNELS, OWN_CHANNELS,
 from bgpvs_wf.learning.classes import BG_CLASSES, BRAIN, LEFT_NUCLEI, MIRRORED
 from bgpvs_wf.learning.context import Surroundings, case_surroundings, rough_context
 from bgpvs_wf.learning.contrasts import random_contrast
-from bgpvs_wf.learning.heads.examples import BrainExamples
 from bgpvs_wf.learning.own_grid import pvs_input, rough_mask
 from bgpvs_wf.learning.views import COARSE_MM, FINE_MM
 
@@ -194,22 +193,13 @@ class CoarseExamples(_Examples):
     patch : tuple of 3 int
         Voxels of 2 mm; a head fits in.
     augmentation : AugmentationConfig
-    painted : BrainExamples, optional
-        Of label maps, of which there are `painted_share` among the heads.
     """
-
-    painted: BrainExamples | None = None
-    painted_share: float = 0.0
 
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
         """Return `image`, `classes` and `ventricles` (whether known)."""
         import torch
 
         rng, case = self._draw(number)
-        if self.painted is not None and rng.random() < self.painted_share:
-            painted = self.painted[number]
-            image, classes = self._varied(painted["image"], painted["classes"], rng)
-            return {"image": image, "classes": classes, "ventricles": torch.tensor(True)}
         array = case.coarse()
         middle = self._near_the_middle(array.shape[1:], rng)
         patch = sample_patch(

@@ -12,12 +12,14 @@ from bgpvs_wf.learning.views import MODALITIES
 if TYPE_CHECKING:
     from torch import nn
 
-HEAD = "head"
+HEAD, MASK = "head", "mask"
 COARSE, ANATOMY, PVS = "coarse", "anatomy", "pvs"
-"""What a network tells: what is brain in a head, and where its nuclei are, at 4 mm; the nuclei in
-it, at 2 mm; the nuclei, in a box at 1 mm; the perivascular spaces, on the scan's own grid."""
+"""What a network tells: what is brain in a head, and where its nuclei are, at 4 mm; what is brain
+more precisely, at 2 mm; the nuclei in it, at 2 mm; the nuclei, in a box at 1 mm; the perivascular
+spaces, on the scan's own grid."""
 CHANNELS = {
     HEAD: ("background", "brain", "left nuclei", "right nuclei"),
+    MASK: ("background", "brain"),
     COARSE: COARSE_CLASSES,
     ANATOMY: FINE_CLASSES,
     PVS: ("perivascular space",),
@@ -25,12 +27,15 @@ CHANNELS = {
 """Names of the channels of an output."""
 
 
+"""Channels of a network for both are normalised in as many groups."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
     """A network; with this and its weights it can be built again."""
 
     tells: str
-    """`HEAD`, `COARSE`, `ANATOMY` or `PVS`."""
+    """`HEAD`, `MASK`, `COARSE`, `ANATOMY` or `PVS`."""
     filters: tuple[int, ...] = (16, 32, 64, 128)
     """Channels of each level, the first at full resolution, each further one at half of it; of each
     convolution in a network for PVS."""
@@ -40,7 +45,7 @@ class NetworkConfig:
         """Names of the channels of the input: each network knows what the one before it found."""
         if self.tells == PVS:
             return (*(f"{name} over its noise" for name in MODALITIES), "basal ganglia")
-        return MODALITIES if self.tells in (HEAD, COARSE) else (*MODALITIES, *CONTEXT)
+        return MODALITIES if self.tells in (HEAD, MASK, COARSE) else (*MODALITIES, *CONTEXT)
 
 
 def build_network(config: NetworkConfig) -> nn.Module:

@@ -203,7 +203,7 @@ def check_recipe(recipe: Recipe) -> None:
     for name, part in (("fine", recipe.fine), ("pvs", recipe.pvs)):
         if not part.start:
             check_number(part.steps, f"{name}.steps", whole=True, at_least=1)
-    _check_head(recipe.head, recipe.coarse)
+    _check_head(recipe.head)
     if recipe.coarse.model and recipe.coarse.start:
         raise UsageError("coarse.start is not used with coarse.model; give one of the two.")
     for name in ("head", "coarse", "fine"):
@@ -234,18 +234,11 @@ def check_recipe(recipe: Recipe) -> None:
             raise UsageError(f"run, or cohorts.{cohort.cohort.name}.run: {error}") from error
 
 
-def _check_head(head: HeadConfig, coarse: CoarseConfig) -> None:
+def _check_head(head: HeadConfig) -> None:
     if head.model and head.start:
         raise UsageError("head.start is not used with head.model; give one of the two.")
-    if head.model and head.maps and not coarse.painted:
-        raise UsageError(
-            "head.maps is not used with head.model unless coarse.painted is given; give one of "
-            "the two."
-        )
-    if coarse.painted and not head.maps:
-        raise UsageError("coarse.painted needs head.maps, a folder of label maps; give it, too.")
-    if coarse.painted and coarse.model:
-        raise UsageError("coarse.painted is not used with coarse.model; give one of the two.")
+    if head.model and head.maps:
+        raise UsageError("head.maps is not used with head.model; give one of the two.")
     for name in ("start", "without"):
         if not head.maps and getattr(head, name):
             raise UsageError(f"head.{name} is not used without head.maps; give head.maps, too.")

@@ -13,7 +13,7 @@ from bgpvs_wf.settings import Settings, limited
 
 @dataclass(frozen=True, kw_only=True)
 class HeadConfig(Settings):
-    """The network that finds the brain in a whole head, and how the head lies.
+    """The networks that find the brain in a whole head: where it is and how it lies, and its mask.
 
     With neither `maps` nor `model` the new model has none of its own; it uses that of the model in
     the box.
@@ -28,11 +28,12 @@ class HeadConfig(Settings):
     held_out: int = limited(1, at_least=0)
     """Maps, the last ones by name, that are validated on."""
     steps: int = limited(8000, at_least=1)
+    mask_steps: int = limited(4500, at_least=1)
+    """Of the network that sees the mask."""
     batch: int = limited(1, at_least=1)
     filters: tuple[int, ...] = (8, 16, 32, 64, 128)
     model: str = ""
-    """Take the head network of this model, rather than training one; `maps` are for the coarse one
-    then."""
+    """Take the head networks of this model, rather than training them."""
     start: str = ""
     """Start from the head weights of this model."""
 
@@ -81,9 +82,6 @@ class CoarseConfig(Settings):
     filters: tuple[int, ...] = (8, 16, 32, 64)
     steps: int = limited(2500, at_least=1)
     batch: int = limited(1, at_least=1)
-    painted: float = limited(0.0, at_least=0.0, at_most=1.0)
-    """Share of brains painted from the label maps of `head.maps`, and roughly taken out of their
-    heads, among what it is shown."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,13 +13,10 @@ from bgpvs_wf.learning.case import OWN_CHANNELS, TrainingCase
 from bgpvs_wf.learning.classes import BG_CLASSES, LEFT_NUCLEI, RIGHT_NUCLEI
 from bgpvs_wf.learning.context import case_context
 from bgpvs_wf.learning.examples import CoarseExamples, FineExamples, PVSExamples
-from bgpvs_wf.learning.heads.examples import BrainExamples
-from bgpvs_wf.learning.heads.maps import Head
 from bgpvs_wf.learning.inference import WINDOWS, apply_network
 from bgpvs_wf.learning.losses import class_loss, head_loss, pvs_loss, without_ventricles
 from bgpvs_wf.learning.networks import ANATOMY, COARSE, NetworkConfig
 from bgpvs_wf.learning.own_grid import pvs_input
-from bgpvs_wf.learning.views import COARSE_MM
 
 if TYPE_CHECKING:
     import torch
@@ -163,8 +160,6 @@ def make_task(
     seed: int,
     augmentation: AugmentationConfig,
     patch: tuple[int, int, int] | None = None,
-    heads: Sequence[Head] = (),
-    painted: float = 0.0,
 ) -> Task:
     """Return the task of a network.
 
@@ -177,16 +172,10 @@ def make_task(
     augmentation : AugmentationConfig
     patch : tuple of 3 int, optional
         Default: the window that the network has when it is used.
-    heads : sequence of Head
-        Of label maps, from which the coarse network is shown painted brains.
-    painted : float
-        Share of these among its examples.
     """
     patch = patch or WINDOWS[network.tells]
     if network.tells == COARSE:
-        brains = BrainExamples(heads, seed, patch, COARSE_MM) if heads else None
-        examples = CoarseExamples(cases, seed, patch, augmentation, brains, painted)
-        return CoarseTask(network, examples, held_out)
+        return CoarseTask(network, CoarseExamples(cases, seed, patch, augmentation), held_out)
     if network.tells == ANATOMY:
         return FineTask(network, FineExamples(cases, seed, patch, augmentation), held_out)
     return PVSTask(network, PVSExamples(cases, seed, patch, augmentation), held_out)

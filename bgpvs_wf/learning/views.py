@@ -27,7 +27,7 @@ from bgpvs_wf.imaging.intensity import foreground
 
 MODALITIES = ("T2w", "T1w")
 """Channels of an input, in this order."""
-HEAD_MM, COARSE_MM, FINE_MM = 4.0, 2.0, 1.0
+HEAD_MM, MASK_MM, COARSE_MM, FINE_MM = 4.0, 2.0, 2.0, 1.0
 MARGIN_MM = 8.0
 """How far the fine box reaches beyond the nuclei (chosen: what a voxel at the border needs, and
 room for nuclei that were found too small)."""

@@ -19,7 +19,15 @@ from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine.jobs import Job
 from bgpvs_wf.imaging.files import save_image, write_json
 from bgpvs_wf.learning.bundle import Model, write_bundle
-from bgpvs_wf.learning.networks import ANATOMY, COARSE, HEAD, PVS, NetworkConfig, build_network
+from bgpvs_wf.learning.networks import (
+    ANATOMY,
+    COARSE,
+    HEAD,
+    MASK,
+    PVS,
+    NetworkConfig,
+    build_network,
+)
 
 FILTERS = {COARSE: (2, 4, 4), ANATOMY: (4, 8, 8), PVS: (3, 3)}
 
@@ -68,10 +76,10 @@ def test_all_networks_of_a_member_go_on_learning(make_model, tmp_path):
     assert recipe.settings["predict"] == {"model": str(model.folder)}
 
 
-def test_the_network_for_whole_heads_is_kept(make_model, tmp_path):
+def test_the_networks_for_whole_heads_are_kept(make_model, tmp_path):
     assert recipe_of(make_model(), tmp_path).head.model == ""  # that of the box stays in use
-    network = NetworkConfig(tells=HEAD, filters=(4, 8, 8))
-    model = make_model(head=(network, build_network(network).state_dict()))
+    networks = [NetworkConfig(tells=tells, filters=(4, 8, 8)) for tells in (HEAD, MASK)]
+    model = make_model(head=[(one, build_network(one).state_dict()) for one in networks])
     assert recipe_of(model, tmp_path).head.model == str(model.folder)
 
 

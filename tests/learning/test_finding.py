@@ -11,7 +11,7 @@ from torch import nn
 
 from bgpvs_wf.anatomy.starts import turn_degrees
 from bgpvs_wf.imaging.geometry import axes_in_space
-from bgpvs_wf.learning.heads.finding import find_brain
+from bgpvs_wf.learning.heads.finding import HeadNetworks, find_brain
 from bgpvs_wf.learning.heads.lie import TILT_DEGREES
 from bgpvs_wf.learning.views import canonical, orders
 
@@ -72,12 +72,26 @@ class Knowing(nn.Module):
         return (shares / shares.sum(0)).log()[None]
 
 
+class Finer(nn.Module):
+    """Sees as brain what is as bright."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nothing = nn.Parameter(torch.zeros(1))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        image = images[0].sum(0)
+        image = (image - image.min()) / (image.max() - image.min())
+        brain = image * TOP > 0.7 * BRAIN
+        return torch.stack([~brain, brain]).float()[None] * 20
+
+
 def _around(mask: torch.Tensor) -> torch.Tensor:
     return nn.functional.max_pool3d(mask[None].float(), 5, 1, 2)[0] > 0
 
 
 def found(data: np.ndarray, affine: np.ndarray):
-    return find_brain(Knowing(), data, affine, modality="T2w")
+    return find_brain(HeadNetworks(Knowing(), Finer()), data, affine, modality="T2w")
 
 
 def told_in_space(data: np.ndarray, affine: np.ndarray) -> np.ndarray:

@@ -158,13 +158,6 @@ def test_a_cohort_has_the_labels_of_the_strategy(tmp_path, strategy):
         ("[coarse]", "[coarse]\naugmentation.bending = 2", "coarse.augmentation.bending is 2; gi"),
         ("[coarse]", "[coarse]\nfilters = [4, 8]", "coarse.filters is [4, 8]; give three to five"),
         ("[coarse]", '[coarse]\nmodel = "a"\nstart = "b"', "start is not used with coarse.model"),
-        ("[coarse]", '[coarse]\nmodel = "a"\npainted = 0.5', "painted is not used with coarse.mo"),
-        ("[coarse]", "[coarse]\npainted = 1.5", "coarse.painted is 1.5; give 0 to 1"),
-        (
-            'maps = "maps"\nwithout = ["last"]\nsteps = 7\n[coarse]',
-            "[coarse]\npainted = 0.5",
-            "coarse.painted needs head.maps, a folder of label maps; give it, too",
-        ),
         ("filters = [4, 8, 8]", "filters = [4]", "fine.filters is [4]; give three to five"),
         ("filters = [4, 8, 8]", "filters = [4, 8, 0]", "fine.filters is [4, 8, 0]"),
         ("filters = [4, 8, 8]", "filters = [1, 1, 1, 1, 1, 1]", "give three to five"),

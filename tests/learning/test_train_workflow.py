@@ -7,10 +7,16 @@ from pathlib import Path
 
 import networkx as nx
 import pytest
-from toy_networks import random_model, random_network
+from toy_networks import head_networks, random_model, random_network
 
 from bgpvs_wf.errors import ModelError, UsageError
-from bgpvs_wf.learning.networks import ANATOMY, COARSE, HEAD, PVS, NetworkConfig, build_network
+from bgpvs_wf.learning.networks import (
+    ANATOMY,
+    COARSE,
+    PVS,
+    NetworkConfig,
+    build_network,
+)
 from bgpvs_wf.learning.recipe import read_recipe
 from bgpvs_wf.workflows.train import init_train_wf
 
@@ -219,49 +225,40 @@ def maps(tmp_path):
     return folder
 
 
-def test_the_network_for_whole_heads(build, maps, tmp_path):
-    head = {"maps": str(maps), "without": ("e",), "steps": 9, "filters": (4, 8, 8)}
+def test_the_networks_for_whole_heads(build, maps, tmp_path):
+    head = {"maps": str(maps), "without": ("e",), "steps": 9, "mask_steps": 7, "filters": (4, 8, 8)}
     workflow = build(head=head)
-    made = {"make_heads", "make_held_out", "train_head"}
+    made = {"make_heads", "make_held_out", "train_head", "train_mask"}
     assert set(names(workflow)) == {*names(build()), *made}
-    node = workflow.get_node("train_head")
-    assert (node.n_procs, node.inputs.threads, node.inputs.seed) == (2, 2, 3)
-    assert node.inputs.network == {"tells": "head", "filters": (4, 8, 8)}
-    assert (node.inputs.settings["steps"], node.inputs.settings["batch"]) == (9, 1)
-    assert node.inputs.folder == str(tmp_path / "out" / "training" / "head")
     for name, expected in (("make_heads", "df"), ("make_held_out", "g")):
         labels = workflow.get_node(name).inputs.labels
         assert [Path(path).name[0] for path in labels] == list(expected)
-        assert (name, "train_head") in edges(workflow)
     assemble = workflow.get_node("assemble").inputs
-    assert assemble.names == ["head", "coarse", "anatomy", "pvs"]
-    assert assemble.head_network == {"tells": "head", "filters": (4, 8, 8)}
-    assert ("train_head", "assemble") in edges(workflow)
+    assert assemble.names == ["head", "mask", "coarse", "anatomy", "pvs"]
+    for tells, steps in (("head", 9), ("mask", 7)):
+        node = workflow.get_node(f"train_{tells}")
+        assert (node.n_procs, node.inputs.threads, node.inputs.seed) == (2, 2, 3)
+        assert node.inputs.network == {"tells": tells, "filters": (4, 8, 8)}
+        assert (node.inputs.settings["steps"], node.inputs.settings["batch"]) == (steps, 1)
+        assert node.inputs.folder == str(tmp_path / "out" / "training" / tells)
+        assert getattr(assemble, f"{tells}_network") == node.inputs.network
+        made = {("make_heads", node.name), ("make_held_out", node.name)}
+        assert made | {(node.name, "assemble")} <= edges(workflow)
     nothing = build(head=head | {"held_out": 0})
     assert "make_held_out" not in names(nothing)
 
 
-def test_the_coarse_network_is_shown_painted_brains(build, maps, tmp_path):
-    model = random_model(tmp_path / "model", head=random_network(HEAD))
-    head = {"maps": str(maps), "without": ("e",)}
-    workflow = build(head=head | {"model": str(model.folder)}, coarse={"painted": 0.4})
-    assert "train_head" not in names(workflow)
-    assert ("make_heads", "train_coarse") in edges(workflow)
-    assert "make_held_out" not in names(workflow)
-    assert workflow.get_node("train_coarse").inputs.painted == 0.4
-    both = build(head=head, coarse={"painted": 0.4})
-    assert {("make_heads", "train_coarse"), ("make_heads", "train_head")} <= edges(both)
-
-
-def test_the_network_for_whole_heads_of_a_model(build, maps, tmp_path):
-    model = random_model(tmp_path / "model", head=random_network(HEAD))
+def test_the_networks_for_whole_heads_of_a_model(build, maps, tmp_path):
+    model = random_model(tmp_path / "model", head=head_networks())
     workflow = build(head={"model": str(model.folder)})
-    assert "train_head" not in names(workflow)
+    assert not {"train_head", "train_mask"} & set(names(workflow))
     inputs = workflow.get_node("assemble").inputs
     assert (inputs.head_model, inputs.head_checksum) == (str(model.folder), model.head.sha256)
+    assert (inputs.mask_model, inputs.mask_checksum) == (str(model.folder), model.mask.sha256)
     head = {"maps": str(maps), "start": str(model.folder), "filters": (4, 8, 8)}
-    start = build(head=head).get_node("train_head").inputs.start
-    assert Path(start) == model.folder / "models" / "head.pt"
+    for tells in ("head", "mask"):
+        start = build(head=head).get_node(f"train_{tells}").inputs.start
+        assert Path(start) == model.folder / "models" / f"{tells}.pt"
     with pytest.raises(UsageError, match=r"to start from; set head\.filters as it has"):
         build(head=head | {"filters": (4, 8, 16)})
     other = random_model(tmp_path / "other")

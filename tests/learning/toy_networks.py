@@ -12,7 +12,16 @@ from bgpvs_wf.imaging.geometry import resample
 from bgpvs_wf.learning.bundle import Model, write_bundle
 from bgpvs_wf.learning.classes import COARSE_CLASSES, FINE_CLASSES
 from bgpvs_wf.learning.inference import WINDOWS
-from bgpvs_wf.learning.networks import ANATOMY, CHANNELS, COARSE, PVS, NetworkConfig, build_network
+from bgpvs_wf.learning.networks import (
+    ANATOMY,
+    CHANNELS,
+    COARSE,
+    HEAD,
+    MASK,
+    PVS,
+    NetworkConfig,
+    build_network,
+)
 from bgpvs_wf.learning.own_grid import pvs_input
 from bgpvs_wf.learning.views import Scan
 
@@ -120,6 +129,11 @@ def random_network(tells: str, seed: int = 0) -> Any:
     torch.manual_seed(seed)
     config = NetworkConfig(tells=tells, filters=filters_of(tells))
     return config, build_network(config).state_dict()
+
+
+def head_networks(seed: int = 0) -> Any:
+    """Return tiny networks for whole heads with random weights, as `write_bundle` takes them."""
+    return random_network(HEAD, seed), random_network(MASK, seed)
 
 
 def random_model(folder: Path, **changes: Any) -> Model:

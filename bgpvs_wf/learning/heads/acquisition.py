@@ -45,6 +45,8 @@ def scanned(
     rng: np.random.Generator,
     standardise: Callable[[np.ndarray], np.ndarray],
     blank: float = 0.5,
+    both: float = 0.4,
+    noise: float = 0.1,
 ) -> torch.Tensor:
     """Return images as scanners give them, standardised; one may be missing.
 
@@ -56,11 +58,16 @@ def scanned(
         Of one image.
     blank : float
         Share of images without noise in the air.
+    both : float
+        Share of pairs of which neither is missing.
+    noise : float
+        Largest, as a share of the mean signal.
     """
     import torch
 
     draw = rng.random()
-    missing = 1 if draw < 0.3 else 0 if draw < 0.6 else -1
+    alone = (1 - both) / 2
+    missing = 1 if draw < alone else 0 if draw < 2 * alone else -1
     out = torch.zeros_like(image)
     for channel, one in enumerate(image):
         if channel == missing:
@@ -72,10 +79,10 @@ def scanned(
         one = one * torch.exp(float(rng.uniform(0, 0.5)) * smooth_noise(rng, 1, one.shape)[0])
         one = one.clamp(min=0) ** float(np.exp(rng.normal(0, 0.25)))
         level = float(one[there].mean()) if bool(there.any()) else 1.0
-        sigma = float(rng.uniform(0, 0.1)) * level
-        noise = sigma * torch.randn(one.shape, generator=generator)
+        sigma = float(rng.uniform(0, noise)) * level
+        added = sigma * torch.randn(one.shape, generator=generator)
         clean = rng.random() < blank
-        one = torch.where(there, one + noise, 0 if clean else noise.abs()).clamp(min=0)
+        one = torch.where(there, one + added, 0 if clean else added.abs()).clamp(min=0)
         out[channel] = torch.from_numpy(standardise(one.numpy()))
     return out
 

@@ -22,21 +22,22 @@ from bgpvs_wf.imaging.geometry import (
     voxel_volume,
 )
 from bgpvs_wf.imaging.intensity import foreground
-from bgpvs_wf.imaging.morphology import dilate_mm, largest_part
+from bgpvs_wf.imaging.morphology import largest_part
 from bgpvs_wf.learning.heads.acquisition import standardise_head
 from bgpvs_wf.learning.heads.lie import Lie, lying
+from bgpvs_wf.learning.heads.masking import mask_of
 from bgpvs_wf.learning.inference import WINDOWS, fast_bfloat16
-from bgpvs_wf.learning.networks import HEAD
-from bgpvs_wf.learning.views import HEAD_MM, MODALITIES, canonical, orders, to_home
+from bgpvs_wf.learning.networks import HEAD, MASK
+from bgpvs_wf.learning.views import HEAD_MM, MASK_MM, MODALITIES, canonical, orders, to_home
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
+
+    from bgpvs_wf.learning.bundle import Model
 
 _BASE_MM, _SMOOTH = 2.0, 0.6
 """Voxels of what views are taken from, and standard deviation, in these, of a blur before."""
-_NEAR_MM, _ELSEWHERE = 6.0, 0.06
-"""A brain that was extracted has less than this share of all signal farther than this from what is
-seen as brain (chosen)."""
 _LEAST_ML, _MOST_ML = 60.0, 2000.0
 """Of a brain that is believed (chosen: at 30 weeks it has 200); less than the least is no head."""
 _BELIEVED_MM3 = 2000.0
@@ -51,6 +52,32 @@ See = Callable[..., np.ndarray]
 
 
 @dataclass(frozen=True)
+class HeadNetworks:
+    """What a model has for whole heads."""
+
+    head: nn.Module
+    """Sees roughly what is brain, and where its nuclei are, at `HEAD_MM`."""
+    mask: nn.Module
+    """Sees what is brain at `MASK_MM`, once that is known roughly."""
+
+    @classmethod
+    def load(cls, model: Model, device: torch.device | str) -> HeadNetworks:
+        """Load those of a model.
+
+        Raises
+        ------
+        UsageError
+            If it has none.
+        ModelError
+            If the weights are missing, damaged, or not those that the metadata name.
+        """
+        from bgpvs_wf.learning.bundle import head_file, load_network
+
+        files = (head_file(model, tells) for tells in (HEAD, MASK))
+        return cls(*(load_network(model, file, device) for file in files))
+
+
+@dataclass(frozen=True)
 class Brain:
     """What is found of a brain in a scan."""
 
@@ -62,7 +89,7 @@ class Brain:
 
 
 def find_brain(
-    network: nn.Module,
+    networks: HeadNetworks,
     data: np.ndarray,
     affine: np.ndarray,
     *,
@@ -73,8 +100,7 @@ def find_brain(
 
     Parameters
     ----------
-    network : Module
-        For whole heads.
+    networks : HeadNetworks
     data : ndarray, shape (x, y, z)
         From zero on.
     affine : ndarray, shape (4, 4)
@@ -89,7 +115,8 @@ def find_brain(
     everything = to_home(inside, home) if given is None else given
     if inside.sum() * voxel_volume(turned) / 1000 < _LEAST_ML:
         return Brain(everything, None, ())
-    see, view = _seeing(network, MODALITIES.index(modality)), _View.of(image, grid)
+    channel = MODALITIES.index(modality)
+    see, view = _seeing(networks.head, channel), _View.of(image, grid)
     best = _surest(view, see)
     # Heads with a neck do not fit into one view: the brain is to be in the middle.
     best = _Look.along(dataclasses.replace(view, middle=best.middle), best.way, see)
@@ -97,7 +124,11 @@ def find_brain(
     if not _LEAST_ML < volume < _MOST_ML:
         why = "no brain is seen in it, so that all with a signal is taken for brain."
         return Brain(everything, None, (why,))
-    mask = to_home(_mask(best, grid, inside), home) if given is None else given
+    if given is None:
+        finer = functools.partial(_seen_finer, networks.mask, channel, view, best)
+        mask = to_home(mask_of(best.brain, best.grid, inside, grid, finer), home)
+    else:
+        mask = given
     if best.sureness < _BELIEVED:
         why = "how the head lies is not seen, so that it is taken to lie as its header says."
         # In a brain alone the coarse network sees enough.
@@ -125,13 +156,18 @@ class _View:
         head = largest_part(foreground(data))
         return cls(data, base, _middle(head, base))
 
-    def along(self, way: np.ndarray) -> tuple[np.ndarray, Grid]:
-        """Return the head on cubic voxels of `HEAD_MM`, standardised, along other axes."""
+    def along(
+        self,
+        way: np.ndarray,
+        size: tuple[int, int, int] = WINDOWS[HEAD],
+        voxel_mm: float = HEAD_MM,
+    ) -> tuple[np.ndarray, Grid]:
+        """Return the head on cubic voxels around its middle, standardised, along other axes."""
         affine = np.eye(4)
-        affine[:3, :3] = self.grid.affine[:3, :3] / voxel_sizes(self.grid.affine) @ way * HEAD_MM
-        affine[:3, 3] = self.middle - affine[:3, :3] @ ((np.array(WINDOWS[HEAD]) - 1) / 2)
-        cube = Grid(WINDOWS[HEAD], affine)
-        return standardise_head(resample(self.base, self.grid.affine, cube)), cube
+        affine[:3, :3] = self.grid.affine[:3, :3] / voxel_sizes(self.grid.affine) @ way * voxel_mm
+        affine[:3, 3] = self.middle - affine[:3, :3] @ ((np.array(size) - 1) / 2)
+        box = Grid(size, affine)
+        return standardise_head(resample(self.base, self.grid.affine, box)), box
 
 
 def _middle(mask: np.ndarray, grid: Grid) -> np.ndarray:
@@ -211,9 +247,9 @@ def _surest(view: _View, see: See) -> _Look:
     if max(look.sureness for look in looks) < _BELIEVED:
         looks = [told, *(told.turned(order, rough) for order in orders()[1:])]
     looks = sorted(looks, key=lambda one: one.sureness)[-_TRIED:]
-    # What is chosen between is seen as precisely as anything else.
-    looks = [_Look.at(one.way, one.image, one.grid, see).upright(view, see) for one in looks]
-    return max(looks, key=lambda one: one.sureness)
+    best = max(looks, key=lambda one: one.upright(view, rough).sureness)
+    # What is measured is seen precisely, on whichever processor.
+    return _Look.at(best.way, best.image, best.grid, see).upright(view, see)
 
 
 def _about_an_axis(order: np.ndarray) -> bool:
@@ -222,29 +258,35 @@ def _about_an_axis(order: np.ndarray) -> bool:
 
 
 def _seeing(network: nn.Module, channel: int) -> See:
-    import torch
-
-    device = next(network.parameters()).device
-    network.eval()
+    """Return what looks at an image of one modality."""
 
     def see(view: np.ndarray, fast: bool = False) -> np.ndarray:
-        images = np.zeros((1, len(MODALITIES), *view.shape), np.float32)
-        images[0, channel] = view
-        enabled = fast and fast_bfloat16(device)
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=enabled):
-            logits = network(torch.from_numpy(images).to(device))[0].float()
-        return np.asarray(logits.softmax(0).cpu().numpy())
+        images = np.zeros((len(MODALITIES), *view.shape), np.float32)
+        images[channel] = view
+        return _shares(network, images, fast)
 
     return see
 
 
-def _mask(look: _Look, grid: Grid, inside: np.ndarray) -> np.ndarray:
-    """Return the mask of the brain; all that has a signal, where the brain was extracted before."""
-    mask = largest_part(resample(look.brain, look.grid.affine, grid) > 0.5)
-    mask = ndimage.binary_fill_holes(mask)
-    seen = resample(mask.astype(np.float32), grid.affine, look.grid) > 0.5
-    near = dilate_mm(seen, look.grid.affine, _NEAR_MM)
-    there = resample(inside.astype(np.float32), grid.affine, look.grid) > 0.5
-    if (there & ~near).sum() < _ELSEWHERE * there.sum():
-        return inside
-    return np.asarray(mask)
+def _seen_finer(
+    network: nn.Module,
+    channel: int,
+    view: _View,
+    look: _Look,
+) -> tuple[np.ndarray, Grid]:
+    """Return the probability of a brain that was found roughly, at `MASK_MM`, and its grid."""
+    around = dataclasses.replace(view, middle=look.middle)
+    image, box = around.along(look.way, WINDOWS[MASK], MASK_MM)
+    return _seeing(network, channel)(image)[1], box
+
+
+def _shares(network: nn.Module, images: np.ndarray, fast: bool = False) -> np.ndarray:
+    """Return the probability of each class, shape (classes, x, y, z)."""
+    import torch
+
+    device = next(network.parameters()).device
+    batch = torch.from_numpy(images)[None].to(device)
+    enabled = fast and fast_bfloat16(device)
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=enabled):
+        logits = network.eval()(batch)[0].float()
+    return np.asarray(logits.softmax(0).cpu().numpy())

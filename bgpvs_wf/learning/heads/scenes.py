@@ -15,8 +15,7 @@ from bgpvs_wf.learning.sampling import sampler_grid, smooth_noise, voxel_indices
 if TYPE_CHECKING:
     import torch
 
-FINER = 2
-"""Heads are painted this much finer than they are seen: a voxel is the mean of eight."""
+_FINER = 2
 _BRAIN_ML = (330.0, 1350.0)
 """Of brains before term to those of toddlers (chosen; 519 to 1192 mL on average from birth to 24
 months, over 207 brain masks of LifespanStrip)."""
@@ -27,9 +26,11 @@ _CLASSES = 8
 
 @dataclass(frozen=True)
 class Scene:
-    """A head as it lies in an image, `FINER` than it will be seen."""
+    """A head as it lies in an image, on voxels that are finer than those that will be seen."""
 
     head: Head
+    finer: int
+    """Voxels to a side of one that will be seen."""
     numbers: torch.Tensor
     """What each voxel is painted as, shape (x, y, z)."""
     classes: torch.Tensor
@@ -44,6 +45,8 @@ class Scene:
 
         generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
         noise = torch.randn(seen.shape, generator=generator).reshape(-1)
+        # Voxels that are painted as large as they are seen vary less.
+        noise *= (self.finer / _FINER) ** 1.5
         flat = torch.where(seen, self.numbers, 0).reshape(-1)
         images = []
         for modality in (0, 1):
@@ -63,11 +66,18 @@ class Scenes:
     size : tuple of 3 int
         Of the image that is seen.
     voxel_mm : float
+    finer : int
+        Heads are painted on voxels that are finer by this than those seen.
+    away_mm : pair of pairs of float
+        How far the middle of an upright head's image lies behind its nuclei, and below, each from
+        and to, in a brain as large as that of the label map.
     """
 
     heads: Sequence[Head]
     size: tuple[int, int, int]
     voxel_mm: float
+    finer: int = _FINER
+    away_mm: tuple[tuple[float, float], tuple[float, float]] = ((0.0, 0.0), (-25.0, 25.0))
     _tables: dict[int, torch.Tensor] = field(default_factory=dict, init=False)
 
     def draw(self, which: int, turn: np.ndarray, rng: np.random.Generator) -> Scene:
@@ -75,7 +85,7 @@ class Scenes:
         head = self.heads[which]
         index, distance, up = self._places(head, turn, rng)
         numbers, classes = self._numbers(which, index)
-        return Scene(head, numbers, classes, distance, up)
+        return Scene(head, self.finer, numbers, classes, distance, up)
 
     def _places(
         self, head: Head, turn: np.ndarray, rng: np.random.Generator
@@ -88,7 +98,8 @@ class Scenes:
         sizes = size * np.exp(rng.normal(0, 0.05, 3))
         room = np.array(self.size) * self.voxel_mm
         # The middle of a brain is above its nuclei; that of a head may be far below.
-        middle = turn @ [0, 0, rng.uniform(-25, 25)] * size + rng.uniform(-0.06, 0.06, 3) * room
+        away = [0.0, *(rng.uniform(*pair) for pair in self.away_mm)]
+        middle = turn @ away * size + rng.uniform(-0.06, 0.06, 3) * room
         offsets = (voxel_indices(self.size) - (_tensor(self.size) - 1) / 2) * self.voxel_mm
         upright = (offsets - _tensor(middle)) @ _tensor(turn)
         bend = smooth_noise(rng, 3, self.size).movedim(0, -1) * float(rng.uniform(0, 5))
@@ -107,7 +118,7 @@ class Scenes:
         index = _voxels(mapped, head.affine).movedim(-1, 0)
         tilt = float(rng.normal(0, 0.35))
         up = upright[..., 2] + tilt * upright[..., 1]
-        fields = _finer(torch.cat([index, known[:1] * size, up[None]]))
+        fields = _finer(torch.cat([index, known[:1] * size, up[None]]), self.finer)
         return fields[:3], fields[3], fields[4]
 
     def _numbers(self, which: int, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -127,12 +138,11 @@ class Scenes:
         return torch.div(found - classes, _CLASSES, rounding_mode="floor").int(), classes
 
 
-def _finer(fields: torch.Tensor) -> torch.Tensor:
+def _finer(fields: torch.Tensor, times: int) -> torch.Tensor:
     """Return smooth fields on a grid that is finer, voxels within voxels."""
     from torch.nn import functional
 
-    finer = functional.interpolate(fields[None], scale_factor=FINER, mode="trilinear")[0]
-    return finer
+    return functional.interpolate(fields[None], scale_factor=times, mode="trilinear")[0]
 
 
 def _voxels(places: torch.Tensor, affine: np.ndarray) -> torch.Tensor:

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bgpvs_wf.learning.heads.examples import HeadExamples
+from bgpvs_wf.learning.heads.examples import HeadExamples, MaskExamples
 from bgpvs_wf.learning.heads.maps import Head
 from bgpvs_wf.learning.inference import WINDOWS
-from bgpvs_wf.learning.networks import HEAD, NetworkConfig
-from bgpvs_wf.learning.views import HEAD_MM
+from bgpvs_wf.learning.networks import HEAD, MASK, NetworkConfig
+from bgpvs_wf.learning.views import HEAD_MM, MASK_MM
 
 if TYPE_CHECKING:
     import torch
@@ -22,11 +22,11 @@ _TURNED = (0.3, 0.4)
 
 @dataclass
 class HeadTask:
-    """Find brain and nuclei in a whole head at 4 mm, whichever way it lies."""
+    """Find the brain in a whole head, and what else its examples tell."""
 
     network: NetworkConfig
-    examples: HeadExamples
-    held_out: HeadExamples | None = None
+    examples: HeadExamples | MaskExamples
+    held_out: HeadExamples | MaskExamples | None = None
     validations: int = 24
     _kept: list[dict[str, torch.Tensor]] = field(default_factory=list, init=False)
 
@@ -40,7 +40,7 @@ class HeadTask:
         return entropy + 1 - dice.mean()
 
     def scores(self, network: nn.Module) -> dict[str, float]:
-        """Return the Dice of the brain, and the mean of those of the nuclei of both sides."""
+        """Return the mean Dice of the brain, and of the nuclei of a side if these are told."""
         import torch
 
         if self.held_out is None:
@@ -55,17 +55,16 @@ class HeadTask:
                 told = network(example["image"][None].to(device)).cpu()[0].argmax(0)
                 true = example["shares"].argmax(0)
                 brains.append(_dice(told > 0, true > 0))
-                nuclei += [_dice(told == side, true == side) for side in (2, 3)]
-        return {
-            "brain_dice": sum(brains) / len(brains),
-            "nuclei_dice": sum(nuclei) / len(nuclei),
-        }
+                sides = range(2, len(example["shares"]))
+                nuclei += [_dice(told == side, true == side) for side in sides]
+        found = {"brain_dice": brains, "nuclei_dice": nuclei}
+        return {name: sum(values) / len(values) for name, values in found.items() if values}
 
 
 def make_head_task(
     network: NetworkConfig, heads: Sequence[Head], held_out: Sequence[Head], *, seed: int
 ) -> HeadTask:
-    """Return the task of a network for whole heads.
+    """Return the task of a network that finds the brain in whole heads, roughly or precisely.
 
     Parameters
     ----------
@@ -75,7 +74,9 @@ def make_head_task(
         Of the examples; those of validations have another.
     """
 
-    def examples(of: Sequence[Head], number: int) -> HeadExamples:
+    def examples(of: Sequence[Head], number: int) -> HeadExamples | MaskExamples:
+        if network.tells == MASK:
+            return MaskExamples(of, number, WINDOWS[MASK], MASK_MM)
         return HeadExamples(of, number, WINDOWS[HEAD], HEAD_MM, turned=_TURNED)
 
     validated = examples(held_out, seed + 1) if held_out else None
