@@ -5,9 +5,10 @@
 Trains a network for PVS by each strategy on the same synthetic infants (seeds 12001 to 12003, eight
 of each protocol; nuclei given, PVS by the strategy's own labels; `manual` has the true labels of
 two infants of each protocol and no others), all with the same number of steps. Nuclei are found by
-the networks of the model in the box; then `bgpvs-wf compare` scores all, the box beside them, on
-test infants (seeds 5301 to 5303) and, with `--scans`, on known tubes in the three real infants
-(seed 6301). What is finished is not done again: run the same command to go on.
+the networks of the model in the box, but by `joint`: one network for nuclei and PVS together, as
+was published, which takes the place of them with as many steps. Then `bgpvs-wf compare` scores all,
+the box beside them, on test infants (seeds 5301 to 5303) and, with `--scans`, on known tubes in the
+real infants (seed 6301). What is finished is not done again: run the same command to go on.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ STRATEGIES: dict[str, dict[str, Any]] = {
     "self_training": {"strategy": "anatomy", "fine": {"self_training": 1}},
     "filter": {"strategy": "filter"},
     "manual": {"strategy": "manual"},
+    "joint": {"strategy": "joint"},
 }
 
 
@@ -51,6 +53,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=4, help="hybrids of each real infant")
     parser.add_argument("--scans", type=Path, help="folder with infants/ and reference/")
     parser.add_argument("--nuclei", default="infant", help="model that finds the nuclei")
+    parser.add_argument("--only", nargs="+", default=list(STRATEGIES), choices=STRATEGIES)
     options = parser.parse_args()
     out = options.out.absolute()
     work = out / "work"
@@ -61,8 +64,8 @@ def main() -> None:
                 seed = TRAIN_SEED + number
                 command = f"simulate {out}/infants/{name} --preset {preset} --seed {seed} --jobs 2"
                 run(f"{command} --subjects {count} --ages {','.join(ages)}")
-    for name, changes in STRATEGIES.items():
-        recipe = make_recipe(name, changes, out, options)
+    for name in options.only:
+        recipe = make_recipe(name, STRATEGIES[name], out, options)
         path = out / "recipes" / f"{name}.toml"
         path.parent.mkdir(exist_ok=True)
         path.write_text(tomli_w.dumps(recipe))
@@ -84,6 +87,12 @@ def make_recipe(
             "truth": str(folder / "derivatives" / "truth"),
             "anatomy_from": "truth",
         }
+    networks: dict[str, Any] = {
+        "fine": {"start": options.nuclei, "steps": 0, **changes.get("fine", {})},
+        "pvs": {"steps": options.steps},
+    }
+    if name == "joint":
+        networks = {"fine": {"steps": options.steps}}
     return {
         "name": name,
         "strategy": changes["strategy"],
@@ -91,8 +100,7 @@ def make_recipe(
         "held_out": 0.0,
         "cohorts": cohorts,
         "coarse": {"model": options.nuclei},
-        "fine": {"start": options.nuclei, "steps": 0, **changes.get("fine", {})},
-        "pvs": {"steps": options.steps},
+        **networks,
     }
 
 
@@ -114,9 +122,9 @@ def make_experiment(out: Path, options: argparse.Namespace) -> dict[str, Any]:
             "cases": options.cases,
             "seed": HYBRID_SEED,
         }
-    models = {name: str(out / "models" / name / "model") for name in STRATEGIES}
+    models = {name: str(out / "models" / name / "model") for name in options.only}
     return {
-        "proposed": PROPOSED,
+        "proposed": PROPOSED if PROPOSED in models else BOX,
         "cohorts": cohorts,
         "strategies": {
             name: {"segmentation": "model", "predict": {"model": model}}

@@ -82,7 +82,7 @@ class CutCase(HomeInterface):
 
 class RelabelInputSpec(HomeInputSpec):
     cases = traits.List(File(), mandatory=True)
-    weights = traits.List(File(), mandatory=True, desc="of the two networks of a member")
+    weights = traits.List(File(), mandatory=True, desc="of the networks of a member")
     networks = traits.List(traits.Dict(), mandatory=True, desc="fields of NetworkConfig of each")
     folder = traits.Str(mandatory=True, hash_files=False)
     threads = traits.Int(1, usedefault=True, nohash=True)
@@ -136,7 +136,7 @@ class AssembleInputSpec(HomeInputSpec):
     fine = traits.List(File(), mandatory=True, desc="weights of all fine networks, by members")
     progress = traits.List(File(), mandatory=True, desc="of all trainings")
     names = traits.List(traits.Str(), mandatory=True, desc="of all trainings")
-    networks = traits.List(traits.Dict(), mandatory=True, desc="of the two networks of a member")
+    networks = traits.List(traits.Dict(), mandatory=True, desc="of the networks of a member")
     held_out = traits.List(File())
     recipe = traits.Dict(mandatory=True, hash_files=False)
     n_cases = traits.Int(mandatory=True)
@@ -166,8 +166,9 @@ class Assemble(HomeInterface):
 
         inputs = self.inputs
         torch.set_num_threads(inputs.threads)
-        pairs = zip(inputs.fine[::2], inputs.fine[1::2], strict=True)
-        members = [_member(pair, inputs.networks) for pair in pairs]
+        each = len(inputs.networks)
+        parts = [inputs.fine[i : i + each] for i in range(0, len(inputs.fine), each)]
+        members = [_member(part, inputs.networks) for part in parts]
         cases = [read_case(path) for path in inputs.held_out or inputs.learnt]
         for member in members:
             calibrate(member, cases)
@@ -229,4 +230,4 @@ def _member(weights: Any, networks: Any) -> Any:
         network = build_network(config)
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
         parts.append((config, network.eval()))
-    return Member(*parts)
+    return Member.of(parts)

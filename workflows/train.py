@@ -16,7 +16,7 @@ from bgpvs_wf.interfaces.learning import LEARNT_CASES, Assemble, Relabel
 from bgpvs_wf.interfaces.training import MakeHead, Train, TrainHead
 from bgpvs_wf.learning.assessment import USUAL_THRESHOLD, evenly
 from bgpvs_wf.learning.bundle import Model, NetworkFile, find_model, head_file
-from bgpvs_wf.learning.networks import ANATOMY, COARSE, HEAD, MASK, PVS, NetworkConfig
+from bgpvs_wf.learning.networks import ANATOMY, COARSE, HEAD, JOINT, MASK, PVS, NetworkConfig
 from bgpvs_wf.learning.recipe import Recipe, to_mapping
 from bgpvs_wf.learning.recipe_tables import PVSConfig, find_maps
 
@@ -55,10 +55,12 @@ def init_train_wf(
     workflow = Workflow(name=name, base_dir=str(work_dir))
     build = _Build(workflow, recipe, list(map(str, cases)), list(map(str, held_out)), folder)
     build.threads = threads
-    networks = [
-        NetworkConfig(tells=ANATOMY, filters=recipe.fine.filters),
-        NetworkConfig(tells=PVS, filters=recipe.pvs.filters),
-    ]
+    networks = [NetworkConfig(tells=JOINT, filters=recipe.fine.filters)]
+    if recipe.strategy != "joint":
+        networks = [
+            NetworkConfig(tells=ANATOMY, filters=recipe.fine.filters),
+            NetworkConfig(tells=PVS, filters=recipe.pvs.filters),
+        ]
     assemble = Node(
         Assemble(
             networks=[dataclasses.asdict(network) for network in networks],

@@ -96,7 +96,7 @@ def finetuning_recipe(model: Model, args: argparse.Namespace) -> Recipe:
     Raises
     ------
     UsageError
-        If a folder is missing, or a number is absurd.
+        If a folder is missing, a number is absurd, or the model is not one to train further.
     """
     from bgpvs_wf.evaluation.infants import Cohort, OwnInfants
     from bgpvs_wf.learning.augmentation import AugmentationConfig
@@ -119,6 +119,11 @@ def finetuning_recipe(model: Model, args: argparse.Namespace) -> Recipe:
         bids_dir=args.bids_dir.expanduser().absolute(),
         truth=args.labels.expanduser().absolute(),
     )
+    if len(model.fine[0]) < 2:
+        raise UsageError(
+            f"The model {model.name} has one network for nuclei and PVS, which is there to compare "
+            "with; give another one to start from."
+        )
     anatomy, pvs = (file.network for file in model.fine[0])
     recipe = Recipe(
         name=args.name or f"{model.name}-finetuned",

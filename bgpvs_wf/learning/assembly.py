@@ -62,8 +62,8 @@ def write_model(
         coarse=coarse,
         head=head,
         fine=[
-            ((one, anatomy.state_dict()), (two, pvs.state_dict()))
-            for (one, anatomy), (two, pvs) in members
+            [(config, network.state_dict()) for config, network in member.networks]
+            for member in members
         ],
         pvs_threshold=assessment.pvs_threshold,
         volume_margin=assessment.volume_margin,

@@ -21,6 +21,7 @@ from bgpvs_wf.learning.case import OWN_CHANNELS, TrainingCase
 from bgpvs_wf.learning.classes import BG_CLASSES
 from bgpvs_wf.learning.context import case_context
 from bgpvs_wf.learning.members import Member, apply_anatomy, apply_pvs
+from bgpvs_wf.learning.networks import JOINT
 from bgpvs_wf.learning.tasks import dice
 from bgpvs_wf.pseudolabels.region import with_gaps
 
@@ -62,8 +63,10 @@ def evenly(cases: Sequence[Case], count: int) -> list[Case]:
 def calibrate(member: Member, cases: Sequence[TrainingCase]) -> None:
     """Make a member's probabilities of PVS mean what they say, on labelled cases, in place.
 
-    Nothing is changed where the cases have no PVS.
+    Nothing is changed where the cases have no PVS, or one network tells nuclei and PVS together.
     """
+    if member.pvs[0].tells == JOINT:
+        return
     found = [_pvs(member, case) for case in cases]
     if not found:
         return

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from bgpvs_wf.errors import ModelError, UsageError
 from bgpvs_wf.learning.bundle_config import LICENSE, inference_config, metadata, part_names
-from bgpvs_wf.learning.networks import ANATOMY, COARSE, HEAD, MASK, PVS, NetworkConfig
+from bgpvs_wf.learning.networks import ANATOMY, COARSE, HEAD, JOINT, MASK, PVS, NetworkConfig
 from bgpvs_wf.reading import load_json, read_bytes, why_not
 from bgpvs_wf.settings import check_number
 
@@ -53,8 +53,8 @@ class Model:
     strategy: str
     """How it was trained."""
     coarse: NetworkFile
-    fine: tuple[tuple[NetworkFile, NetworkFile], ...]
-    """Members of an ensemble, of two networks each; see `bgpvs_wf.learning.members`."""
+    fine: tuple[tuple[NetworkFile, ...], ...]
+    """Members of an ensemble, of one network or two each; see `bgpvs_wf.learning.members`."""
     pvs_threshold: float
     """Probability from which on a voxel is PVS."""
     head: NetworkFile | None = None
@@ -170,7 +170,7 @@ def read_bundle(path: str | Path) -> Model:
             name=_text(section["name"], "name"),
             strategy=_text(section["strategy"], "strategy"),
             coarse=_network_file(section["coarse"]),
-            fine=tuple((_network_file(one), _network_file(two)) for one, two in section["fine"]),
+            fine=tuple(tuple(map(_network_file, member)) for member in section["fine"]),
             pvs_threshold=check_number(
                 section["pvs_threshold"], "pvs_threshold", above=0.0, below=1.0
             ),
@@ -199,7 +199,7 @@ def write_bundle(
     name: str,
     strategy: str,
     coarse: Trained,
-    fine: Sequence[tuple[Trained, Trained]],
+    fine: Sequence[Sequence[Trained]],
     pvs_threshold: float,
     card: str,
     facts: Mapping[str, Any],
@@ -215,7 +215,7 @@ def write_bundle(
     folder : Path
     name, strategy : str
     coarse : tuple of NetworkConfig and state dict
-    fine : sequence of pairs of such tuples
+    fine : sequence of sequences of such tuples
         Members of the ensemble.
     pvs_threshold : float
     card : str
@@ -271,13 +271,13 @@ def write_bundle(
             **{one[0].tells: save(one[0].tells, one) for one in head or ()},
             "coarse": save("coarse", coarse),
             "fine": [
-                [save(part, one) for part, one in zip(part_names(i), member, strict=True)]
+                [save(part, one) for part, one in zip(part_names(i), member, strict=False)]
                 for i, member in enumerate(fine)
             ],
         }
         parts = {network.tells: network for network, _ in head or ()}
         parts["coarse"] = coarse[0]
-        parts |= dict(zip(part_names(0), (network for network, _ in fine[0]), strict=True))
+        parts |= dict(zip(part_names(0), (network for network, _ in fine[0]), strict=False))
         described = {**metadata(parts), **facts, _SECTION: section}
         write_json(described, work / _METADATA)
         write_json(inference_config(parts), work / "configs" / "inference.json")
@@ -399,5 +399,5 @@ def _check_parts(
         raise ValueError("a model needs a coarse network and a fine one")
     for member in fine:
         told = [network.tells for network in member]
-        if told != [ANATOMY, PVS]:
+        if told not in ([ANATOMY, PVS], [JOINT]):
             raise ValueError(f"a member's networks tell {' and '.join(told)}, not anatomy and pvs")

@@ -141,6 +141,21 @@ class PVSExamples(_Examples):
         """Return `image`, `classes`, `pvs` and `confidence`."""
         import torch
 
+        rng, case, part = self._patch(number, (1, 2))
+        bg = np.isin(part["classes"].numpy(), BG_CLASSES)
+        rough = rough_mask(bg, case.voxel_mm, rng)
+        part["image"] = torch.from_numpy(pvs_input(part["image"].numpy(), rough, case.voxel_mm))
+        return part
+
+    def _patch(
+        self, number: int, mirrored: Sequence[int]
+    ) -> tuple[np.random.Generator, TrainingCase, dict[str, torch.Tensor]]:
+        """Return the generator of an example, its case, and what is in it.
+
+        It may be mirrored along further axes than left-right.
+        """
+        import torch
+
         rng, case = self._draw(number)
         array = case.own()
         middle = self._middle(case, array.shape[1:], rng)
@@ -151,20 +166,14 @@ class PVSExamples(_Examples):
             self.augmentation, turned=0, intensity=self.augmentation.pvs_intensity
         )
         part = sample_patch(array, OWN_CHANNELS, middle, self.patch, rng, config, flip=True)
-        for axis in (1, 2):
+        for axis in mirrored:
             if rng.random() < 0.5:
                 part = {name: value.flip(axis) for name, value in part.items()}
         voxel_mm = float(np.mean(case.voxel_mm))
         image = torch.stack([part["T2w"], part["T1w"]])
         image = alter(image, case.present, rng, config, voxel_mm)
-        bg = np.isin(part["classes"].numpy(), BG_CLASSES)
-        seen = pvs_input(image.numpy(), rough_mask(bg, case.voxel_mm, rng), case.voxel_mm)
-        return {
-            "image": torch.from_numpy(seen),
-            "classes": part["classes"].long(),
-            "pvs": part["pvs"],
-            "confidence": part["confidence"],
-        }
+        kept = {name: part[name] for name in ("pvs", "confidence")}
+        return rng, case, {"image": image, "classes": part["classes"].long(), **kept}
 
     def _middle(
         self, case: TrainingCase, shape: tuple[int, ...], rng: np.random.Generator
@@ -180,6 +189,18 @@ class PVSExamples(_Examples):
             return rng.uniform(0, shape)
         place = sites[kind][int(rng.integers(len(sites[kind])))]
         return np.asarray(place + rng.uniform(-1, 1, 3) * _JITTER * np.array(self.patch))
+
+
+@dataclass
+class JointExamples(PVSExamples):
+    """The same patches as they are, for a network that is told nothing but the images."""
+
+    def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
+        """Return `image`, `classes`, `pvs`, `confidence` and `ventricles` (whether known)."""
+        import torch
+
+        _, case, part = self._patch(number, ())
+        return {**part, "ventricles": torch.tensor(case.ventricles)}
 
 
 @dataclass

@@ -9,7 +9,7 @@ import numpy as np
 
 from bgpvs_wf.errors import ModelError
 from bgpvs_wf.learning.classes import MIRRORED
-from bgpvs_wf.learning.networks import ANATOMY, COARSE, HEAD, MASK, PVS, NetworkConfig
+from bgpvs_wf.learning.networks import ANATOMY, COARSE, HEAD, JOINT, MASK, PVS, NetworkConfig
 
 if TYPE_CHECKING:
     import torch
@@ -22,6 +22,7 @@ WINDOWS = {
     MASK: (80, 96, 80),
     COARSE: (80, 96, 80),
     ANATOMY: (64, 64, 48),
+    JOINT: (64, 64, 48),
 }
 """Voxels of a network's window: the head at 2 mm fits into one, the nuclei at 1 mm do nearly.
 Windows are as large as the patches that were learnt from, because the normalisation looks at the

@@ -65,6 +65,32 @@ def pvs_loss(logits: Tensor, pvs: Tensor, classes: Tensor, confidence: Tensor) -
     return entropy - soft_dice(logits.sigmoid()[:, None], pvs[:, None], within).log()
 
 
+def joint_loss(logits: Tensor, classes: Tensor, pvs: Tensor, confidence: Tensor) -> Tensor:
+    """Return the cross entropy of nuclei and PVS together, less the mean log of their Dice.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (batch, classes, x, y, z)
+        The last class is PVS.
+    classes : Tensor of int64, shape (batch, x, y, z)
+    pvs, confidence : Tensor, shape (batch, x, y, z)
+    """
+    import torch
+    from torch.nn import functional
+
+    last = logits.shape[1] - 1
+    classes = torch.where(pvs > 0, last, classes)
+    entropy = functional.cross_entropy(logits, classes, reduction="none")
+    entropy = (entropy * confidence).sum() / confidence.sum().clamp(min=1)
+    share, truth = logits.softmax(1), functional.one_hot(classes, last + 1).movedim(-1, 1)
+    logs = [
+        soft_dice(share[:, one, None], truth[:, one, None], confidence[:, None]).log()
+        for one in range(1, last + 1)
+        if bool((classes == one).any())
+    ]
+    return entropy - (torch.stack(logs).mean() if logs else 0 * entropy)
+
+
 def soft_dice(share: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
     """Return the weighted soft Dice of a batch, above 0, averaged over the classes that are in it.
 

@@ -1,4 +1,4 @@
-"""Members of an ensemble: a network for the nuclei, and one for the PVS in them."""
+"""Members of an ensemble: a network for nuclei and one for the PVS in them, or one for both."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 
 from bgpvs_wf.imaging.geometry import voxel_sizes
 from bgpvs_wf.learning.back import to_own_grid
+from bgpvs_wf.learning.classes import BG_CLASSES
 from bgpvs_wf.learning.inference import apply_network
-from bgpvs_wf.learning.networks import NetworkConfig
+from bgpvs_wf.learning.networks import JOINT, NetworkConfig
 from bgpvs_wf.learning.own_grid import pvs_input
 from bgpvs_wf.learning.views import BoxImages
 
@@ -19,10 +20,20 @@ Network = tuple[NetworkConfig, Any]
 
 
 class Member(NamedTuple):
-    """The networks of a member."""
+    """The networks of a member; both are the same where one tells all."""
 
     anatomy: Network
     pvs: Network
+
+    @classmethod
+    def of(cls, networks: Sequence[Network]) -> Member:
+        """Return the member of one network or two."""
+        return cls(networks[0], networks[-1])
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """Of one that tells all, or of two."""
+        return self[:1] if self.anatomy[0].tells == JOINT else self[:]
 
 
 def apply_anatomy(
@@ -49,6 +60,8 @@ def apply_anatomy(
     ndarray of float32, shape (len(FINE_CLASSES), x, y, z)
         On the scan's own grid.
     """
+    if members[0].anatomy[0].tells == JOINT:
+        return _without_pvs(_mean([one.anatomy for one in members], images.own, flips, fast))
     seen = np.concatenate([images.fine, context])
     shares = _mean([member.anatomy for member in members], seen, flips, fast)
     return to_own_grid(shares, images.fine_grid, images.own_grid)
@@ -77,8 +90,19 @@ def apply_pvs(
     ndarray of float32, shape (x, y, z)
         On the scan's own grid; what is beyond the basal ganglia means nothing.
     """
+    if members[0].pvs[0].tells == JOINT:
+        return np.asarray(_mean([one.pvs for one in members], images.own, flips, fast)[-1])
     seen = pvs_input(images.own, bg, voxel_sizes(images.own_grid.affine))
     return np.asarray(_mean([member.pvs for member in members], seen, flips, fast)[0])
+
+
+def _without_pvs(shares: np.ndarray) -> np.ndarray:
+    """Return the probabilities of the fine classes; what is PVS belongs to the nucleus around."""
+    bg = list(BG_CLASSES)
+    known = np.maximum(shares[bg].sum(0), 1e-6)
+    classes = shares[:-1].copy()
+    classes[bg] += shares[-1] * shares[bg] / known
+    return classes
 
 
 def _mean(networks: Sequence[Network], seen: np.ndarray, flips: bool, fast: bool) -> np.ndarray:

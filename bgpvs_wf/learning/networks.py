@@ -13,20 +13,22 @@ if TYPE_CHECKING:
     from torch import nn
 
 HEAD, MASK = "head", "mask"
-COARSE, ANATOMY, PVS = "coarse", "anatomy", "pvs"
+COARSE, ANATOMY, PVS, JOINT = "coarse", "anatomy", "pvs", "joint"
 """What a network tells: what is brain in a head, and where its nuclei are, at 4 mm; what is brain
 more precisely, at 2 mm; the nuclei in it, at 2 mm; the nuclei, in a box at 1 mm; the perivascular
-spaces, on the scan's own grid."""
+spaces, on the scan's own grid; or both together there, as was published."""
 CHANNELS = {
     HEAD: ("background", "brain", "left nuclei", "right nuclei"),
     MASK: ("background", "brain"),
     COARSE: COARSE_CLASSES,
     ANATOMY: FINE_CLASSES,
     PVS: ("perivascular space",),
+    JOINT: (*FINE_CLASSES, "perivascular space"),
 }
 """Names of the channels of an output."""
 
 
+GROUPS = 4
 """Channels of a network for both are normalised in as many groups."""
 
 
@@ -35,7 +37,7 @@ class NetworkConfig:
     """A network; with this and its weights it can be built again."""
 
     tells: str
-    """`HEAD`, `MASK`, `COARSE`, `ANATOMY` or `PVS`."""
+    """`HEAD`, `MASK`, `COARSE`, `ANATOMY`, `PVS` or `JOINT`."""
     filters: tuple[int, ...] = (16, 32, 64, 128)
     """Channels of each level, the first at full resolution, each further one at half of it; of each
     convolution in a network for PVS."""
@@ -45,7 +47,7 @@ class NetworkConfig:
         """Names of the channels of the input: each network knows what the one before it found."""
         if self.tells == PVS:
             return (*(f"{name} over its noise" for name in MODALITIES), "basal ganglia")
-        return MODALITIES if self.tells in (HEAD, MASK, COARSE) else (*MODALITIES, *CONTEXT)
+        return MODALITIES if self.tells in (HEAD, MASK, COARSE, JOINT) else (*MODALITIES, *CONTEXT)
 
 
 def build_network(config: NetworkConfig) -> nn.Module:
@@ -75,6 +77,7 @@ def network_arguments(config: NetworkConfig) -> dict[str, Any]:
     return {
         "spatial_dims": 3,
         **channels,
+        **({"norm_name": ["group", {"num_groups": GROUPS}]} if config.tells == JOINT else {}),
         "kernel_size": [3] * levels,
         "strides": [1] + [2] * (levels - 1),
         "upsample_kernel_size": [2] * (levels - 1),

@@ -264,7 +264,7 @@ def _guided(
 
 def _members(model: Model, device: torch.device) -> list[Member]:
     return [
-        Member(*((file.network, load_network(model, file, device)) for file in member))
+        Member.of([(file.network, load_network(model, file, device)) for file in member])
         for member in model.fine
     ]
 

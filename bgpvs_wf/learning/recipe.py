@@ -23,6 +23,7 @@ from bgpvs_wf.evaluation.infants import (
     whole_path,
 )
 from bgpvs_wf.learning.augmentation import AugmentationConfig
+from bgpvs_wf.learning.networks import GROUPS
 from bgpvs_wf.learning.recipe_tables import CoarseConfig, FineConfig, HeadConfig, PVSConfig
 from bgpvs_wf.learning.training import TrainingConfig
 from bgpvs_wf.settings import (
@@ -37,8 +38,14 @@ GIVEN = "given"
 """Labels that are there, drawn by hand or known from the making of an infant."""
 LABELS = (GIVEN, "anatomy", "vesselness", "filter")
 """Where the labels of a cohort come from: given, or a strategy of pseudo-labels."""
-STRATEGIES: Mapping[str, str] = {"manual": GIVEN, "filter": "filter", "anatomy": "anatomy"}
-"""Name to the labels that are learnt, unless a cohort says otherwise."""
+STRATEGIES: Mapping[str, str] = {
+    "manual": GIVEN,
+    "filter": "filter",
+    "anatomy": "anatomy",
+    "joint": "anatomy",
+}
+"""Name to the labels that are learnt, unless a cohort says otherwise. `joint` is one network for
+nuclei and PVS on the scan's own grid, which `[fine]` describes."""
 
 _LEAST_PATCH = 4
 _PAINTED_HEADS = 0.6
@@ -204,6 +211,8 @@ def check_recipe(recipe: Recipe) -> None:
         if not part.start:
             check_number(part.steps, f"{name}.steps", whole=True, at_least=1)
     _check_head(recipe.head)
+    if recipe.strategy == "joint":
+        _check_joint(recipe)
     if recipe.coarse.model and recipe.coarse.start:
         raise UsageError("coarse.start is not used with coarse.model; give one of the two.")
     for name in ("head", "coarse", "fine"):
@@ -242,6 +251,16 @@ def _check_head(head: HeadConfig) -> None:
     for name in ("start", "without"):
         if not head.maps and getattr(head, name):
             raise UsageError(f"head.{name} is not used without head.maps; give head.maps, too.")
+
+
+def _check_joint(recipe: Recipe) -> None:
+    if recipe.pvs != PVSConfig():
+        raise UsageError("pvs is not used with the strategy joint, whose network is that of fine.")
+    if any(count % GROUPS for count in recipe.fine.filters):
+        raise UsageError(
+            f"fine.filters is {list(recipe.fine.filters)}; give multiples of {GROUPS} with the "
+            "strategy joint."
+        )
 
 
 def to_mapping(recipe: Recipe) -> dict[str, Any]:

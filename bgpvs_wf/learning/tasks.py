@@ -12,10 +12,21 @@ from bgpvs_wf.learning.augmentation import AugmentationConfig
 from bgpvs_wf.learning.case import OWN_CHANNELS, TrainingCase
 from bgpvs_wf.learning.classes import BG_CLASSES, LEFT_NUCLEI, RIGHT_NUCLEI
 from bgpvs_wf.learning.context import case_context
-from bgpvs_wf.learning.examples import CoarseExamples, FineExamples, PVSExamples
+from bgpvs_wf.learning.examples import (
+    CoarseExamples,
+    FineExamples,
+    JointExamples,
+    PVSExamples,
+)
 from bgpvs_wf.learning.inference import WINDOWS, apply_network
-from bgpvs_wf.learning.losses import class_loss, head_loss, pvs_loss, without_ventricles
-from bgpvs_wf.learning.networks import ANATOMY, COARSE, NetworkConfig
+from bgpvs_wf.learning.losses import (
+    class_loss,
+    head_loss,
+    joint_loss,
+    pvs_loss,
+    without_ventricles,
+)
+from bgpvs_wf.learning.networks import ANATOMY, COARSE, JOINT, NetworkConfig
 from bgpvs_wf.learning.own_grid import pvs_input
 
 if TYPE_CHECKING:
@@ -126,6 +137,31 @@ class PVSTask:
         return pvs_score(counts)
 
 
+@dataclass
+class JointTask:
+    """Find nuclei and PVS together on the scan's own grid, by the images alone."""
+
+    network: NetworkConfig
+    examples: JointExamples
+    held_out: Sequence[TrainingCase]
+
+    def loss(self, logits: Tensor, batch: Batch) -> Tensor:
+        """Return cross entropy and the log of Dice."""
+        logits = without_ventricles(logits, batch["ventricles"])
+        return joint_loss(logits, batch["classes"], batch["pvs"], batch["confidence"])
+
+    def scores(self, network: nn.Module) -> dict[str, float]:
+        """Return the mean Dice of the basal ganglia, and that of all PVS voxels as one."""
+        found, counts = [], np.zeros(3)
+        for case in self.held_out:
+            array = dict(zip(OWN_CHANNELS, np.asarray(case.own(), np.float32), strict=True))
+            given = apply_network(network, self.network, case.boxed().own, fast=True)
+            classes, true = given.argmax(0), np.isin(array["classes"], BG_CLASSES)
+            found.append(dice(np.isin(classes, (*BG_CLASSES, len(given) - 1)), true))
+            counts += pvs_counts(given[-1], array)
+        return {"bg_dice": float(np.mean(found)), **pvs_score(counts)} if found else {}
+
+
 def pvs_counts(probability: np.ndarray, labels: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return how many voxels of PVS are found, true and both, where labels are believed.
 
@@ -178,4 +214,6 @@ def make_task(
         return CoarseTask(network, CoarseExamples(cases, seed, patch, augmentation), held_out)
     if network.tells == ANATOMY:
         return FineTask(network, FineExamples(cases, seed, patch, augmentation), held_out)
+    if network.tells == JOINT:
+        return JointTask(network, JointExamples(cases, seed, patch, augmentation), held_out)
     return PVSTask(network, PVSExamples(cases, seed, patch, augmentation), held_out)

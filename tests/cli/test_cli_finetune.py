@@ -17,12 +17,14 @@ from bgpvs_wf.cli.main import build_parser, main
 from bgpvs_wf.cli.training_cases import _usable
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine.jobs import Job
+from bgpvs_wf.errors import UsageError
 from bgpvs_wf.imaging.files import save_image, write_json
 from bgpvs_wf.learning.bundle import Model, write_bundle
 from bgpvs_wf.learning.networks import (
     ANATOMY,
     COARSE,
     HEAD,
+    JOINT,
     MASK,
     PVS,
     NetworkConfig,
@@ -41,17 +43,16 @@ def make_model(tmp_path):
         return config, build_network(config).state_dict()
 
     def make(members: int = 1, **more: Any) -> Model:
-        return write_bundle(
-            tmp_path / "model",
-            name="tiny",
-            strategy="manual",
-            coarse=trained(COARSE),
-            fine=[(trained(ANATOMY), trained(PVS)) for _ in range(members)],
-            pvs_threshold=0.3,
-            card="",
-            facts={},
-            **more,
-        )
+        settings: dict[str, Any] = {
+            "name": "tiny",
+            "strategy": "manual",
+            "coarse": trained(COARSE),
+            "fine": [(trained(ANATOMY), trained(PVS)) for _ in range(members)],
+            "pvs_threshold": 0.3,
+            "card": "",
+            "facts": {},
+        }
+        return write_bundle(tmp_path / "model", **{**settings, **more})
 
     return make
 
@@ -81,6 +82,13 @@ def test_the_networks_for_whole_heads_are_kept(make_model, tmp_path):
     networks = [NetworkConfig(tells=tells, filters=(4, 8, 8)) for tells in (HEAD, MASK)]
     model = make_model(head=[(one, build_network(one).state_dict()) for one in networks])
     assert recipe_of(model, tmp_path).head.model == str(model.folder)
+
+
+def test_one_network_for_nuclei_and_pvs_is_not_finetuned(make_model, tmp_path):
+    network = NetworkConfig(tells=JOINT, filters=(4, 8, 8))
+    model = make_model(fine=[[(network, build_network(network).state_dict())]])
+    with pytest.raises(UsageError, match="one network for nuclei and PVS"):
+        recipe_of(model, tmp_path)
 
 
 def test_what_cannot_be_finetuned(make_model, tmp_path):

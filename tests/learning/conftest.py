@@ -11,7 +11,7 @@ from bgpvs_wf.learning.inference import WINDOWS
 def toy_windows():
     """Let networks have windows for the toy head: they take a fraction of the time."""
     before = dict(WINDOWS)
-    WINDOWS.update(coarse=(24, 24, 24), anatomy=(40, 32, 28))
+    WINDOWS.update(coarse=(24, 24, 24), anatomy=(40, 32, 28), joint=(40, 32, 28))
     yield
     WINDOWS.update(before)
 

@@ -260,3 +260,27 @@ def test_a_recipe_trains_the_networks_for_heads(maps, tmp_path, monkeypatch):
     taken = run("taken", RECIPE[:start] + taken + RECIPE[rest:])
     assert (taken.head, taken.mask) == (model.head, model.mask)
     assert run("none", RECIPE[:start] + RECIPE[rest:]).head is None
+
+
+def test_a_recipe_trains_one_network_for_nuclei_and_pvs(tmp_path):
+    text = RECIPE[: RECIPE.index("[head]")] + RECIPE[RECIPE.index("[coarse]") :]
+    pvs, training = text.index("[pvs]"), text.index("[training]")
+    text = (text[:pvs] + text[training:]).replace('"manual"', '"joint"')
+    text = text.replace("[fine]\nfilters = [2, 4, 4]", "[fine]\nfilters = [4, 4, 4]")
+    (tmp_path / "recipe.toml").write_text(text)
+    case = toy_case(tmp_path / "case").folder / "case.json"
+    workflow = init_train_wf(
+        read_recipe(tmp_path / "recipe.toml"),
+        [case],
+        [case],
+        folder=tmp_path / "out",
+        work_dir=tmp_path / "work",
+    )
+    workflow.config["execution"]["stop_on_first_crash"] = "true"
+    workflow.run(plugin="Linear")
+    model = read_bundle(tmp_path / "out" / "model")
+    check_weights(model)
+    assert [file.network.tells for file in model.fine[0]] == ["joint"]
+    record = json.loads((model.folder / "configs" / "training.json").read_text())
+    (scores,) = record["trainings"]["joint"]["scores"]
+    assert set(scores) == {"step", "bg_dice", "pvs_dice"}

@@ -13,6 +13,7 @@ from bgpvs_wf.learning.losses import (
     AROUND,
     class_loss,
     head_loss,
+    joint_loss,
     pvs_loss,
     soft_dice,
     without_ventricles,
@@ -186,3 +187,23 @@ def test_gradients_are_finite(scale, confidence):
     loss.backward()
     assert torch.isfinite(loss)
     assert torch.isfinite(logits.grad).all()
+
+
+@given(seed=st.integers(0, 1000))
+@settings(max_examples=15)
+def test_the_loss_of_both_together(seed):
+    logits, classes, pvs, confidence = drawn(seed)
+    last = CLASSES - 1
+    classes = classes % last
+    merged = torch.where(pvs > 0, last, classes)
+    share, w = logits.softmax(1).numpy(), confidence.numpy()
+    overlaps = [
+        naive_dice(share[:, n], (merged == n).numpy(), w)
+        for n in range(1, CLASSES)
+        if bool((merged == n).any())
+    ]
+    logs = np.log(overlaps).mean() if overlaps else 0.0
+    picked = np.take_along_axis(share, merged.numpy()[:, None], 1)[:, 0]
+    entropy = -(w * np.log(picked)).sum() / max(w.sum(), 1)
+    found = float(joint_loss(logits, classes, pvs, confidence))
+    assert found == pytest.approx(entropy - logs)

@@ -294,6 +294,16 @@ def test_members_are_averaged(toy, tmp_path):
     assert together.record["members"] == 2
 
 
+def test_one_network_tells_nuclei_and_pvs(tmp_path):
+    toy, model = toy_head(), toy_model(tmp_path / "model", joint=True)
+    assert [[file.network.tells for file in member] for member in model.fine] == [["joint"]]
+    found = _predict(model, toy)
+    np.testing.assert_array_equal(found.anatomy, toy.dseg)
+    np.testing.assert_array_equal(found.dseg, toy.bgpvs)
+    given = _predict(model, toy, anatomy=toy.dseg)
+    np.testing.assert_array_equal(given.dseg, toy.bgpvs)
+
+
 def test_flips_average_with_the_mirror_image(toy, tmp_path):
     model = random_model(tmp_path / "model")
     mirror = np.flip(toy.dseg, 0)

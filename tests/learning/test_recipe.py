@@ -114,12 +114,15 @@ def test_runs_have_the_settings_of_all_then_of_the_cohort_then_of_the_labels(tmp
 def test_a_cohort_has_the_labels_of_the_strategy(tmp_path, strategy):
     text = RECIPE.replace('"anatomy"', f'"{strategy}"', 1).replace('labels = "given"', "")
     text = text.replace('bids_dir = "bids"', 'bids_dir = "bids"\ntruth = "truth"')
+    if strategy == "joint":
+        text = text[: text.index("[pvs]")] + text[text.index("[training]") :]
     assert {one.labels for one in read(tmp_path, text).cohorts} == {STRATEGIES[strategy]}
 
 
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
+        ('strategy = "anatomy"', 'strategy = "joint"', "pvs is not used with the strategy joint"),
         ('strategy = "anatomy"', 'strategy = "magic"', "strategy is 'magic'; choose one of manual"),
         ("seed = 7", "seed = -1", "seed is -1; give 0 to"),
         ("held_out = 0.2", "held_out = 1", "held_out is 1; give 0 or more and less than 1"),

@@ -17,6 +17,7 @@ from bgpvs_wf.learning.networks import (
     CHANNELS,
     COARSE,
     HEAD,
+    JOINT,
     MASK,
     PVS,
     NetworkConfig,
@@ -81,7 +82,7 @@ def toy_head(voxel_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> Toy:
     return Toy(t2w.astype(np.float32), t1w.astype(np.float32), affine, dseg, tubes)
 
 
-def toy_model(folder: Path, members: int = 1, **changes: Any) -> Model:
+def toy_model(folder: Path, members: int = 1, joint: bool = False, **changes: Any) -> Model:
     """Write a model that knows the toy head."""
     toy = toy_head()
     scan = Scan.from_arrays(toy.t2w, toy.t1w, toy.affine)
@@ -100,15 +101,18 @@ def toy_model(folder: Path, members: int = 1, **changes: Any) -> Model:
 
     def trained(tells: str, seen: np.ndarray, truth: np.ndarray) -> Any:
         config = NetworkConfig(tells=tells, filters=filters_of(tells))
+        if tells == JOINT:
+            truth = np.where(tubes, len(FINE_CLASSES), truth)
         if tells == PVS:
             seen = pvs_input(seen, (truth == 2) | tubes, (1.0, 1.0, 1.0))
         return config, brightness_network(config, seen, truth, tubes).state_dict()
 
+    told = (JOINT,) if joint else (ANATOMY, PVS)
     settings: dict[str, Any] = {
         "name": "toy",
         "strategy": "manual",
         "coarse": trained(COARSE, head, coarse),
-        "fine": [[trained(t, images, fine) for t in (ANATOMY, PVS)] for _ in range(members)],
+        "fine": [[trained(t, images, fine) for t in told] for _ in range(members)],
         "pvs_threshold": 0.5,
         "card": "# A toy",
         "facts": {"version": "0.0.1"},
