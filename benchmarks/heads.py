@@ -28,11 +28,12 @@ from bgpvs_wf.anatomy.labels import BG_LABELS, NUCLEI, SIDES
 from bgpvs_wf.errors import BGPVSError
 from bgpvs_wf.imaging.geometry import Grid, bounding_box, crop_affine, resample, voxel_sizes
 from bgpvs_wf.imaging.intensity import foreground
-from bgpvs_wf.learning.bundle import find_model, head_model, load_network
+from bgpvs_wf.learning.bundle import Model, find_model, head_model
 from bgpvs_wf.learning.heads.finding import Brain, find_brain
 from bgpvs_wf.learning.heads.grafts import CSF, REAL, graft, with_room
 from bgpvs_wf.learning.heads.maps import Head, distance_field, head_of_labels
 from bgpvs_wf.learning.heads.painting import draw_signals
+from bgpvs_wf.learning.heads.seeing import HeadNetworks
 from bgpvs_wf.learning.prediction import Prediction, predict
 from bgpvs_wf.learning.tasks import dice
 from bgpvs_wf.phantom.protocol import load_protocol
@@ -47,6 +48,9 @@ INFANTS = {"01": 46.0, "02": 66.1, "03": 92.2, "04": 144.4}
 MAPS = ("adult-13", "adult-14", "adult-15", "adult-16")
 AXES = {"nod": 0, "lean": 1, "turn": 2}
 MODALITIES = {"both": (True, True), "T2w": (True, False), "T1w": (False, True)}
+OTHER_T1W = ("sub-04",)
+"""Whose T1w is of another head: it fits the T2w once stretched by 8 % one way and shrunk by 9 %
+another; T1w of other infants do as they are, to 1 %."""
 SEED = 7300
 ROOM_MM = ((35, 35), (35, 45), (70, 35))
 
@@ -173,19 +177,20 @@ def _painted(head: Head, modality: int, rng: np.random.Generator) -> np.ndarray:
     return np.abs(image + 0.01 * rng.standard_normal(image.shape, np.float32)) * 1000
 
 
-def found_in(one: Subject, present: tuple[bool, bool]) -> tuple[Brain, Prediction]:
-    """Find the brain in a head, and segment it."""
+def found_in(
+    one: Subject, present: tuple[bool, bool], model: Model | None = None
+) -> tuple[Brain, Prediction]:
+    """Find the brain in a head, and segment it with a model, by default that in the box."""
     images = [image if there else None for image, there in zip(one.images, present, strict=True)]
-    head = head_model()
     found = find_brain(
-        load_network(head, head.head, "cpu"),
+        HeadNetworks.load(head_model(), "cpu"),
         images[0] if present[0] else images[1],
         one.affine,
         modality="T2w" if present[0] else "T1w",
     )
     t2w, t1w = images
     return found, predict(
-        find_model(), t2w=t2w, t1w=t1w, affine=one.affine, brain=found.mask, lie=found.lie
+        model or find_model(), t2w=t2w, t1w=t1w, affine=one.affine, brain=found.mask, lie=found.lie
     )
 
 
@@ -216,12 +221,14 @@ def main() -> None:
     options = parser.parse_args()
     for number, one in enumerate(subjects(PHANTOMS[: options.phantoms], options.infants)):
         before = {}
-        for name in options.modalities if options.what == "skulls" else ["both"]:
+        names = options.modalities if options.what == "skulls" else ["both"]
+        names = ["T2w"] if one.name in OTHER_T1W else names
+        for name in names:
             text, before[name] = segment(one, MODALITIES[name])
             print(f"{one.name:14} {'as it is':18} {name:4} {text}", flush=True)
         if options.what == "skulls":
             whole = in_a_head(one, MAPS[number % len(MAPS)], SEED + number)
-            for name in options.modalities:
+            for name in names:
                 text, voxels = segment(whole, MODALITIES[name])
                 share = voxels / before[name]
                 print(f"{one.name:14} {'in a head':18} {name:4} {share:.3f} {text}", flush=True)
@@ -235,9 +242,9 @@ def main() -> None:
                 "header": dataclasses.replace(one, affine=motion @ one.affine),
             }
             for way, seen in ways.items():
-                text, voxels = segment(seen, (True, True))
+                text, voxels = segment(seen, MODALITIES[names[0]])
                 share = voxels * voxel_sizes(seen.affine).prod()
-                share /= before["both"] * voxel_sizes(one.affine).prod()
+                share /= before[names[0]] * voxel_sizes(one.affine).prod()
                 print(f"{one.name:14} {axis:4} {degrees:3g} {way:9} {share:.3f} {text}", flush=True)
 
 

@@ -38,7 +38,8 @@ class FindBrain(HomeInterface):
         import torch
 
         from bgpvs_wf.learning.bundle import read_bundle
-        from bgpvs_wf.learning.heads.finding import HeadNetworks, find_brain
+        from bgpvs_wf.learning.heads.finding import find_brain
+        from bgpvs_wf.learning.heads.seeing import HeadNetworks
         from bgpvs_wf.learning.inference import choose_device
 
         inputs = self.inputs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -99,23 +99,24 @@ def find_head(
     scan: Scan,
     model: Model,
     device: torch.device,
-    axes: np.ndarray | None = None,
+    axes: Sequence[np.ndarray] = (),
     flips: bool = False,
 ) -> tuple[Scan, HeadNuclei, tuple[str, ...]]:
     """Find the nuclei in the head, whichever way it lies.
 
     The coarse network learns that nothing is in heads that are wrong by half a turn. So it looks
-    at the head as it was found to lie, half a turn from that about each axis, and as the header
-    says; where it is surest, that is how the head lies. It also looks at T2w and T1w in each
-    other's place: surer there, names are wrong.
+    at the head as it was found to lie, half a turn from that about each axis, as it may lie as
+    well, and as the header says; where it is surest, that is how the head lies. It also looks at
+    T2w and T1w in each other's place: surer there, names are wrong.
 
     Parameters
     ----------
     scan : Scan
     model : Model
     device : device
-    axes : ndarray, optional, shape (3, 3)
-        How the head was found to lie; see `Scan.upright`. Default: as its header says.
+    axes : sequence of ndarray, shape (3, 3)
+        How the head was found to lie, see `Scan.upright`, the surest first. Default: as its header
+        says.
     flips : bool
         Average with what the mirror image gives, once it is known how the head lies.
 
@@ -138,10 +139,10 @@ def find_head(
         return apply_network(network, model.coarse.network, images, flips=flips)
 
     header = np.eye(3)
-    found = header if axes is None or scan.upright(axes) is scan else axes
+    found = header if not axes or scan.upright(axes[0]) is scan else axes[0]
     first = _Look.at(scan, found, look)
     as_told = first if found is header else _Look.at(scan, header, look)
-    looks = [first, as_told]
+    looks = [first, as_told, *(_Look.at(scan, way, look) for way in axes[1:])]
     # A half-turned head is flipped along both other axes.
     flipped = [np.flip(first.images, [1 + o for o in range(3) if o != a]) for a in range(3)]
     sureness = [_sureness(look(images), first.grid) for images in flipped]

@@ -6,6 +6,7 @@ import itertools
 import logging
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -117,12 +118,13 @@ def predict(
     start = time.perf_counter()
     doubts: tuple[str, ...] = ()
     if anatomy is None:
-        axes = None if lie is None else lie.axes
+        lies = () if lie is None else (lie, *lie.others)
+        axes = [one.axes for one in lies]
         scan, head, doubts = find_head(scan, model, chosen, axes, flips)
         box = scan.box_around(head.mask, head.grid)
         _log.info("Nuclei found in %.1f s", time.perf_counter() - start)
         part, record = _unaided(model, scan, box, head, include_thalamus, chosen, flips)
-        record |= _seen_before(scan, head, affine, lie)
+        record |= _seen_before(scan, head, affine, lies)
     else:
         labels = canonical(anatomy, affine)[0].astype(np.int16)
         nuclei = nuclei_mask(labels, include_thalamus)
@@ -219,7 +221,7 @@ def _unaided(
 
 
 def _seen_before(
-    scan: Scan, head: HeadNuclei, affine: np.ndarray, lie: Lie | None
+    scan: Scan, head: HeadNuclei, affine: np.ndarray, lies: Sequence[Lie]
 ) -> dict[str, float]:
     """Return how what the coarse network finds agrees with what was seen in the whole head.
 
@@ -230,16 +232,19 @@ def _seen_before(
     head : HeadNuclei
     affine : ndarray, shape (4, 4)
         Of the image, as its header has it.
-    lie : Lie or None
+    lies : sequence of Lie
+        How it may lie; that counts whose nuclei are the nearest.
     """
-    if lie is None:
+    if not lies:
         return {}
     middle = nib.affines.apply_affine(head.grid.affine, np.argwhere(head.mask).mean(axis=0))
     told = nib.affines.apply_affine(affine @ np.linalg.inv(scan.home.affine), middle)
     volume = float(head.mask.sum()) * voxel_volume(head.grid.affine) / 1000
+    apart = [float(np.linalg.norm(told - one.middle)) for one in lies]
+    lie = lies[int(np.argmin(apart))]
     return {
         "head_sureness": round(lie.sureness, 3),
-        "hulls_apart_mm": round(float(np.linalg.norm(told - lie.middle)), 1),
+        "hulls_apart_mm": round(min(apart), 1),
         "hulls_volume_ratio": round(volume / lie.volume_ml, 2),
     }
 

@@ -11,8 +11,9 @@ from torch import nn
 
 from bgpvs_wf.anatomy.starts import turn_degrees
 from bgpvs_wf.imaging.geometry import axes_in_space
-from bgpvs_wf.learning.heads.finding import HeadNetworks, find_brain
+from bgpvs_wf.learning.heads.finding import find_brain
 from bgpvs_wf.learning.heads.lie import TILT_DEGREES
+from bgpvs_wf.learning.heads.seeing import HeadNetworks
 from bgpvs_wf.learning.views import canonical, orders
 
 SCALP, BRAIN, WHITE, NUCLEI, FRONT, TOP = 40.0, 100.0, 150.0, 175.0, 200.0, 225.0

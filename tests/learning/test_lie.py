@@ -45,9 +45,12 @@ def test_sides_the_wrong_way_round_or_missing_tell_nothing():
 
 def test_a_lie_survives_being_plain_values():
     axes = Rotation.from_euler("xyz", [10, 20, 30], degrees=True).as_matrix()
-    back = Lie.from_dict(Lie(axes, 0.91, np.array([1.0, -20.5, 3.0]), 12.5).to_dict())
+    other = Lie(axes.T, 0.9, np.zeros(3), 11.0)
+    back = Lie.from_dict(Lie(axes, 0.91, np.array([1.0, -20.5, 3.0]), 12.5, (other,)).to_dict())
     np.testing.assert_allclose(back.axes, axes, atol=1e-8)
     assert back.sureness == 0.91
+    np.testing.assert_allclose(back.others[0].axes, axes.T, atol=1e-8)
+    assert back.others[0].others == ()
 
 
 def test_orders_are_all_rotations_of_a_cube():

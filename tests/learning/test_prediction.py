@@ -17,7 +17,7 @@ from toy_networks import Toy, random_model, random_network, toy_head, toy_model
 from bgpvs_wf.anatomy.labels import BG_LABELS, NUCLEI
 from bgpvs_wf.anatomy.starts import TURNS
 from bgpvs_wf.errors import BadImageError, BadLabelsError, ModelError, UsageError
-from bgpvs_wf.imaging.geometry import Grid, isotropic_grid
+from bgpvs_wf.imaging.geometry import Grid, isotropic_grid, voxel_sizes
 from bgpvs_wf.learning import inference, nuclei
 from bgpvs_wf.learning.back import to_own_grid
 from bgpvs_wf.learning.bundle import Model
@@ -228,6 +228,21 @@ def test_what_is_found_is_held_against_what_was_seen_in_the_whole_head(model, to
     share = np.isin(toy.dseg, BG_LABELS).sum() / brain.sum()
     assert said[0]["bg_share_of_brain"] == pytest.approx(share, rel=0.05)
     assert "hulls_apart_mm" not in _predict(model, toy).record
+
+
+def test_how_else_a_head_may_lie_is_looked_at(model, toy, monkeypatch):
+    """The toy is seen however it lies; here one way is the surest."""
+    ways = [Rotation.from_rotvec(np.radians(d) * np.eye(3)[2]).as_matrix() for d in (25, 40)]
+    lie, other = (Lie(way, 0.8, np.zeros(3), 10.0) for way in ways)
+
+    def sure_of_the_other(shares: np.ndarray, grid: Grid) -> float:
+        axes = grid.affine[:3, :3] / voxel_sizes(grid.affine)
+        return 0.9 if np.allclose(np.trace(axes), np.trace(ways[1]), atol=1e-3) else 0.5
+
+    monkeypatch.setattr(nuclei, "_sureness", sure_of_the_other)
+    assert _predict(model, toy, lie=lie).record["head_turned_degrees"] == 25
+    lie = dataclasses.replace(lie, others=(other,))
+    assert _predict(model, toy, lie=lie).record["head_turned_degrees"] == 40
 
 
 def test_with_mirror_images_both_sides_are_found_alike():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,15 +26,13 @@ from bgpvs_wf.imaging.morphology import largest_part
 from bgpvs_wf.learning.heads.acquisition import standardise_head
 from bgpvs_wf.learning.heads.lie import Lie, lying
 from bgpvs_wf.learning.heads.masking import mask_of
-from bgpvs_wf.learning.inference import WINDOWS, fast_bfloat16
+from bgpvs_wf.learning.heads.seeing import HeadNetworks, See, seeing
+from bgpvs_wf.learning.inference import WINDOWS
 from bgpvs_wf.learning.networks import HEAD, MASK
 from bgpvs_wf.learning.views import HEAD_MM, MASK_MM, MODALITIES, canonical, orders, to_home
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
-
-    from bgpvs_wf.learning.bundle import Model
 
 _BASE_MM, _SMOOTH = 2.0, 0.6
 """Voxels of what views are taken from, and standard deviation, in these, of a blur before."""
@@ -42,39 +40,11 @@ _LEAST_ML, _MOST_ML = 60.0, 2000.0
 """Of a brain that is believed (chosen: at 30 weeks it has 200); less than the least is no head."""
 _BELIEVED_MM3 = 2000.0
 """Least volume of either side's nuclei that is believed."""
-_BELIEVED, _AS_WELL = 0.6, 0.005
+_BELIEVED, _AS_WELL = 0.6, 0.02
 """Mean probability of nuclei: least that is believed; by which looks differ that see as well."""
 _CLOSE_DEGREES, _LOOKS_AGAIN, _TRIED = 5.0, 4, 3
-
-
-See = Callable[..., np.ndarray]
-"""Of a view to shares of classes; roughly and quickly, if it is told `fast`."""
-
-
-@dataclass(frozen=True)
-class HeadNetworks:
-    """What a model has for whole heads."""
-
-    head: nn.Module
-    """Sees roughly what is brain, and where its nuclei are, at `HEAD_MM`."""
-    mask: nn.Module
-    """Sees what is brain at `MASK_MM`, once that is known roughly."""
-
-    @classmethod
-    def load(cls, model: Model, device: torch.device | str) -> HeadNetworks:
-        """Load those of a model.
-
-        Raises
-        ------
-        UsageError
-            If it has none.
-        ModelError
-            If the weights are missing, damaged, or not those that the metadata name.
-        """
-        from bgpvs_wf.learning.bundle import head_file, load_network
-
-        files = (head_file(model, tells) for tells in (HEAD, MASK))
-        return cls(*(load_network(model, file, device) for file in files))
+_NEARLY, _OTHER_DEGREES = 0.02, 30.0
+"""A head may also lie as a look says that is less sure by this, if it differs by this angle."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +86,8 @@ def find_brain(
     if inside.sum() * voxel_volume(turned) / 1000 < _LEAST_ML:
         return Brain(everything, None, ())
     channel = MODALITIES.index(modality)
-    see, view = _seeing(networks.head, channel), _View.of(image, grid)
-    best = _surest(view, see)
+    see, view = seeing(networks.head, channel), _View.of(image, grid)
+    best, *others = _surest(view, see)
     # Heads with a neck do not fit into one view: the brain is to be in the middle.
     best = _Look.along(dataclasses.replace(view, middle=best.middle), best.way, see)
     volume = float((best.brain > 0.5).sum()) * voxel_volume(best.grid.affine) / 1000
@@ -133,10 +103,7 @@ def find_brain(
         why = "how the head lies is not seen, so that it is taken to lie as its header says."
         # In a brain alone the coarse network sees enough.
         return Brain(mask, None, () if np.array_equal(mask, everything) else (why,))
-    nuclei = np.argwhere(best.left | best.right)
-    middle = nib.affines.apply_affine(best.grid.affine, nuclei.mean(axis=0))
-    nuclei_ml = len(nuclei) * voxel_volume(best.grid.affine) / 1000
-    return Brain(mask, Lie(best.way, best.sureness, middle, nuclei_ml), ())
+    return Brain(mask, best.lie(others), ())
 
 
 @dataclass(frozen=True)
@@ -223,6 +190,13 @@ class _Look:
         """Of the brain, mm."""
         return _middle(largest_part(self.brain > 0.5), self.grid)
 
+    def lie(self, others: Sequence[_Look] = ()) -> Lie:
+        """Return how the head lies, and how else it may."""
+        nuclei = np.argwhere(self.left | self.right)
+        middle = nib.affines.apply_affine(self.grid.affine, nuclei.mean(axis=0))
+        volume = len(nuclei) * voxel_volume(self.grid.affine) / 1000
+        return Lie(self.way, self.sureness, middle, volume, tuple(one.lie() for one in others))
+
     def upright(self, view: _View, see: See) -> _Look:
         """Look again along the axes of the head, while it is seen as well then."""
         looks = [self]
@@ -235,8 +209,8 @@ class _Look:
         return [one for one in looks if one.sureness >= surest - _AS_WELL][-1]
 
 
-def _surest(view: _View, see: See) -> _Look:
-    """Look at a head as its header says and along other orders of axes; return the surest look.
+def _surest(view: _View, see: See) -> list[_Look]:
+    """Look at a head along orders of axes; return the surest look, then those nearly as sure.
 
     The network learns that nothing is to be found in heads that lie otherwise than upright by a
     quarter turn and more. Of heads between it finds something; once upright, they tell.
@@ -247,25 +221,21 @@ def _surest(view: _View, see: See) -> _Look:
     if max(look.sureness for look in looks) < _BELIEVED:
         looks = [told, *(told.turned(order, rough) for order in orders()[1:])]
     looks = sorted(looks, key=lambda one: one.sureness)[-_TRIED:]
-    best = max(looks, key=lambda one: one.upright(view, rough).sureness)
+    pairs = [(one.upright(view, rough), one) for one in looks]
+    (found, best), *rest = sorted(pairs, key=lambda pair: -pair[0].sureness)
+    others = [
+        one
+        for one, _ in rest
+        if one.sureness > max(found.sureness - _NEARLY, _BELIEVED)
+        and turn_degrees(found.way.T @ one.way) > _OTHER_DEGREES
+    ]
     # What is measured is seen precisely, on whichever processor.
-    return _Look.at(best.way, best.image, best.grid, see).upright(view, see)
+    return [_Look.at(best.way, best.image, best.grid, see).upright(view, see), *others]
 
 
 def _about_an_axis(order: np.ndarray) -> bool:
     """Tell whether an order is a quarter turn or a half turn about an axis."""
     return bool(np.trace(order) == 1 or (np.trace(order) == -1 and order.diagonal().all()))
-
-
-def _seeing(network: nn.Module, channel: int) -> See:
-    """Return what looks at an image of one modality."""
-
-    def see(view: np.ndarray, fast: bool = False) -> np.ndarray:
-        images = np.zeros((len(MODALITIES), *view.shape), np.float32)
-        images[channel] = view
-        return _shares(network, images, fast)
-
-    return see
 
 
 def _seen_finer(
@@ -277,16 +247,4 @@ def _seen_finer(
     """Return the probability of a brain that was found roughly, at `MASK_MM`, and its grid."""
     around = dataclasses.replace(view, middle=look.middle)
     image, box = around.along(look.way, WINDOWS[MASK], MASK_MM)
-    return _seeing(network, channel)(image)[1], box
-
-
-def _shares(network: nn.Module, images: np.ndarray, fast: bool = False) -> np.ndarray:
-    """Return the probability of each class, shape (classes, x, y, z)."""
-    import torch
-
-    device = next(network.parameters()).device
-    batch = torch.from_numpy(images)[None].to(device)
-    enabled = fast and fast_bfloat16(device)
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=enabled):
-        logits = network.eval()(batch)[0].float()
-    return np.asarray(logits.softmax(0).cpu().numpy())
+    return seeing(network, channel)(image)[1], box

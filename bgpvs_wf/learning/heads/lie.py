@@ -32,12 +32,15 @@ class Lie:
         Of the hulls of these nuclei, mm, as the header of the image has it.
     volume_ml : float
         Of the hulls of both sides.
+    others : tuple of Lie
+        Otherwise than which it may lie, nearly as surely.
     """
 
     axes: np.ndarray
     sureness: float
     middle: np.ndarray
     volume_ml: float
+    others: tuple[Lie, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -46,6 +49,7 @@ class Lie:
             "sureness": round(self.sureness, 3),
             "middle": np.round(self.middle, 2).tolist(),
             "volume_ml": round(self.volume_ml, 2),
+            "others": [one.to_dict() for one in self.others],
         }
 
     @classmethod
@@ -56,6 +60,7 @@ class Lie:
             float(values["sureness"]),
             np.array(values["middle"], float),
             float(values["volume_ml"]),
+            tuple(map(cls.from_dict, values["others"])),
         )
 
 
