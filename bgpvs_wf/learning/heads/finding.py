@@ -40,7 +40,7 @@ _LEAST_ML, _MOST_ML = 60.0, 2000.0
 """Of a brain that is believed (chosen: at 30 weeks it has 200); less than the least is no head."""
 _BELIEVED_MM3 = 2000.0
 """Least volume of either side's nuclei that is believed."""
-_BELIEVED, _AS_WELL = 0.6, 0.02
+_BELIEVED, _AS_WELL = 0.6, 0.015
 """Mean probability of nuclei: least that is believed; by which looks differ that see as well."""
 _CLOSE_DEGREES, _LOOKS_AGAIN, _TRIED = 5.0, 4, 3
 _NEARLY, _OTHER_DEGREES = 0.02, 30.0
@@ -198,15 +198,22 @@ class _Look:
         return Lie(self.way, self.sureness, middle, volume, tuple(one.lie() for one in others))
 
     def upright(self, view: _View, see: See) -> _Look:
-        """Look again along the axes of the head, while it is seen as well then."""
-        looks = [self]
-        while len(looks) <= _LOOKS_AGAIN:
+        """Look again along the axes of the head, until they stay; if not, the surest look is it.
+
+        What the hulls tell of the nod is believed even if the head is seen a little less surely
+        then: networks see nodding heads well.
+        """
+        looks, stays = [self], False
+        while not stays and len(looks) <= _LOOKS_AGAIN:
             turn = lying(looks[-1].left, looks[-1].right)
-            if turn is None or turn_degrees(turn) < _CLOSE_DEGREES:
+            if turn is None:
                 break
-            looks.append(_Look.along(view, looks[-1].way @ turn, see))
-        surest = max(one.sureness for one in looks)
-        return [one for one in looks if one.sureness >= surest - _AS_WELL][-1]
+            stays = turn_degrees(turn) < _CLOSE_DEGREES
+            if not stays:
+                looks.append(_Look.along(view, looks[-1].way @ turn, see))
+        surest = max(looks, key=lambda one: one.sureness)
+        as_well = looks[-1].sureness >= surest.sureness - _AS_WELL
+        return looks[-1] if stays and as_well else surest
 
 
 def _surest(view: _View, see: See) -> list[_Look]:
