@@ -100,7 +100,9 @@ class Scale(HomeInterface):
 
 
 class ComparePairInputSpec(HomeInputSpec):
-    transform = File(mandatory=True, desc="affine that fits T1w and T2w, as ANTs writes it")
+    transforms = traits.List(
+        File(), mandatory=True, desc="the affine one that fits T1w and T2w, as ANTs writes it"
+    )
 
 
 class ComparePairOutputSpec(TraitedSpec):
@@ -118,7 +120,8 @@ class ComparePair(HomeInterface):
 
         from bgpvs_wf.imaging.signal import pair_doubt
 
-        found = loadmat(self.inputs.transform)
+        (path,) = self.inputs.transforms
+        found = loadmat(path)
         (linear,) = (value for name, value in found.items() if name.startswith("AffineTransform"))
         doubt = pair_doubt(np.asarray(linear, float).ravel()[:9].reshape(3, 3))
         self._results["doubts"] = [doubt] if doubt else []

@@ -252,7 +252,7 @@ def _init_compare(workflow: Workflow, config: RunConfig) -> Node:
                 stretch,
                 [("forward_transforms", "initial_moving_transform")],
             ),
-            (stretch, compare, [(("forward_transforms", _first), "transform")]),
+            (stretch, compare, [("forward_transforms", "transforms")]),
         ]
     )
     return compare
@@ -277,7 +277,3 @@ def _pair_settings(config: RunConfig) -> dict[str, Any]:
         "winsorize_upper_quantile": 0.995,
         "num_threads": config.threads,
     }
-
-
-def _first(paths: list[str]) -> str:
-    return paths[0]
