@@ -129,7 +129,7 @@ class PVSTask:
         """Return the Dice of all PVS voxels as one, the basal ganglia given."""
         counts = np.zeros(3)
         for case in self.held_out:
-            array = dict(zip(OWN_CHANNELS, np.asarray(case.own(), np.float32), strict=True))
+            array = _own(case)
             bg = np.isin(array["classes"], BG_CLASSES)
             images = pvs_input(case.boxed().own, bg, case.voxel_mm)
             given = apply_network(network, self.network, images, fast=True)
@@ -154,12 +154,17 @@ class JointTask:
         """Return the mean Dice of the basal ganglia, and that of all PVS voxels as one."""
         found, counts = [], np.zeros(3)
         for case in self.held_out:
-            array = dict(zip(OWN_CHANNELS, np.asarray(case.own(), np.float32), strict=True))
+            array = _own(case)
             given = apply_network(network, self.network, case.boxed().own, fast=True)
             classes, true = given.argmax(0), np.isin(array["classes"], BG_CLASSES)
             found.append(dice(np.isin(classes, (*BG_CLASSES, len(given) - 1)), true))
             counts += pvs_counts(given[-1], array)
         return {"bg_dice": float(np.mean(found)), **pvs_score(counts)} if found else {}
+
+
+def _own(case: TrainingCase) -> dict[str, np.ndarray]:
+    """Return the channels of a case on the scan's own grid, by name."""
+    return dict(zip(OWN_CHANNELS, np.asarray(case.own(), np.float32), strict=True))
 
 
 def pvs_counts(probability: np.ndarray, labels: Mapping[str, np.ndarray]) -> np.ndarray:

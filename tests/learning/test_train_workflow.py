@@ -10,13 +10,7 @@ import pytest
 from toy_networks import head_networks, random_model, random_network
 
 from bgpvs_wf.errors import ModelError, UsageError
-from bgpvs_wf.learning.networks import (
-    ANATOMY,
-    COARSE,
-    PVS,
-    NetworkConfig,
-    build_network,
-)
+from bgpvs_wf.learning.networks import ANATOMY, COARSE, PVS, NetworkConfig, build_network
 from bgpvs_wf.learning.recipe import read_recipe
 from bgpvs_wf.workflows.train import init_train_wf
 
