@@ -177,6 +177,11 @@ def _painted(head: Head, modality: int, rng: np.random.Generator) -> np.ndarray:
     return np.abs(image + 0.01 * rng.standard_normal(image.shape, np.float32)) * 1000
 
 
+def usable(one: Subject, modalities: Sequence[str]) -> list[str]:
+    """Return which of some modalities show the head of a subject."""
+    return ["T2w"] if one.name in OTHER_T1W else list(modalities)
+
+
 def found_in(
     one: Subject, present: tuple[bool, bool], model: Model | None = None
 ) -> tuple[Brain, Prediction]:
@@ -221,8 +226,7 @@ def main() -> None:
     options = parser.parse_args()
     for number, one in enumerate(subjects(PHANTOMS[: options.phantoms], options.infants)):
         before = {}
-        names = options.modalities if options.what == "skulls" else ["both"]
-        names = ["T2w"] if one.name in OTHER_T1W else names
+        names = usable(one, options.modalities if options.what == "skulls" else ["both"])
         for name in names:
             text, before[name] = segment(one, MODALITIES[name])
             print(f"{one.name:14} {'as it is':18} {name:4} {text}", flush=True)

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import tomli_w
-from heads import INFANTS, MODALITIES, OTHER_T1W, found_in, subjects
+from heads import INFANTS, MODALITIES, OTHER_T1W, found_in, subjects, usable
 from pseudolabels import DATA
 
 from bgpvs_wf.anatomy.labels import BG_LABELS
@@ -131,8 +131,7 @@ def scans(out: Path) -> Path:
 def score(label: str, model: Model) -> None:
     """Print the Dice of the basal ganglia of an infant by a model."""
     for one in subjects((), [label]):
-        names = ["T2w"] if one.name in OTHER_T1W else list(MODALITIES)
-        for name in names:
+        for name in usable(one, list(MODALITIES)):
             _, prediction = found_in(one, MODALITIES[name], model)
             found = np.isin(prediction.anatomy, BG_LABELS)
             print(f"{one.name} {name:4} {model.label}: BG {dice(found, one.bg):.3f}", flush=True)
