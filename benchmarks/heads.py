@@ -32,6 +32,7 @@ from bgpvs_wf.learning.bundle import Model, find_model, head_model
 from bgpvs_wf.learning.heads.finding import Brain, find_brain
 from bgpvs_wf.learning.heads.grafts import CSF, REAL, graft, with_room
 from bgpvs_wf.learning.heads.maps import Head, distance_field, head_of_labels
+from bgpvs_wf.learning.heads.masking import mask_between
 from bgpvs_wf.learning.heads.painting import draw_signals
 from bgpvs_wf.learning.heads.seeing import HeadNetworks
 from bgpvs_wf.learning.prediction import Prediction, predict
@@ -52,6 +53,9 @@ OTHER_T1W = ("sub-04",)
 """Whose T1w is of another head: it fits the T2w once stretched by 8 % one way and shrunk by 9 %
 another; T1w of other infants do as they are, to 1 %."""
 SEED = 7300
+BELOW, BELOW_LIKE = (7, 8, 46, 47, 16), 1.5
+"""Cerebellum and stem, which come from the label map; they are painted this much darker than the
+median of the real brain at most, or brighter."""
 ROOM_MM = ((35, 35), (35, 45), (70, 35))
 
 
@@ -164,15 +168,19 @@ def in_a_head(one: Subject, name: str, seed: int) -> Subject:
 
 def _painted(head: Head, modality: int, rng: np.random.Generator) -> np.ndarray:
     names = head.names.tolist()
+    real = head.numbers == names.index(REAL)
+    brain = float(np.median(head.images[modality][real]))
+    below = np.isin(head.names, BELOW)
     while True:
         signals, spread = draw_signals(head.names, modality, rng)
         fluid = signals[names.index(CSF)]
-        if fluid > 0.8 if modality == 0 else fluid < 0.45:
+        bright = fluid > 0.8 if modality == 0 else fluid < 0.45
+        # Cerebellum and stem belong to the brain above them.
+        if bright and (np.abs(np.log(signals[below] / brain)) < np.log(BELOW_LIKE)).all():
             break
     image = signals[head.numbers]
     image += spread[head.numbers] * rng.standard_normal(image.shape, np.float32)
     image = ndimage.gaussian_filter(np.maximum(image, 0), 0.5)
-    real = head.numbers == names.index(REAL)
     image[real] = head.images[modality][real]
     return np.abs(image + 0.01 * rng.standard_normal(image.shape, np.float32)) * 1000
 
@@ -187,12 +195,18 @@ def found_in(
 ) -> tuple[Brain, Prediction]:
     """Find the brain in a head, and segment it with a model, by default that in the box."""
     images = [image if there else None for image, there in zip(one.images, present, strict=True)]
-    found = find_brain(
-        HeadNetworks.load(head_model(), "cpu"),
-        images[0] if present[0] else images[1],
-        one.affine,
-        modality="T2w" if present[0] else "T1w",
+    networks = HeadNetworks.load(head_model(), "cpu")
+    found, *others = (
+        find_brain(networks, image, one.affine, modality=name)
+        for name, image in zip(("T2w", "T1w"), images, strict=True)
+        if image is not None
     )
+    for other in others:
+        if found.seen and other.seen:
+            grid = Grid(one.dseg.shape, one.affine)
+            mask, doubt = mask_between(found.mask, grid, other.mask, one.affine)
+            doubts = (*found.doubts, *([doubt] if doubt else []))
+            found = dataclasses.replace(found, mask=mask, doubts=doubts)
     t2w, t1w = images
     return found, predict(
         model or find_model(), t2w=t2w, t1w=t1w, affine=one.affine, brain=found.mask, lie=found.lie

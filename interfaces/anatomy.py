@@ -112,7 +112,8 @@ class Starts(HomeInterface):
     output_spec = StartsOutputSpec
 
     def _run_interface(self, runtime: Any) -> Any:
-        from bgpvs_wf.anatomy.starts import itk_text, start_transforms
+        from bgpvs_wf.anatomy.starts import start_transforms
+        from bgpvs_wf.imaging.itk import itk_text
 
         fixed, fixed_affine = read_array(self.inputs.fixed)
         moving, moving_affine = read_array(self.inputs.moving)

@@ -25,6 +25,7 @@ class FindBrainOutputSpec(TraitedSpec):
     lie = traits.Dict(
         desc="how the head lies, see `bgpvs_wf.learning.heads.lie.Lie`; empty if unknown"
     )
+    seen = traits.Bool(desc="whether it was seen by a network, not given or extracted before")
     doubts = traits.List(traits.Str())
 
 
@@ -52,6 +53,50 @@ class FindBrain(HomeInterface):
         self._results["brain_mask"] = self.write(
             runtime, "brain_mask.nii.gz", found.mask.astype(np.uint8), affine, labels=True
         )
+        self._results["seen"] = found.seen
         self._results["lie"] = {} if found.lie is None else found.lie.to_dict()
         self._results["doubts"] = [f"{inputs.modality}: {text}" for text in found.doubts]
+        return runtime
+
+
+class AgreeOnBrainInputSpec(HomeInputSpec):
+    brain_mask = File(mandatory=True, desc="as found in the T2w")
+    t1w_brain_mask = File(mandatory=True, desc="as found in the T1w, on its grid")
+    seen = traits.Bool(mandatory=True, desc="whether that of the T2w was seen by a network")
+    t1w_seen = traits.Bool(mandatory=True, desc="likewise")
+    transforms = traits.List(
+        File(), mandatory=True, desc="the affine one from T2w to T1w, as ANTs writes it"
+    )
+
+
+class AgreeOnBrainOutputSpec(TraitedSpec):
+    brain_mask = File(desc="on the grid of the T2w")
+    doubts = traits.List(traits.Str())
+
+
+class AgreeOnBrain(HomeInterface):
+    """Find the mask half way between those seen in T2w and T1w; one that was given stays."""
+
+    input_spec = AgreeOnBrainInputSpec
+    output_spec = AgreeOnBrainOutputSpec
+
+    def _run_interface(self, runtime: Any) -> Any:
+        from bgpvs_wf.imaging.geometry import Grid
+        from bgpvs_wf.imaging.itk import read_itk
+        from bgpvs_wf.learning.heads.masking import mask_between
+
+        inputs = self.inputs
+        self._results["brain_mask"], self._results["doubts"] = inputs.brain_mask, []
+        if not (inputs.seen and inputs.t1w_seen):
+            return runtime
+        (path,) = inputs.transforms
+        mask, affine = read_array(inputs.brain_mask)
+        other, there = read_array(inputs.t1w_brain_mask)
+        agreed, doubt = mask_between(
+            mask > 0, Grid(mask.shape, affine), other > 0, np.linalg.inv(read_itk(path)) @ there
+        )
+        self._results["brain_mask"] = self.write(
+            runtime, "brain_mask.nii.gz", agreed.astype(np.uint8), affine, labels=True
+        )
+        self._results["doubts"] = [f"T2w: {doubt}"] if doubt else []
         return runtime

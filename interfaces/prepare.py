@@ -116,14 +116,11 @@ class ComparePair(HomeInterface):
     output_spec = ComparePairOutputSpec
 
     def _run_interface(self, runtime: Any) -> Any:
-        from scipy.io import loadmat
-
+        from bgpvs_wf.imaging.itk import read_itk
         from bgpvs_wf.imaging.signal import pair_doubt
 
         (path,) = self.inputs.transforms
-        found = loadmat(path)
-        (linear,) = (value for name, value in found.items() if name.startswith("AffineTransform"))
-        doubt = pair_doubt(np.asarray(linear, float).ravel()[:9].reshape(3, 3))
+        doubt = pair_doubt(read_itk(path)[:3, :3])
         self._results["doubts"] = [doubt] if doubt else []
         return runtime
 

@@ -15,7 +15,7 @@ from bgpvs_wf.interfaces.ants import (
     N4BiasFieldCorrection,
     Registration,
 )
-from bgpvs_wf.interfaces.head import FindBrain
+from bgpvs_wf.interfaces.head import AgreeOnBrain, FindBrain
 from bgpvs_wf.interfaces.prepare import ComparePair, Conform, DivideBias, Scale, SourceImages
 from bgpvs_wf.learning.bundle import Model
 
@@ -54,7 +54,7 @@ def init_prepare_wf(
     doubts
         What is suspicious about the files.
     brain_mask
-        On the home grid: as found, or as given.
+        On the home grid: as given, or as found, in both images if there are two.
     lie
         How the head lies, see `bgpvs_wf.interfaces.head.FindBrain`.
     sides_known
@@ -71,15 +71,19 @@ def init_prepare_wf(
         if getattr(inputs, modality.lower()) is not None
     }
     images = Node(niu.Merge(len(corrected)), name="images")
-    doubts = Node(niu.Merge(2 * len(corrected) + 1), name="doubts")
-    brain = workflow.get_node(f"brain_{home}")
+    doubts = Node(niu.Merge(2 * len(corrected) + 2), name="doubts")
+    brain = lie = workflow.get_node(f"brain_{home}")
+    if len(corrected) == 2:
+        aligned = _init_align(workflow, config, corrected)
+        pair = _init_compare(workflow, config)
+        brain = _init_agree(workflow)
+        for place, node in enumerate((pair, brain), start=2 * len(corrected) + 1):
+            workflow.connect(node, "doubts", doubts, f"in{place}")
     scaled = {}
     for number, (key, (node, field)) in enumerate(corrected.items(), start=1):
         if key != home:
             workflow.connect(node, field, outputnode, "t1w_before")
-            node, field = _init_align(workflow, config, corrected)
-            pair = _init_compare(workflow, config)
-            workflow.connect(pair, "doubts", doubts, f"in{2 * len(corrected) + 1}")
+            node, field = aligned
         scale = Node(Scale(), name=f"scale_{key}", mem_gb=1.5)
         scaled[key] = scale
         workflow.connect(brain, "brain_mask", scale, "brain_mask")
@@ -96,7 +100,8 @@ def init_prepare_wf(
             workflow.connect(node, "doubts", doubts, f"in{2 * number - 1 + place}")
     conform = workflow.get_node(f"conform_{home}")
     workflow.connect(conform, "sides_known", outputnode, "sides_known")
-    workflow.connect([(brain, outputnode, [("brain_mask", "brain_mask"), ("lie", "lie")])])
+    workflow.connect(brain, "brain_mask", outputnode, "brain_mask")
+    workflow.connect(lie, "lie", outputnode, "lie")
     workflow.connect(scaled[home], "out_file", outputnode, "home")
     workflow.connect(images, "out", outputnode, "images")
     workflow.connect(doubts, "out", outputnode, "doubts")
@@ -256,6 +261,16 @@ def _init_compare(workflow: Workflow, config: RunConfig) -> Node:
         ]
     )
     return compare
+
+
+def _init_agree(workflow: Workflow) -> Node:
+    """Add the node that makes one mask of the brain of what was found in T2w and T1w; return it."""
+    agree = Node(AgreeOnBrain(), name="brain", mem_gb=1)
+    for modality, prefix in (("t2w", ""), ("t1w", "t1w_")):
+        fields = [(field, f"{prefix}{field}") for field in ("brain_mask", "seen")]
+        workflow.connect([(workflow.get_node(f"brain_{modality}"), agree, fields)])
+    workflow.connect(workflow.get_node("align"), "forward_transforms", agree, "transforms")
+    return agree
 
 
 def _pair_settings(config: RunConfig) -> dict[str, Any]:

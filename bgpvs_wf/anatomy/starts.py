@@ -14,7 +14,6 @@ MARGIN = 0.02
 CREDIBLE_DEGREES = 75.0
 """A head that lies turned by more than this, by its header, lies otherwise (chosen)."""
 _CONTRADICTION = "The header contradicts the anatomy:"
-_LPS = np.diag([-1.0, -1.0, 1.0])
 
 
 def start_transforms(
@@ -114,24 +113,6 @@ def contradicts_header(doubts: Iterable[str]) -> bool:
     (True, False)
     """
     return any(doubt.startswith(_CONTRADICTION) for doubt in doubts)
-
-
-def itk_text(transform: np.ndarray) -> str:
-    """Return an affine, mm RAS+, as the text file that ITK and ANTs read (they use LPS+).
-
-    Examples
-    --------
-    >>> print(itk_text(np.eye(4)).splitlines()[3])
-    Parameters: 1 0 0 0 1 0 0 0 1 0 0 0
-    """
-    matrix = _LPS @ transform[:3, :3] @ _LPS
-    offset = _LPS @ transform[:3, 3]
-    numbers = " ".join(f"{value + 0.0:.10g}" for value in (*matrix.ravel(), *offset))
-    return (
-        "#Insight Transform File V1.0\n#Transform 0\n"
-        "Transform: AffineTransform_double_3_3\n"
-        f"Parameters: {numbers}\nFixedParameters: 0 0 0\n"
-    )
 
 
 def _centre(data: np.ndarray, affine: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from bgpvs_wf.imaging.geometry import Grid, resample
-from bgpvs_wf.learning.heads.masking import mask_of
+from bgpvs_wf.learning.heads.masking import mask_between, mask_of
 
 AFFINE = np.diag([4.0, 4.0, 4.0, 1.0])
 
@@ -73,6 +73,35 @@ def test_a_brain_that_was_taken_out_is_not_looked_at_again():
     def see() -> tuple[np.ndarray, Grid]:
         raise AssertionError
 
-    np.testing.assert_array_equal(
-        mask_of(ball(24, ROUGH, MIDDLE), ROUGH, inside, grid, see), inside
-    )
+    assert mask_of(ball(24, ROUGH, MIDDLE), ROUGH, inside, grid, see) is None
+
+
+@given(
+    angles=st.tuples(*[st.floats(-180, 180)] * 3),
+    shift=st.tuples(*[st.floats(-6, 6)] * 3),
+    radii=st.tuples(*[st.floats(26, 32)] * 2),
+)
+@settings(max_examples=20, deadline=None)
+def test_the_mask_of_a_pair_is_half_way_between_theirs(angles, shift, radii):
+    here = scan((10, 20, -30), 1.5, MIDDLE)
+    there = scan(angles, 2.0, MIDDLE + np.array(shift))
+    one, other = (ball(r, g, MIDDLE) > 0.5 for r, g in zip(radii, (here, there), strict=True))
+    mask, doubt = mask_between(one, here, other, there.affine)
+    truth = ball(float(np.mean(radii)), here, MIDDLE) > 0.5
+    assert 2 * (mask & truth).sum() / (mask.sum() + truth.sum()) > 0.97
+    assert not doubt
+
+
+def test_masks_that_differ_are_in_doubt_and_the_first_stays():
+    grid = scan((0, 0, 0), 2.0, MIDDLE)
+    one, other = (ball(28, grid, MIDDLE + shift) > 0.5 for shift in (0, 12))
+    mask, doubt = mask_between(one, grid, other, grid.affine)
+    np.testing.assert_array_equal(mask, one)
+    assert "Dice 0." in doubt
+
+
+def test_an_image_that_shows_less_of_the_head_tells_nothing_of_the_rest():
+    grid = scan((0, 0, 0), 2.0, MIDDLE)
+    one = ball(28, grid, MIDDLE) > 0.5
+    mask, _ = mask_between(one, grid, one[..., :28], grid.affine)
+    assert (mask != one).sum() < 0.03 * one.sum()

@@ -56,6 +56,8 @@ class Brain:
     lie: Lie | None
     """None if it is not known."""
     doubts: tuple[str, ...]
+    seen: bool = False
+    """Whether the mask was seen by a network: it was not given, and the brain not extracted."""
 
 
 def find_brain(
@@ -94,16 +96,16 @@ def find_brain(
     if not _LEAST_ML < volume < _MOST_ML:
         why = "no brain is seen in it, so that all with a signal is taken for brain."
         return Brain(everything, None, (why,))
+    found = None
     if given is None:
         finer = functools.partial(_seen_finer, networks.mask, channel, view, best)
-        mask = to_home(mask_of(best.brain, best.grid, inside, grid, finer), home)
-    else:
-        mask = given
+        found = mask_of(best.brain, best.grid, inside, grid, finer)
+    mask = everything if found is None else to_home(found, home)
     if best.sureness < _BELIEVED:
         why = "how the head lies is not seen, so that it is taken to lie as its header says."
         # In a brain alone the coarse network sees enough.
-        return Brain(mask, None, () if np.array_equal(mask, everything) else (why,))
-    return Brain(mask, best.lie(others), ())
+        return Brain(mask, None, () if found is None else (why,), seen=found is not None)
+    return Brain(mask, best.lie(others), (), seen=found is not None)
 
 
 @dataclass(frozen=True)
