@@ -4,7 +4,7 @@
 
 Subjects are tiny heads (20 x 24 x 16 voxels of 2 mm, nuclei given) that go through the whole way
 of pseudo-labels, `prepare` to page. Overhead is the time of the command, times two processes, less
-what the steps themselves took, by subject. Plain is `init_bgpvs_wf` of all subjects as one graph,
+what the steps themselves took, by subject. Plain is `init_subjects_wf` of all subjects as one graph,
 run by Nipype's own MultiProc. Beside that: all again when finished, and one subject more.
 """
 
@@ -29,9 +29,9 @@ _PLAIN = """
 import sys
 from bgpvs_wf.bids.query import find_subjects
 from bgpvs_wf.config import RunConfig, read_toml
-from bgpvs_wf.workflows.base import init_bgpvs_wf
+from bgpvs_wf.workflows.base import init_subjects_wf
 config = RunConfig.from_mapping(read_toml(sys.argv[1]))
-workflow = init_bgpvs_wf(config, find_subjects(config).subjects)
+workflow = init_subjects_wf(config, find_subjects(config).subjects)
 workflow.run(plugin="MultiProc", plugin_args={"n_procs": config.nprocs})
 """
 

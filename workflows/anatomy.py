@@ -13,9 +13,9 @@ from bgpvs_wf.config import RunConfig
 from bgpvs_wf.interfaces.anatomy import Harmonise, Refine
 from bgpvs_wf.workflows.fusion import PER_ATLAS, init_fusion_wf
 from bgpvs_wf.workflows.registration import init_registration_wf
+from bgpvs_wf.workflows.stage import LABELS, PREPARED, images_of
 
-_INPUTS = ["t2w", "t1w", "home", "images", "brain_mask", "lie"]
-_OUTPUTS = ["dseg", "bg_probability", "atlas", "doubts"]
+_OUTPUTS = ["anatomy", "bg_probability", "atlas", "doubts"]
 
 
 def init_anatomy_wf(
@@ -42,10 +42,13 @@ def init_anatomy_wf(
     ------
     t2w, t1w, home, images, brain_mask, lie
         As `init_prepare_wf` gives them.
+    dseg, dseg_table
+        Labels that are there and their BIDS table, without `entries`; by default the files of
+        `inputs`.
 
     Outputs
     -------
-    dseg
+    anatomy
         Harmonised labels on the home grid.
     bg_probability
         Probability of the basal ganglia; undefined from a dseg derivative.
@@ -55,20 +58,18 @@ def init_anatomy_wf(
         How the header contradicts the anatomy, or itself in a dseg derivative.
     """
     workflow = Workflow(name=name)
-    inputnode = Node(niu.IdentityInterface(fields=_INPUTS), name="inputnode")
+    inputnode = Node(niu.IdentityInterface(fields=[*PREPARED, *LABELS]), name="inputnode")
     outputnode = Node(niu.IdentityInterface(fields=_OUTPUTS), name="outputnode")
     if not entries:
-        harmonise = Node(
-            Harmonise(dseg=str(inputs.dseg), scan=str(inputs.home_image)),
-            name="harmonise",
-            mem_gb=2,
-        )
+        harmonise = Node(Harmonise(scan=str(inputs.home_image)), name="harmonise", mem_gb=2)
+        inputnode.inputs.dseg = str(inputs.dseg)
         if inputs.dseg_table is not None:
-            harmonise.inputs.table = str(inputs.dseg_table)
+            inputnode.inputs.dseg_table = str(inputs.dseg_table)
+            workflow.connect(inputnode, "dseg_table", harmonise, "table")
         workflow.connect(
             [
-                (inputnode, harmonise, [("home", "home")]),
-                (harmonise, outputnode, [("dseg", "dseg"), ("doubts", "doubts")]),
+                (inputnode, harmonise, [("home", "home"), ("dseg", "dseg")]),
+                (harmonise, outputnode, [("dseg", "anatomy"), ("doubts", "doubts")]),
             ]
         )
         return workflow
@@ -85,7 +86,7 @@ def init_anatomy_wf(
             (inputnode, refine, [("images", "images")]),
             (labels, refine, [("outputnode.dseg", "dseg")]),
             (labels, outputnode, [("outputnode.dseg", "atlas")]),
-            (refine, outputnode, [("dseg", "dseg"), ("bg_probability", "bg_probability")]),
+            (refine, outputnode, [("dseg", "anatomy"), ("bg_probability", "bg_probability")]),
         ]
     )
     return workflow
@@ -101,7 +102,7 @@ def _register(
     number: int,
 ) -> Workflow:
     """Add the registration of one atlas; return it."""
-    modalities = _modalities(inputs)
+    modalities = [name.capitalize() for name in images_of(inputs)]
     registration = init_registration_wf(
         config=config,
         entry=entry,
@@ -125,7 +126,7 @@ def _one_atlas(
     if len(registrations) == 1:
         return registrations[0]
     fusion = init_fusion_wf(
-        config=config, atlases=len(registrations), modalities=len(_modalities(inputs))
+        config=config, atlases=len(registrations), modalities=len(images_of(inputs))
     )
     workflow.connect(inputnode, "images", fusion, "inputnode.images")
     for number, registration in enumerate(registrations, start=1):
@@ -134,7 +135,3 @@ def _one_atlas(
                 registration, f"outputnode.{field}", fusion, f"inputnode.{field}_{number}"
             )
     return fusion
-
-
-def _modalities(inputs: SubjectInputs) -> list[str]:
-    return [m for m in ("T2w", "T1w") if getattr(inputs, m.lower()) is not None]

@@ -16,14 +16,11 @@ from bgpvs_wf.engine.preview import HASH_SETTINGS
 from bgpvs_wf.interfaces.learning import CutCase
 from bgpvs_wf.learning.bundle import find_model, head_model
 from bgpvs_wf.workflows.anatomy import init_anatomy_wf
-from bgpvs_wf.workflows.base import choose_anatomy
 from bgpvs_wf.workflows.predict import init_predict_wf
 from bgpvs_wf.workflows.prepare import init_prepare_wf
 from bgpvs_wf.workflows.pseudolabel import init_pseudolabel_wf
-from bgpvs_wf.workflows.stage import connect_fields, wrap_node
-
-_DSEG = {"anatomy_wf": "outputnode.dseg", "predict_wf": "outputnode.anatomy"}
-"""Name of a stage that knows the nuclei, to its output."""
+from bgpvs_wf.workflows.stage import connect_fields, images_of, prepared_of, wrap_node
+from bgpvs_wf.workflows.subject import choose_anatomy
 
 
 @dataclass(frozen=True)
@@ -101,7 +98,7 @@ def init_case_wf(
     """
     workflow = Workflow(name=workflow_name(inputs.label))
     prepare = init_prepare_wf(config=config, inputs=inputs, model=head_model(config.predict.model))
-    anatomy, registered = _init_nuclei(config, inputs)
+    nuclei, registered = _init_nuclei(config, inputs)
     cut = Node(
         CutCase(subject=inputs.label, folder=str(folder), by_hand=labels is not None),
         name="cut",
@@ -110,14 +107,10 @@ def init_case_wf(
     fields = ["t2w", "t1w", "brain_mask", "anatomy", "bgpvs", "confidence"]
     # What writes outside of the work folder is a sink.
     sink = wrap_node("sink_wf", cut, fields, ["case"])
-    images = [m for m in ("t2w", "t1w") if getattr(inputs, m) is not None]
-    wanted = (
-        [*images, "home", "images", "brain_mask", "lie"] if anatomy.name == "anatomy_wf" else images
-    )
-    dseg = _DSEG[anatomy.name]
-    connect_fields(workflow, prepare, wanted, anatomy)
+    images = images_of(inputs)
+    connect_fields(workflow, prepare, prepared_of(inputs), nuclei)
     connect_fields(workflow, prepare, [*images, "brain_mask"], sink)
-    workflow.connect(anatomy, dseg, sink, "inputnode.anatomy")
+    connect_fields(workflow, nuclei, ["anatomy"], sink)
     if labels is not None:
         sink.inputs.inputnode.bgpvs = str(labels.bgpvs)
         for key in ("fluid", "ignore"):
@@ -126,9 +119,9 @@ def init_case_wf(
         return workflow
     pseudolabel = init_pseudolabel_wf(config=config)
     connect_fields(workflow, prepare, images, pseudolabel)
-    connect_fields(workflow, anatomy, ["bg_probability"] if registered else [], pseudolabel)
+    known = ["anatomy", "bg_probability"] if registered else ["anatomy"]
+    connect_fields(workflow, nuclei, known, pseudolabel)
     connect_fields(workflow, pseudolabel, ["confidence"], sink)
-    workflow.connect(anatomy, dseg, pseudolabel, "inputnode.anatomy")
     workflow.connect(pseudolabel, "outputnode.dseg", sink, "inputnode.bgpvs")
     return workflow
 

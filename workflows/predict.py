@@ -7,7 +7,7 @@ from nipype import Node, Workflow
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.interfaces.predict import Predict
 from bgpvs_wf.learning.bundle import Model
-from bgpvs_wf.workflows.stage import wrap_node
+from bgpvs_wf.workflows.stage import IMAGES, wrap_node
 
 OUTPUTS = ["dseg", "anatomy", "pvs_probability", "uncertainty", "record", "doubts"]
 
@@ -22,12 +22,10 @@ def init_predict_wf(*, config: RunConfig, model: Model, name: str = "predict_wf"
 
     Inputs
     ------
-    t2w, t1w
-        Preprocessed, on the home grid; one may be undefined.
+    t2w, t1w, home, images, brain_mask, lie
+        As `init_prepare_wf` gives them; one image may be undefined, home and images are not used.
     anatomy
         Harmonised labels; where it is undefined, the model finds the nuclei.
-    brain_mask, lie
-        As `init_prepare_wf` gives them.
 
     Outputs
     -------
@@ -56,4 +54,5 @@ def init_predict_wf(*, config: RunConfig, model: Model, name: str = "predict_wf"
         n_procs=config.threads,
         mem_gb=3,
     )
-    return wrap_node(name, segment, ["t2w", "t1w", "anatomy", "brain_mask", "lie"], OUTPUTS)
+    used = [*IMAGES, "anatomy", "brain_mask", "lie"]
+    return wrap_node(name, segment, used, OUTPUTS, unused=("home", "images"))

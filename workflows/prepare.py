@@ -18,6 +18,7 @@ from bgpvs_wf.interfaces.ants import (
 from bgpvs_wf.interfaces.head import AgreeOnBrain, FindBrain
 from bgpvs_wf.interfaces.prepare import ComparePair, Conform, DivideBias, Scale, SourceImages
 from bgpvs_wf.learning.bundle import Model
+from bgpvs_wf.workflows.stage import PREPARED, SCANS, images_of, init_inputnode
 
 BIAS_MM = 4.0
 """Voxel size at which the bias field is estimated, mm (chosen)."""
@@ -37,9 +38,14 @@ def init_prepare_wf(
     ----------
     config : RunConfig
     inputs : SubjectInputs
-        Its files are read at run time.
+        Which files there are, and what is known of them.
     model : Model
         Whose network finds the brain in the head, and how it lies.
+
+    Inputs
+    ------
+    t2w, t1w, brain_mask
+        As scanned; by default the files of `inputs`. What `inputs` has not is not used.
 
     Outputs
     -------
@@ -61,14 +67,13 @@ def init_prepare_wf(
         Whether the header of the home image tells left from right.
     """
     workflow = Workflow(name=name)
-    fields = ["t2w", "t1w", "home", "images", "t1w_before", "doubts", "sides_known"]
-    fields += ["brain_mask", "lie"]
+    workflow.add_nodes([init_inputnode(inputs, SCANS)])
+    fields = [*PREPARED, "t1w_before", "doubts", "sides_known"]
     outputnode = Node(niu.IdentityInterface(fields=fields), name="outputnode")
     home = inputs.home.lower()
     corrected = {
-        modality.lower(): _init_correct(workflow, config, inputs, modality, model)
-        for modality in ("T2w", "T1w")
-        if getattr(inputs, modality.lower()) is not None
+        key: _init_correct(workflow, config, inputs, key.capitalize(), model)
+        for key in images_of(inputs)
     }
     images = Node(niu.Merge(len(corrected)), name="images")
     doubts = Node(niu.Merge(2 * len(corrected) + 2), name="doubts")
@@ -114,10 +119,9 @@ def _init_correct(
     """Add the nodes that conform, denoise and bias-correct one image; return node and field."""
     key = modality.lower()
     at_home = modality == inputs.home
+    inputnode = workflow.get_node("inputnode")
     conform = Node(Conform(modality=modality, home=at_home), name=f"conform_{key}", mem_gb=1)
-    conform.inputs.in_file = str(getattr(inputs, key))
-    if at_home and inputs.brain_mask is not None:
-        conform.inputs.brain_mask = str(inputs.brain_mask)
+    workflow.connect(inputnode, key, conform, "in_file")
     brain = Node(
         FindBrain(
             modality=modality,
@@ -131,7 +135,8 @@ def _init_correct(
         mem_gb=2,
     )
     if at_home and inputs.brain_mask is not None:
-        brain.inputs.brain_mask = str(inputs.brain_mask)
+        for node in (conform, brain):
+            workflow.connect(inputnode, "brain_mask", node, "brain_mask")
     workflow.connect(conform, "out_file", brain, "in_file")
     node, field = conform, "out_file"
     done = inputs.preprocessed if at_home else inputs.t1w_preprocessed

@@ -57,6 +57,13 @@ def init_sink_wf(
         undefined.
     t1w_before, atlas, record
         For the page; may be undefined.
+
+    Outputs
+    -------
+    written
+        Images and tables in the output folder.
+    report
+        The page.
     """
     workflow = Workflow(name=name)
     outputs = {key: str(path) for key, path in expected_outputs(config, inputs).items()}
@@ -67,6 +74,7 @@ def init_sink_wf(
     )
     fields = [*SHARED, *written_only, *page_only, *DOUBTS]
     inputnode = Node(niu.IdentityInterface(fields=fields), name="inputnode")
+    outputnode = Node(niu.IdentityInterface(fields=["written", "report"]), name="outputnode")
     doubts = Node(niu.Merge(len(DOUBTS)), name="doubts")
     common: dict[str, Any] = {
         "sources": [
@@ -108,6 +116,8 @@ def init_sink_wf(
             (inputnode, page, [(key, key) for key in (*SHARED, *page_only)]),
             (doubts, derivatives, [("out", "doubts")]),
             (doubts, page, [("out", "doubts")]),
+            (derivatives, outputnode, [("written", "written")]),
+            (page, outputnode, [("written", "report")]),
         ]
     )
     return workflow

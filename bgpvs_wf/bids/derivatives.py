@@ -245,9 +245,20 @@ def software_versions() -> dict[str, str]:
 
 
 def write_dataset_description(config: RunConfig) -> Path:
-    """Make the output folder a BIDS derivative dataset.
+    """Make the output folder of a run a BIDS derivative dataset; see `write_description`."""
+    return write_description(config.output_dir, dataset_links(config))
+
+
+def write_description(output_dir: Path, links: Mapping[str, Path]) -> Path:
+    """Make a folder a BIDS derivative dataset.
 
     Left untouched where it says the same already; ``.bidsignore`` goes with it.
+
+    Parameters
+    ----------
+    output_dir : Path
+    links : mapping of str to Path
+        As `dataset_links` gives them.
 
     Returns
     -------
@@ -259,7 +270,6 @@ def write_dataset_description(config: RunConfig) -> Path:
     BGPVSError
         If it cannot be written.
     """
-    links = dataset_links(config)
     description = {
         "Name": "bgpvs-wf - perivascular spaces in the basal ganglia of infants",
         "BIDSVersion": BIDS_VERSION,
@@ -268,10 +278,10 @@ def write_dataset_description(config: RunConfig) -> Path:
         "SourceDatasets": [{"URL": path.as_uri()} for path in links.values()],
         "DatasetLinks": {name: path.as_uri() for name, path in links.items()},
     }
-    path = config.output_dir / "dataset_description.json"
+    path = output_dir / "dataset_description.json"
     if read_json(path) != description:
         write_json(description, path)
-        write_text(_BIDSIGNORE, config.output_dir / ".bidsignore")
+        write_text(_BIDSIGNORE, output_dir / ".bidsignore")
     return path
 
 

@@ -66,7 +66,7 @@ def _plan(config: RunConfig, subjects: tuple[SubjectInputs, ...]) -> tuple[list[
     from bgpvs_wf.engine.ledger import Ledger
     from bgpvs_wf.engine.preview import stages_to_run
     from bgpvs_wf.engine.runner import write_missing_again
-    from bgpvs_wf.workflows.base import init_bgpvs_wf
+    from bgpvs_wf.workflows.base import init_subjects_wf
 
     ledger = Ledger.of(config.output_dir)
     plans, first = [], None
@@ -77,7 +77,7 @@ def _plan(config: RunConfig, subjects: tuple[SubjectInputs, ...]) -> tuple[list[
         why, cannot = "; ".join(reasons) or "finished", False
         if reasons or first is None:
             try:
-                workflow = init_bgpvs_wf(config, [subject])
+                workflow = init_subjects_wf(config, [subject])
                 first = first or workflow
                 if reasons:
                     write_missing_again(workflow, [Job(subject, outputs)])

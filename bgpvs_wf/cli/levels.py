@@ -189,9 +189,9 @@ def run_both_levels(config: RunConfig, verbose: int = 0) -> tuple[Report, list[s
 
 def _init_bgpvs_wf(config: RunConfig, subjects: Sequence[SubjectInputs]) -> Any:
     # Nipype is imported only where something runs.
-    from bgpvs_wf.workflows.base import init_bgpvs_wf
+    from bgpvs_wf.workflows.base import init_subjects_wf
 
-    return init_bgpvs_wf(config, subjects)
+    return init_subjects_wf(config, subjects)
 
 
 def _run_due(

@@ -33,7 +33,7 @@ from bgpvs_wf.errors import BGPVSError
 _LOG = logging.getLogger(__name__)
 
 Factory = Callable[[RunConfig, Sequence[SubjectInputs]], Any]
-"""Makes a Nipype workflow: `init_bgpvs_wf`, or a toy in tests."""
+"""Makes a Nipype workflow: `init_subjects_wf`, or a toy in tests."""
 
 _SINK = "sink_wf"
 """The stage that copies results to the output folder."""

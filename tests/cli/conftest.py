@@ -52,7 +52,7 @@ def sink(value, folder, names):
     return folder
 
 
-def init_bgpvs_wf(config, subjects=None):
+def init_subjects_wf(config, subjects):
     from nipype import Function, Node, Workflow
 
     from bgpvs_wf.bids.derivatives import expected_outputs
@@ -85,7 +85,7 @@ def init_bgpvs_wf(config, subjects=None):
 
 
 stub = types.ModuleType("bgpvs_wf.workflows.base")
-stub.init_bgpvs_wf = init_bgpvs_wf
+stub.init_subjects_wf = init_subjects_wf
 sys.modules[stub.__name__] = stub
 
 import bgpvs_wf.cli.main
