@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -22,6 +22,8 @@ from bgpvs_wf.settings import (
 )
 
 T = TypeVar("T")
+
+BOTH_LEVELS = ("participant", "group")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,6 +257,16 @@ def read_file(path: str | os.PathLike[str], build: Callable[[dict[str, Any], Pat
         return build(content, Path(path).absolute().parent)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
+
+
+def settings_text(config: RunConfig, levels: Iterable[str]) -> str:
+    """Return TOML that `--config` takes to run the same again."""
+    import tomli_w
+
+    settings = config.to_mapping()
+    if tuple(levels) == BOTH_LEVELS:
+        del settings["analysis_level"]
+    return tomli_w.dumps(settings)
 
 
 def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

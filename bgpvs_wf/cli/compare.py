@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bgpvs_wf.cli.machine import add_machine_arguments
+from bgpvs_wf.cli.process import set_up_verb
+from bgpvs_wf.cli.terminal import Terminal, say, say_failures
+
+if TYPE_CHECKING:
+    from bgpvs_wf.studies.comparison import Comparison
 
 _DESCRIPTION = """\
 Run labelling strategies on cohorts whose truth is known (synthetic infants, known tubes in real
@@ -35,9 +41,19 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _compare(args: argparse.Namespace) -> int:
-    from bgpvs_wf.cli.levels import set_up_verb
-
     out, machine = set_up_verb(args)
-    from bgpvs_wf.cli.comparison import compare
+    from bgpvs_wf.studies.comparison import compare
 
-    return compare(args.experiment, out, machine, args.verbose)
+    done = compare(args.experiment, out, machine, observer=Terminal(), verbose=args.verbose)
+    if done.scores:
+        _tell(done)
+    say_failures(done.failures)
+    return 0 if done.complete else 1
+
+
+def _tell(done: Comparison) -> None:
+    say("", f"Mean ± SD; p: against {done.proposed}, Wilcoxon signed-rank, Holm-corrected")
+    for one in done.scores:
+        say("", one.heading, one.table.set_index("method").T.to_string())
+        say(*one.notes, *(f"Not scored: {problem}" for problem in one.problems))
+    say("", f"Table: {done.table}", f"Page: {done.page}")

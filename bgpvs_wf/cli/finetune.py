@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bgpvs_wf.cli.machine import add_machine_arguments
 from bgpvs_wf.cli.parser import decimal, whole
-from bgpvs_wf.errors import UsageError
+from bgpvs_wf.cli.process import set_up_verb
+from bgpvs_wf.cli.terminal import Terminal
+from bgpvs_wf.cli.train import tell_training
 from bgpvs_wf.settings import LARGEST_SEED
-
-if TYPE_CHECKING:
-    from bgpvs_wf.learning.bundle import Model
-    from bgpvs_wf.learning.recipe import Recipe
 
 _DESCRIPTION = """\
 Train a model further on scans whose labels were drawn or corrected by hand; five to ten are worth
@@ -22,6 +18,8 @@ it (bgpvs-wf suggest says which). The new model goes to OUT/model; the old one s
 the same command again to go on after an interruption.
 """
 _STEPS, _LEARNING_RATE = 600, 5e-4
+_CHOICES = ("bids_dir", "labels", "name", "steps", "learning_rate", "held_out", "seed")
+"""Arguments that `bgpvs_wf.studies.finetuning.finetuning_recipe` takes."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -77,76 +75,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _finetune(args: argparse.Namespace) -> int:
-    from bgpvs_wf.cli.levels import set_up_verb
-    from bgpvs_wf.cli.training import train
     from bgpvs_wf.learning.bundle import find_model
+    from bgpvs_wf.studies.finetuning import finetune
 
-    out = args.out.expanduser().absolute()
     model = find_model(args.model)
-    if (out / "model").resolve() == model.folder.resolve():
-        raise UsageError(f"{out} holds the model to start from; choose another folder.")
-    recipe = finetuning_recipe(model, args)
-    _, machine = set_up_verb(args)
-    return train(recipe, out, machine, args.verbose)
-
-
-def finetuning_recipe(model: Model, args: argparse.Namespace) -> Recipe:
-    """Return the recipe that trains a model further.
-
-    Raises
-    ------
-    UsageError
-        If a folder is missing, a number is absurd, or the model is not one to train further.
-    """
-    from bgpvs_wf.evaluation.infants import Cohort, OwnInfants
-    from bgpvs_wf.learning.augmentation import AugmentationConfig
-    from bgpvs_wf.learning.recipe import (
-        GIVEN,
-        CoarseConfig,
-        FineConfig,
-        HeadConfig,
-        PVSConfig,
-        Recipe,
-        TrainingCohort,
-        check_recipe,
+    out, machine = set_up_verb(args)
+    choices = {name: getattr(args, name) for name in _CHOICES}
+    observer = Terminal()
+    return tell_training(
+        finetune(model, out, machine, observer=observer, verbose=args.verbose, **choices)
     )
-    from bgpvs_wf.learning.training import TrainingConfig
-
-    for what, folder in (("The dataset", args.bids_dir), ("--labels", args.labels)):
-        if not folder.is_dir():
-            raise UsageError(f"{what} {folder} is no folder; correct the path.")
-    infants = OwnInfants(
-        bids_dir=args.bids_dir.expanduser().absolute(),
-        truth=args.labels.expanduser().absolute(),
-    )
-    if len(model.fine[0]) < 2:
-        raise UsageError(
-            f"The model {model.name} has one network for nuclei and PVS, which is there to compare "
-            "with; give another one to start from."
-        )
-    anatomy, pvs = (file.network for file in model.fine[0])
-    recipe = Recipe(
-        name=args.name or f"{model.name}-finetuned",
-        strategy="manual",
-        seed=args.seed,
-        cohorts=(TrainingCohort(Cohort("labelled", infants, {}), GIVEN, args.held_out),),
-        head=HeadConfig(model=str(model.folder) if model.head else ""),
-        coarse=CoarseConfig(model=str(model.folder)),
-        fine=dataclasses.replace(
-            FineConfig(),
-            filters=anatomy.filters,
-            steps=args.steps,
-            members=len(model.fine),
-            start=str(model.folder),
-        ),
-        pvs=dataclasses.replace(
-            PVSConfig(), filters=pvs.filters, steps=args.steps, start=str(model.folder)
-        ),
-        training=TrainingConfig(learning_rate=args.learning_rate),
-        augmentation=AugmentationConfig(),
-        coarse_augmentation=AugmentationConfig(),
-        # A hand draws what is basal ganglia; which nucleus it is, the model says.
-        settings={"segmentation": "model", "predict": {"model": str(model.folder)}},
-    )
-    check_recipe(recipe)
-    return recipe

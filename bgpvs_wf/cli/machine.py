@@ -8,10 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bgpvs_wf.cli.parser import gigabytes, megabytes, setting
-from bgpvs_wf.config import RunConfig
-from bgpvs_wf.engine.plugins import check_name, parse_arguments, returns_at_once
-from bgpvs_wf.engine.resources import processors
-from bgpvs_wf.errors import UsageError
+from bgpvs_wf.engine.plugins import check_name, parse_arguments
 
 _SETTINGS = ("work_dir", "nprocs", "omp_nthreads", "memory_gb", "plugin", "plugin_args")
 
@@ -73,35 +70,3 @@ def machine_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     if "plugin" in settings:
         settings["plugin"] = check_name(settings["plugin"])
     return settings
-
-
-def machine_for_scoring(values: Mapping[str, Any], out: Path) -> tuple[dict[str, Any], int]:
-    """Return the settings of all runs of a verb that scores what they made.
-
-    Parameters
-    ----------
-    values : mapping
-        The arguments given.
-    out : Path
-        The folder of results.
-
-    Returns
-    -------
-    settings : dict
-        Of `RunConfig`; `nprocs` and `work_dir` are there.
-    threads : int
-        Of a node.
-
-    Raises
-    ------
-    UsageError
-        See `machine_settings` and `RunConfig`; or if the plugin does not wait for its jobs.
-    """
-    settings = {"nprocs": processors(), **machine_settings(values)}
-    config = RunConfig(bids_dir=out, output_dir=out, **settings)
-    if returns_at_once(config.plugin):
-        raise UsageError(
-            f"--plugin {config.plugin} does not wait for its jobs, which are to be scored; "
-            "choose one that does, such as SLURM."
-        )
-    return {**settings, "work_dir": config.work_dir}, config.threads

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bgpvs_wf._version import __version__
 from bgpvs_wf.cli.parser import Parser, spelt_with_hyphens
-from bgpvs_wf.cli.run_options import BOTH_LEVELS
+from bgpvs_wf.config import BOTH_LEVELS
 from bgpvs_wf.errors import BGPVSError, UsageError
 
 VERBS = (

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from bgpvs_wf.cli.levels import find_jobs, run_group, run_participants, set_up_process
+from bgpvs_wf.cli.process import set_up_process
 from bgpvs_wf.cli.run_options import add_arguments, run_config
-from bgpvs_wf.cli.terminal import say
+from bgpvs_wf.cli.terminal import Terminal, say
 from bgpvs_wf.config import RunConfig
+from bgpvs_wf.studies.cohort import find_jobs, run_cohort
 
 _DEMO_AGE_WEEKS = 92.0
 _DEMO_PRESET = "bcp"
@@ -22,8 +23,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the verb; return the exit status."""
-    from bgpvs_wf.engine.summary import Report
-
     config, levels = run_config(args)
     set_up_process(config.threads, args.verbose)
     if args.demo:
@@ -34,14 +33,9 @@ def run(args: argparse.Namespace) -> int:
         return dry_run(config, verbose=bool(args.verbose))
     if args.why:
         return _explain(config)
-    if "participant" in levels:
-        report = run_participants(config, levels, args.verbose)
-    else:
-        report = Report(config.output_dir)
-    error = run_group(config, report) if "group" in levels else None
-    say(*report.lines())
-    if error is not None:
-        raise error
+    report = run_cohort(config, levels=levels, observer=Terminal(), verbose=args.verbose)
+    if report.group_error is not None:
+        raise report.group_error
     return 0 if report.complete else 1
 
 

@@ -9,14 +9,13 @@ from typing import Any
 
 from bgpvs_wf.cli.machine import add_machine_arguments, machine_settings
 from bgpvs_wf.cli.parser import setting
-from bgpvs_wf.config import RunConfig, merge, read_toml
+from bgpvs_wf.config import BOTH_LEVELS, RunConfig, merge, read_toml
 from bgpvs_wf.engine.plugins import check_name, read_plugin_file
 from bgpvs_wf.engine.resources import processors
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.settings import check_path
 
 DEMO_FOLDER = Path("demo")
-BOTH_LEVELS = ("participant", "group")
 
 _USAGE = """\
 bgpvs-wf run BIDS_DIR OUT_DIR [participant|group] [options]
@@ -249,16 +248,6 @@ def run_config(args: argparse.Namespace) -> tuple[RunConfig, tuple[str, ...]]:
     config = RunConfig.from_mapping(settings)
     check_name(config.plugin)
     return config, levels
-
-
-def settings_text(config: RunConfig, levels: Iterable[str]) -> str:
-    """Return TOML that `--config` takes to run the same again."""
-    import tomli_w
-
-    settings = config.to_mapping()
-    if tuple(levels) == BOTH_LEVELS:
-        del settings["analysis_level"]
-    return tomli_w.dumps(settings)
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from bgpvs_wf.cli.parser import decimal, whole
 from bgpvs_wf.cli.terminal import say
-from bgpvs_wf.errors import AgeError, UsageError
+from bgpvs_wf.errors import UsageError
 from bgpvs_wf.settings import LARGEST_SEED
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ def _simulate(args: argparse.Namespace) -> int:
 
         return simulate_onto(args)
     from bgpvs_wf.phantom import simulate_dataset
+    from bgpvs_wf.phantom.growth import parse_ages
     from bgpvs_wf.phantom.protocol import load_protocol
 
     out = simulate_dataset(
@@ -156,24 +157,3 @@ def _labels(path: Path, table: str | None) -> tuple[np.ndarray, np.ndarray]:
     labels = harmonise(data, known, affine=image.affine, source=str(path))
     require_nuclei(labels, source=str(path))
     return labels, np.asarray(image.affine, float)
-
-
-def parse_ages(option: str, text: str) -> list[float]:
-    """Read ages such as ``40w,3m``; post-menstrual weeks.
-
-    Raises
-    ------
-    UsageError
-        If one cannot be read or is out of range; it names the option.
-    """
-    from bgpvs_wf.anatomy.matching import parse_age
-    from bgpvs_wf.phantom.growth import growth_at
-
-    ages = []
-    for item in text.split(","):
-        try:
-            ages.append(parse_age(item))
-            growth_at(ages[-1])
-        except AgeError as error:
-            raise UsageError(f"{option} {text}: {error}") from error
-    return ages

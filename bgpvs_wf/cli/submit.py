@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from bgpvs_wf.cli.levels import find_jobs, set_up_process
 from bgpvs_wf.cli.parser import whole
-from bgpvs_wf.cli.run_options import BOTH_LEVELS, add_arguments, run_config, settings_text
+from bgpvs_wf.cli.process import set_up_process
+from bgpvs_wf.cli.run_options import add_arguments, run_config
 from bgpvs_wf.cli.terminal import say
-from bgpvs_wf.config import RunConfig
+from bgpvs_wf.config import BOTH_LEVELS, RunConfig, settings_text
 from bgpvs_wf.errors import UsageError
+from bgpvs_wf.studies.cohort import find_jobs
 
 if TYPE_CHECKING:
     from pathlib import Path

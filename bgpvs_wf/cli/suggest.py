@@ -3,65 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import re
-import shlex
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
-from bgpvs_wf._version import __version__
-from bgpvs_wf.bids.inputs import LABEL
 from bgpvs_wf.cli.parser import whole
-from bgpvs_wf.cli.terminal import say
-from bgpvs_wf.errors import BadImageError, BadLabelsError, BGPVSError, UsageError
-from bgpvs_wf.imaging.files import read_json
-from bgpvs_wf.reading import read_bytes
+from bgpvs_wf.cli.terminal import Terminal, say
+from bgpvs_wf.errors import UsageError
 from bgpvs_wf.settings import LARGEST_SEED
-
-if TYPE_CHECKING:
-    from bgpvs_wf.learning.selection import Suggestion
-
-_NAME = "bgpvs-wf suggest: scans to annotate"
-"""Of the dataset; what has another name is not written into."""
-_LABEL = re.compile(rf"sub-{LABEL}(?:_ses-{LABEL})?")
-_DSEG, _UNCERTAINTY = "desc-bgpvs_dseg.nii.gz", "desc-uncertainty_probseg.nii.gz"
-_T2W = "desc-preproc_T2w.nii.gz"
-_T1W = ("space-T2w_desc-preproc_T1w.nii.gz", "desc-preproc_T1w.nii.gz")
-_ITKSNAP = """\
-# ITK-SnAP Label Description File
-# IDX   -R-  -G-  -B-  -A--  VIS MSH  LABEL
-    0     0    0    0        0  0  0    "Clear Label"
-    1     0  114  178        1  1  1    "Basal ganglia"
-    2   230  159    0        1  1  1    "Perivascular space"
-"""
-_SLICER = """\
-# Color table file labels_slicer.ctbl
-# 3 values
-0 Background 0 0 0 0
-1 Basal_ganglia 0 114 178 255
-2 Perivascular_space 230 159 0 255
-"""
-_README = """\
-Scans to annotate, the first first; suggestions.tsv says why.
-
-Correct the sub-*_desc-bgpvs_dseg.nii.gz of each: 0 rest, 1 basal ganglia, 2 perivascular space
-in them. Look first where desc-uncertainty_probseg is bright. Save under the same name.
-
-ITK-SNAP, from this folder:
-{commands}
-3D Slicer: load labels_slicer.ctbl, the T2w, and the dseg as Segmentation with the color node
-labels_slicer. Correct it in the Segment Editor. Segmentations > Export to files: NIFTI, reference
-volume T2w, Use color table values labels_slicer. Give the file the name of the dseg it replaces.
-
-Delete the dseg of each scan that you did not look at: what is here counts as the truth (finetune
-names those in which nothing was changed). Then
-
-  bgpvs-wf finetune BIDS_DIR OUT --labels {export}
-
-and for the next scans, bgpvs-wf suggest ... --labelled {export}. Labels that are here are kept.
-"""
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -99,217 +46,19 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _suggest(args: argparse.Namespace) -> int:
-    from bgpvs_wf.engine.resources import require_writable
-    from bgpvs_wf.learning.selection import choose
+    from bgpvs_wf.studies.annotation import suggest
 
     if args.number < 1 or (args.seed or 0) < 0:
         raise UsageError(f"--number {args.number}, --seed {args.seed}: give 1 or more, 0 or more.")
-    out, export = (path.expanduser().absolute() for path in (args.out_dir, args.export))
-    _check_folders(out, export)
-    labelled, found = _labelled(args.labelled), _results(out)
-    if labelled.issuperset(found):
-        raise UsageError(f"All {len(found)} subjects in {out} are labelled; there is nobody else.")
-    require_writable(export, "export folder")
-    say(f"Looking at {len(found)} subjects ...")
-    subjects, problems = {}, []
-    for label, folder in found.items():
-        try:
-            subjects[label] = _describe(folder, label)
-        except BGPVSError as error:
-            problems.append(f"{label}: {error}")
-    chosen = choose(subjects, labelled, args.number, args.seed)
-    if not chosen:
-        raise BGPVSError(f"Nobody is left to suggest. {problems[0]} ({len(problems)} such)")
-    if unknown := sorted(labelled - set(subjects)):
-        say(f"Labelled, but not compared with for want of results: {', '.join(unknown)}")
-    for rank, one in enumerate(chosen, 1):
-        say(f"{rank:3}  {one.label}  uncertainty {one.uncertainty:.3g}  {one.why}")
-    problems += _export(chosen, found, out, export)
-    say(f"How to go on: {export / 'README.txt'}")
-    if problems:
-        say("", "Left out", *(f"  {line}" for line in problems))
-    return 1 if problems else 0
-
-
-def _check_folders(out: Path, export: Path) -> None:
-    """Refuse a missing folder of results, and an export folder that is not for this."""
-    from bgpvs_wf.bids.folders import check_outside_raw
-
-    if not out.is_dir():
-        raise UsageError(f"There is no folder {out}; give the output folder of bgpvs-wf run.")
-    ours, theirs = export.resolve(), out.resolve()
-    if ours.is_relative_to(theirs) or theirs.is_relative_to(ours):
-        raise UsageError(f"{export} and the results {out} overlap; choose another folder.")
-    for raw in _linked_folders(out / "dataset_description.json"):
-        check_outside_raw("export", export, raw)
-    description = export / "dataset_description.json"
-    known = description.exists() or any(export.glob("sub-*"))
-    if known and read_json(description).get("Name") != _NAME:
-        raise UsageError(f"{export} holds another dataset; choose a new or empty folder.")
-
-
-def _linked_folders(description: Path) -> list[Path]:
-    """Return the folders that a dataset says it was made from; damage says nothing."""
-    links = read_json(description).get("DatasetLinks")
-    found = []
-    for link in links.values() if isinstance(links, dict) else ():
-        with contextlib.suppress(ValueError):  # what is no address, or no path
-            uri = urlsplit(link if isinstance(link, str) else "")
-            if uri.scheme == "file":
-                found.append(Path(unquote(uri.path)).resolve())
-    return found
-
-
-def _labelled(folders: Sequence[Path]) -> set[str]:
-    """Return who is labelled in some folders."""
-    from bgpvs_wf.bids.inputs import label_of
-    from bgpvs_wf.evaluation.cases import BGPVS, find_cases
-
-    labelled: set[str] = set()
-    for folder in folders:
-        cases = find_cases(folder) if folder.is_dir() else {}
-        here = {label_of(*key) for key, files in cases.items() if BGPVS in files}
-        if not here:
-            raise UsageError(f"--labelled {folder} has no sub-*_{_DSEG}; correct the path.")
-        labelled |= here
-    return labelled
-
-
-def _results(out: Path) -> dict[str, Path]:
-    """Find the subjects of a run: label to the folder of their images."""
-    found: dict[str, dict[str, Path]] = {_DSEG: {}, _UNCERTAINTY: {}}
-    for ending, subjects in found.items():
-        for level in ("anat", "ses-*/anat"):
-            for path in out.glob(f"sub-*/{level}/*_{ending}"):
-                label = path.name.removesuffix(f"_{ending}")
-                if _LABEL.fullmatch(label):
-                    subjects[label] = path.parent
-    both = found[_DSEG] | found[_UNCERTAINTY]
-    if not both:
-        raise UsageError(f"There are no results in {out}; run bgpvs-wf run first.")
-    if not found[_UNCERTAINTY]:
-        raise UsageError(
-            f"The results in {out} are of pseudo-labels, which have no uncertainty; run with a "
-            "model: bgpvs-wf run BIDS_DIR OUT_DIR --segmentation model."
-        )
-    return {label: both[label] for label in sorted(both)}
-
-
-def _describe(folder: Path, label: str) -> dict[str, float]:
-    """Read and check what the choice needs of a subject."""
-    import numpy as np
-
-    from bgpvs_wf.imaging.files import check_labels_on_grid, load_image
-    from bgpvs_wf.learning.selection import describe
-    from bgpvs_wf.quantification.group import read_regions
-
-    names = {"uncertainty map": _UNCERTAINTY, "labels": _DSEG, "nuclei": "desc-nuclei_dseg.nii.gz"}
-    paths = {what: folder / f"{label}_{name}" for what, name in names.items()}
-    scans = _scans(folder, label)
-    home = "T2w" if scans[0].name.endswith(_T2W) else "T1w"
-    paths |= {home: scans[0]}
-    images = {what: load_image(path, what=what) for what, path in paths.items()}
-    for what in ("labels", "nuclei"):
-        for other in ("uncertainty map", home):
-            check_labels_on_grid(
-                *(images[what], images[other]), labels_path=paths[what], image_path=paths[other]
-            )
-    data = {what: np.asanyarray(image.dataobj) for what, image in images.items()}
-    if not np.isin(data["labels"], (0, 1, 2)).all():
-        raise BadLabelsError(f"{paths['labels']} has labels beyond 0, 1 and 2; check the file.")
-    return describe(
-        uncertainty=data["uncertainty map"],
-        dseg=data["labels"],
-        nuclei=data["nuclei"],
-        t2w=data.get("T2w"),
-        affine=images["labels"].affine,
-        regions=read_regions(folder / f"{label}_desc-bgpvs_morph.tsv"),
-        has_t1w=home == "T1w" or len(scans) > 1,
+    done = suggest(
+        args.out_dir.expanduser().absolute(),
+        args.export.expanduser().absolute(),
+        number=args.number,
+        labelled=args.labelled,
+        seed=args.seed,
+        observer=Terminal(),
     )
-
-
-def _scans(folder: Path, label: str) -> list[Path]:
-    """Return the preprocessed images of a subject, that on whose grid all is first."""
-    names = (f"{label}_{name}" for name in (_T2W, *_T1W))
-    scans = [folder / name for name in names if (folder / name).exists()]
-    if not scans:
-        raise BadImageError(f"{folder} has no desc-preproc_T2w and no T1w; run the subject again.")
-    return scans
-
-
-def _export(
-    chosen: Sequence[Suggestion], found: Mapping[str, Path], out: Path, export: Path
-) -> list[str]:
-    """Write all that annotating takes; return a line for each image that cannot be copied."""
-    import pandas as pd
-
-    from bgpvs_wf.bids.derivatives import BIDS_VERSION
-    from bgpvs_wf.bids.folders import PIPELINE
-    from bgpvs_wf.imaging.files import write_json, write_text
-    from bgpvs_wf.quantification.group import write_tsv
-
-    description = {
-        "Name": _NAME,
-        "BIDSVersion": BIDS_VERSION,
-        "DatasetType": "derivative",
-        "GeneratedBy": [{"Name": PIPELINE, "Version": __version__}],
-        "DatasetLinks": {"results": out.as_uri()},
-    }
-    write_json(description, export / "dataset_description.json")
-    commands, rows, problems = "", [], []
-    for rank, one in enumerate(chosen, 1):
-        copied, failed = _export_one(one.label, found[one.label], out, export)
-        problems += failed
-        main, *others, labels = (str(path.relative_to(export)) for path in copied)
-        more = f" -o {' '.join(others)}" if others else ""
-        commands += f"  itksnap -l labels_itksnap.txt -g {main} -s {labels}{more}\n"
-        who = [*one.label.split("_"), None][:2]
-        rows.append((rank, *who, one.uncertainty, one.distance, one.why))
-    columns = ["rank", "participant", "session", "uncertainty", "distance", "why"]
-    write_tsv(pd.DataFrame(rows, columns=columns), export / "suggestions.tsv")
-    readme = _README.format(commands=commands, export=shlex.quote(str(export)))
-    write_text(readme, export / "README.txt")
-    write_text(_ITKSNAP, export / "labels_itksnap.txt")
-    write_text(_SLICER, export / "labels_slicer.ctbl")
-    write_text("labels_*\nsuggestions.tsv\n", export / ".bidsignore")
-    return problems
-
-
-def _export_one(label: str, folder: Path, out: Path, export: Path) -> tuple[list[Path], list[str]]:
-    """Copy images and labels of a subject; return the copies, labels last, and what failed."""
-    import numpy as np
-
-    from bgpvs_wf.bids.derivatives import bgpvs_label_table, label_table_path
-    from bgpvs_wf.bids.suggested import suggestion_mark
-    from bgpvs_wf.imaging.files import load_image, save_image, write_bytes, write_table
-
-    target = export / folder.relative_to(out)
-    copied, problems = [], []
-    # Nuclei and probabilities stay behind: beside corrected labels they would pass for the truth.
-    for path in (*_scans(folder, label), folder / f"{label}_{_UNCERTAINTY}"):
-        try:
-            load_image(path)
-        except BadImageError as error:
-            problems.append(f"{label}, exported without: {error}")
-            continue
-        copied.append(write_bytes(read_bytes(path), target / path.name))
-        _write_sidecar(path, copied[-1], out, export)
-    dseg = target / f"{label}_{_DSEG}"
-    kept = [path for path in (dseg, dseg.with_suffix("")) if path.exists()]
-    if kept:
-        say(f"{label}: there are labels already, which are kept: {kept[0]}")
-        return [*copied, kept[0]], problems
-    image = load_image(folder / dseg.name)
-    labels = np.asanyarray(image.dataobj)
-    copied.append(save_image(labels, image.affine, dseg, labels=True, dtype=np.uint8))
-    write_table(bgpvs_label_table(), label_table_path(dseg))
-    _write_sidecar(folder / dseg.name, dseg, out, export, **suggestion_mark(labels))
-    return copied, problems
-
-
-def _write_sidecar(source: Path, copy: Path, out: Path, export: Path, **more: str) -> None:
-    from bgpvs_wf.bids.derivatives import bids_uri, sidecar_path
-    from bgpvs_wf.imaging.files import write_json
-
-    sources = {"Sources": [bids_uri(source, export, {"results": out})]}
-    write_json(read_json(sidecar_path(source)) | sources | more, sidecar_path(copy))
+    say(f"How to go on: {done.readme}")
+    if done.problems:
+        say("", "Left out", *(f"  {line}" for line in done.problems))
+    return 1 if done.problems else 0

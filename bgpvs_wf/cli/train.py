@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bgpvs_wf.cli.machine import add_machine_arguments
+from bgpvs_wf.cli.process import set_up_verb
+from bgpvs_wf.cli.terminal import Terminal, say
+
+if TYPE_CHECKING:
+    from bgpvs_wf.studies.training import Training
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -25,10 +31,17 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _train(args: argparse.Namespace) -> int:
-    from bgpvs_wf.cli.levels import set_up_verb
-    from bgpvs_wf.cli.training import train
     from bgpvs_wf.learning.recipe import read_recipe
+    from bgpvs_wf.studies.training import train
 
     recipe = read_recipe(args.recipe)
     out, machine = set_up_verb(args)
-    return train(recipe, out, machine, args.verbose)
+    return tell_training(train(recipe, out, machine, observer=Terminal(), verbose=args.verbose))
+
+
+def tell_training(done: Training) -> int:
+    """Say where the model is, and what was not learnt from; return the exit status."""
+    say(f"Model: {done.model}", f"Use it: bgpvs-wf run BIDS_DIR OUT_DIR --model {done.model}")
+    if done.problems:
+        say("", "Not learnt from:", *(f"  {line}" for line in done.problems))
+    return 1 if done.problems else 0

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from bgpvs_wf.cli.machine import add_machine_arguments
 from bgpvs_wf.cli.parser import whole
+from bgpvs_wf.cli.process import set_up_verb
 from bgpvs_wf.cli.run_options import add_segmentation_arguments, named_folders, nested_settings
+from bgpvs_wf.cli.terminal import Terminal, say, say_failures
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.settings import LARGEST_SEED
 
@@ -84,15 +86,12 @@ def _add_scans(group: argparse._ArgumentGroup) -> None:
 
 
 def _validate(args: argparse.Namespace) -> int:
-    from bgpvs_wf.cli.levels import set_up_verb
-
     if args.cases < 1 or args.seed < 0:
         raise UsageError(
             f"--cases is {args.cases}, --seed {args.seed}; give 1 or more cases, a seed from 0 up."
         )
     out, machine = set_up_verb(args)
-    from bgpvs_wf.cli.validation import validate
-    from bgpvs_wf.cli.validation_plan import Plan
+    from bgpvs_wf.studies.validation import Plan, validate
 
     plan = Plan(
         bids_dir=args.bids_dir.expanduser().absolute(),
@@ -110,4 +109,8 @@ def _validate(args: argparse.Namespace) -> int:
             if name in ("segmentation", "predict")
         },
     )
-    return validate(plan, machine, args.verbose)
+    done = validate(plan, machine, observer=Terminal(), verbose=args.verbose)
+    say("", *done.answer, *(f"Not scored: {problem}" for problem in done.problems))
+    say("", f"Tables: {out / 'evaluation_*.tsv'}", f"Page: {done.page}")
+    say_failures(done.failures)
+    return 0 if done.complete else 1

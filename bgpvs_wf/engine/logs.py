@@ -15,6 +15,8 @@ from bgpvs_wf.errors import BGPVSError
 from bgpvs_wf.imaging.files import write_text
 
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+_SPEAKING = ("bgpvs_wf", "nipype.workflow", "nipype.interface", "nipype.utils")
+"""Loggers whose messages are taken down."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,12 @@ def logged_to(path: Path, verbose: bool = False) -> Iterator[None]:
     root = logging.getLogger()
     nipype = _nipype_logger()
     before = root.handlers[:], root.level, nipype.handlers[:]
+    levels = {name: logging.getLogger(name).level for name in _SPEAKING}
     handler = _LogFile(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter(_FORMAT))
     root.handlers, nipype.handlers = [handler], []
     root.setLevel(logging.INFO)
-    for name in ("bgpvs_wf", "nipype.workflow", "nipype.interface", "nipype.utils"):
+    for name in _SPEAKING:
         logging.getLogger(name).setLevel(logging.DEBUG if verbose else logging.INFO)
     logging.captureWarnings(True)
     try:
@@ -85,6 +88,9 @@ def logged_to(path: Path, verbose: bool = False) -> Iterator[None]:
     finally:
         logging.captureWarnings(False)
         root.handlers, root.level, nipype.handlers = before
+        # The file took more than is to be shown of what comes after.
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
         handler.close()
 
 

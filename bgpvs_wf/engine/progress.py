@@ -149,6 +149,19 @@ class Display(Protocol):
         """End; what is to stay, stays."""
 
 
+class NoDisplay:
+    """Shows nothing."""
+
+    def start(self, tracker: Tracker) -> None:
+        """Do nothing."""
+
+    def show(self, events: Sequence[Event]) -> None:
+        """Do nothing."""
+
+    def stop(self) -> None:
+        """Do nothing."""
+
+
 class PlainDisplay:
     """A line for each change, for files and logs.
 

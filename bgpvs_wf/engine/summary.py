@@ -12,6 +12,7 @@ from bgpvs_wf.bids.inputs import LABEL
 from bgpvs_wf.engine.crashes import Crash
 from bgpvs_wf.engine.jobs import ELSEWHERE, NOT_RUN, SUBMITTED, Outcome
 from bgpvs_wf.engine.progress import DONE, FAILED
+from bgpvs_wf.errors import BGPVSError
 
 LAST_RUN_FAILED = "its last run failed"
 _SHOWN = 10
@@ -31,6 +32,8 @@ class Report:
     """What the images of a finished subject contradict, by its label."""
     pages: list[Path] = field(default_factory=list)
     group_table: Path | None = None
+    group_error: BGPVSError | None = None
+    """What kept the table of all from being written."""
     left_out_of_table: Mapping[str, str] = field(default_factory=dict)
     """Subjects with results that are not in the table, and why."""
     left_out: list[str] = field(default_factory=list)
@@ -45,9 +48,9 @@ class Report:
     @property
     def complete(self) -> bool:
         """Whether nobody failed, was left out, or is still being run by another program."""
-        return not self.left_out_of_table and not any(
-            map(self.labels, (FAILED, NOT_RUN, ELSEWHERE))
-        )
+        if self.group_error is not None or self.left_out_of_table:
+            return False
+        return not any(map(self.labels, (FAILED, NOT_RUN, ELSEWHERE)))
 
     def lines(self) -> list[str]:
         """Return the summary: who is done, who failed or is in doubt and why, where results are."""

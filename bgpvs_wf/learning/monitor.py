@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,3 +73,39 @@ def read_monitor(path: Path) -> Mapping[str, Any] | None:
     except (OSError, ValueError):
         return None
     return content
+
+
+def running(folder: Path, since: float) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the network and state of each training below a folder that wrote since a time.
+
+    Parameters
+    ----------
+    folder : Path
+        Of all trainings of a model: a folder for each network, in it one for each training.
+    since : float
+        As `time.time` tells it.
+    """
+    for path in sorted(folder.glob(f"*/*/{FILE}")):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime >= since and (state := read_monitor(path)):
+                yield path.parent.parent.name, state
+
+
+def describe_state(state: Mapping[str, Any]) -> str:
+    """Return loss, last scores and the time left of a training, in words.
+
+    Examples
+    --------
+    >>> describe_state({"loss": 0.5, "seconds_left": 90, "scores": {"step": 2, "bg_dice": 0.9}})
+    'loss 0.500, bg_dice 0.900, 2 min left'
+    """
+    numbers = {"loss": state["loss"], **state["scores"]}
+    parts = [
+        f"{key} n/a" if value is None else f"{key} {value:.3f}"
+        for key, value in numbers.items()
+        if key != "step"
+    ]
+    left = state.get("seconds_left")
+    if left:
+        parts.append(f"{left:.0f} s left" if left < 60 else f"{left / 60:.0f} min left")
+    return ", ".join(parts)

@@ -22,7 +22,8 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from bgpvs_wf.anatomy.contrast import MAX_AGE_WEEKS, MIN_AGE_WEEKS
-from bgpvs_wf.errors import AgeError
+from bgpvs_wf.anatomy.matching import parse_age
+from bgpvs_wf.errors import AgeError, UsageError
 
 _WEEKS = (28.0, 32.0, 36.0, 40.0, 43.0, 53.0, 66.1, 79.1, 92.2, 118.3, 144.4)
 _REFERENCE_BRAIN_ML = 884.0  # at 92.2 weeks, the age the shapes are drawn for
@@ -100,3 +101,21 @@ def growth_at(age_weeks: float) -> Growth:
     at = {name: float(PchipInterpolator(_WEEKS, knots)(held)) for name, knots in _CURVES.items()}
     nuclei = {name: at.pop(name) for name in NUCLEI_NAMES}
     return Growth(age_weeks=float(age_weeks), nuclei_ml=nuclei, **at)
+
+
+def parse_ages(option: str, text: str) -> list[float]:
+    """Read ages that infants can be made of, such as ``40w,3m``; post-menstrual weeks.
+
+    Raises
+    ------
+    UsageError
+        If one cannot be read or is out of range; it names the option.
+    """
+    ages = []
+    for item in text.split(","):
+        try:
+            ages.append(parse_age(item))
+            growth_at(ages[-1])
+        except AgeError as error:
+            raise UsageError(f"{option} {text}: {error}") from error
+    return ages

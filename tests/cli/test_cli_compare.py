@@ -11,13 +11,14 @@ import pandas as pd
 import pytest
 from program import call_program
 
-from bgpvs_wf.cli import comparison
-from bgpvs_wf.cli.cohorts import check_cohort, make_cohort
 from bgpvs_wf.engine.summary import Report
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.evaluation.across import CohortScores, comparison_table
 from bgpvs_wf.evaluation.experiment import read_experiment
 from bgpvs_wf.evaluation.infants import Cohort, HybridInfants, SyntheticInfants
+from bgpvs_wf.studies import comparison
+from bgpvs_wf.studies.cohorts import check_cohort, make_cohort
+from bgpvs_wf.studies.observer import Observer
 
 PROTOCOL = """
 hindbrain = false
@@ -259,7 +260,7 @@ def test_a_strategy_that_cannot_run_stops_no_other(tmp_path, monkeypatch):
     site.write(EXPERIMENT)
     scored = []
 
-    def run(config, verbose):
+    def run(config, observer, verbose):
         if config.output_dir.name == "anatomy":
             raise UsageError("It holds another dataset.")
         return Report(config.output_dir), []
@@ -268,10 +269,11 @@ def test_a_strategy_that_cannot_run_stops_no_other(tmp_path, monkeypatch):
         comparison, "make_cohort", lambda *_: comparison.Dataset(tmp_path, tmp_path, {})
     )
     monkeypatch.setattr(comparison, "run_both_levels", run)
-    monkeypatch.setattr(comparison, "score_cohort", lambda *args: scored.append(list(args[-1])))
+    monkeypatch.setattr(comparison, "score_cohort", lambda *args: scored.append(list(args[4])))
     experiment = read_experiment(tmp_path / "experiment.toml")
     machine = {"nprocs": 1, "work_dir": tmp_path / "work"}
-    _, incomplete = comparison._run_cohort(experiment, experiment.cohorts[0], tmp_path, machine, 0)
+    cohort, observer = experiment.cohorts[0], Observer()
+    _, incomplete = comparison._run_cohort(experiment, cohort, tmp_path, machine, observer, 0)
     assert scored == [["filter"]]
     assert incomplete == ["anatomy: It holds another dataset."]
 

@@ -10,16 +10,15 @@ from pathlib import Path
 import pytest
 
 from bgpvs_wf.bids.derivatives import write_dataset_description
-from bgpvs_wf.cli.levels import find_jobs
 from bgpvs_wf.cli.main import main
-from bgpvs_wf.cli.remembered import file_states, recall, remember
-from bgpvs_wf.cli.run_options import BOTH_LEVELS, settings_text
-from bgpvs_wf.config import RunConfig
+from bgpvs_wf.config import BOTH_LEVELS, RunConfig, settings_text
 from bgpvs_wf.engine.ledger import Ledger, describe_subject
 from bgpvs_wf.errors import BadImageError
 from bgpvs_wf.learning.monitor import read_monitor
 from bgpvs_wf.quantification.columns import REGION_COLUMNS
 from bgpvs_wf.quantification.parcels import region_rows
+from bgpvs_wf.studies.cohort import find_jobs
+from bgpvs_wf.studies.remembered import file_states, recall, remember
 
 ANAT = Path("sub-02") / "anat"
 MORPH = ANAT / "sub-02_desc-bgpvs_morph.tsv"
@@ -86,7 +85,7 @@ def out(tmp_path, capsys, monkeypatch) -> Out:
     def cannot(*_):
         raise BadImageError("This toy builds nothing.")
 
-    monkeypatch.setattr("bgpvs_wf.cli.levels._init_bgpvs_wf", cannot)
+    monkeypatch.setattr("bgpvs_wf.studies.cohort._init_bgpvs_wf", cannot)
     monkeypatch.setattr("bgpvs_wf.cli.run.set_up_process", lambda *_: None)
     monkeypatch.setattr("bgpvs_wf.cli.status.set_up_process", lambda *_: None)
     return Out(tmp_path, capsys)

@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 
 from bgpvs_wf.bids.inputs import SubjectInputs
-from bgpvs_wf.cli.finetune import finetuning_recipe
-from bgpvs_wf.cli.main import build_parser, main
-from bgpvs_wf.cli.training_cases import _usable
+from bgpvs_wf.cli.main import main
+from bgpvs_wf.cli.terminal import Terminal
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine.jobs import Job
 from bgpvs_wf.errors import UsageError
@@ -30,6 +29,8 @@ from bgpvs_wf.learning.networks import (
     NetworkConfig,
     build_network,
 )
+from bgpvs_wf.studies.finetuning import finetuning_recipe
+from bgpvs_wf.studies.training_cases import _usable
 
 FILTERS = {COARSE: (2, 4, 4), ANATOMY: (4, 8, 8), PVS: (3, 3)}
 
@@ -57,17 +58,16 @@ def make_model(tmp_path):
     return make
 
 
-def recipe_of(model, tmp_path, *words):
+def recipe_of(model, tmp_path, **choices):
     for name in ("bids", "labels"):
         (tmp_path / name).mkdir(exist_ok=True)
-    folders = [str(tmp_path / name) for name in ("bids", "out", "labels")]
-    command = ["finetune", folders[0], folders[1], "--labels", folders[2], *words]
-    return finetuning_recipe(model, build_parser().parse_args(command))
+    folders = {"bids_dir": tmp_path / "bids", "labels": tmp_path / "labels"}
+    return finetuning_recipe(model, **folders, **choices)
 
 
 def test_all_networks_of_a_member_go_on_learning(make_model, tmp_path):
     model = make_model(members=2)
-    recipe = recipe_of(model, tmp_path, "--steps", "40", "--learning-rate", "1e-4")
+    recipe = recipe_of(model, tmp_path, steps=40, learning_rate=1e-4)
     assert (recipe.name, recipe.strategy) == ("tiny-finetuned", "manual")
     assert recipe.coarse.model == recipe.fine.start == recipe.pvs.start == str(model.folder)
     assert recipe.fine.filters == (4, 8, 8)
@@ -154,7 +154,7 @@ def test_labels_that_cannot_be_learnt_from_are_named(
     make_model, scans, tmp_path, capfd, monkeypatch, harm, says
 ):
     labels, affine, write = scans
-    monkeypatch.setattr("bgpvs_wf.cli.levels.set_up_process", lambda *_: None)
+    monkeypatch.setattr("bgpvs_wf.cli.process.set_up_process", lambda *_: None)
     path = tmp_path / "labels" / "sub-01_desc-bgpvs_dseg.nii.gz"
     if harm == "shape":
         write(labels[:-1])
@@ -212,7 +212,7 @@ def test_one_of_two_with_bad_labels_is_left_out(scans, tmp_path, capsys):
     jobs = [
         Job(SubjectInputs(subject=one, t2w=scan), {"case": tmp_path / one}) for one in ("01", "02")
     ]
-    usable, (problem,) = _usable(config, jobs, tmp_path / "labels")
+    usable, (problem,) = _usable(config, jobs, tmp_path / "labels", Terminal())
     assert usable == jobs[:1]
     assert problem.startswith(f"sub-02: {tmp_path}/labels/sub-02_desc-bgpvs_dseg.nii.gz has labels")
     assert "without any PVS (2), as where there are none: sub-01." in capsys.readouterr().out

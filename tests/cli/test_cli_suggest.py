@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from program import call_program
 
-from bgpvs_wf.cli.training_cases import given_labels
 from bgpvs_wf.imaging.files import save_image, write_json
 from bgpvs_wf.quantification import measure
 from bgpvs_wf.quantification.group import write_tsv
+from bgpvs_wf.studies.training_cases import given_labels
 
 AFFINE = np.array([[-0.8, 0, 0, 5], [0, 0.8, 0, -7], [0, 0, 0.8, 3], [0, 0, 0, 1]])
 

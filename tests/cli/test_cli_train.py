@@ -13,9 +13,9 @@ import pytest
 from program import call_program
 from toy_maps import toy_map
 
-from bgpvs_wf.cli.training_cases import split
 from bgpvs_wf.imaging.files import save_image
 from bgpvs_wf.learning.bundle import check_weights, read_bundle
+from bgpvs_wf.studies.training_cases import split
 
 PROTOCOL = """
 hindbrain = false

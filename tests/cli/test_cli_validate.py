@@ -11,13 +11,13 @@ import pytest
 from program import call_program
 
 from bgpvs_wf.bids.inputs import SubjectInputs
-from bgpvs_wf.cli.validation import _usable
-from bgpvs_wf.cli.validation_answer import Smallest, pictures, smallest
-from bgpvs_wf.cli.validation_plan import Plan
 from bgpvs_wf.evaluation.tables import TABLES
 from bgpvs_wf.phantom import simulate_dataset
 from bgpvs_wf.phantom.hybrid_dataset import Nuclei
 from bgpvs_wf.phantom.protocol import plain
+from bgpvs_wf.studies.observer import Observer
+from bgpvs_wf.studies.validation import Plan, _usable
+from bgpvs_wf.studies.validation_answer import Smallest, pictures, smallest
 
 NAN = float("nan")
 
@@ -193,7 +193,7 @@ def test_who_is_left_out_is_named(tmp_path):
     ]
     nuclei = {name: Nuclei(tmp_path) for name in ("sub-1_ses-a", "sub-3")}
     plan = Plan(bids_dir=tmp_path, out=tmp_path, cases=1, seed=1, derivatives={})
-    usable, left_out = _usable(plan, scans, nuclei, ["sub-2: too dark."])
+    usable, left_out = _usable(plan, scans, nuclei, ["sub-2: too dark."], Observer())
     assert [scan.label for scan in usable] == ["sub-3"]
     assert left_out == [
         "sub-1_ses-a: another session of it has no nuclei.",

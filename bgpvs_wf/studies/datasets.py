@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bgpvs_wf.cli.remembered import recall, remember
-from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.engine.resources import memory_gb, processors
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.reading import read_bytes
+from bgpvs_wf.studies.observer import Observer
+from bgpvs_wf.studies.remembered import recall, remember
 
 if TYPE_CHECKING:
     from bgpvs_wf.phantom.dataset import Made
@@ -22,7 +22,12 @@ _INFANT_GB = 1.5
 """Memory that making an infant takes."""
 
 
-def make_once(bids_dir: Path, made_from: Mapping[str, Any], make: Callable[[Path], None]) -> None:
+def make_once(
+    bids_dir: Path,
+    made_from: Mapping[str, Any],
+    make: Callable[[Path], None],
+    observer: Observer | None = None,
+) -> None:
     """Make a dataset if it is not there.
 
     Files that come out as they were keep their time: what was made from them need not run again.
@@ -35,6 +40,7 @@ def make_once(bids_dir: Path, made_from: Mapping[str, Any], make: Callable[[Path
         All that it depends on.
     make : callable
         Makes the dataset in a folder, its description last.
+    observer : Observer, optional
 
     Raises
     ------
@@ -53,7 +59,7 @@ def make_once(bids_dir: Path, made_from: Mapping[str, Any], make: Callable[[Path
             f"{bids_dir} was not made by this command; choose another folder for results."
         )
     _set_aside(bids_dir, before, whole=described)
-    say(f"Making the infants in {bids_dir} ...")
+    (observer or Observer()).say(f"Making the infants in {bids_dir} ...")
     remember(note, made_from)
     make(bids_dir)
     _finish(before, bids_dir)
@@ -77,9 +83,9 @@ def jobs_here(nprocs: int) -> int:
     return max(1, min(nprocs, processors(), fitting))
 
 
-def tell_case(made: Made | HybridCase) -> None:
+def tell_case(observer: Observer, made: Made | HybridCase) -> None:
     """Say that an infant is made."""
-    say(f"  sub-{made.label}: {made.tubes} tubes, {made.pvs_mm3:.0f} mm3")
+    observer.say(f"  sub-{made.label}: {made.tubes} tubes, {made.pvs_mm3:.0f} mm3")
 
 
 def _set_aside(bids_dir: Path, before: Path, *, whole: bool) -> None:

@@ -1,32 +1,43 @@
-"""Train a model: the cases of a recipe, then its networks, watched while they learn."""
+"""Train a model: the cases of a recipe, then its networks."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import sys
-import threading
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bgpvs_wf.cli.cohorts import check_cohort
-from bgpvs_wf.cli.terminal import say
-from bgpvs_wf.cli.training_cases import make_cases
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.errors import BGPVSError, ModelError, UsageError
 from bgpvs_wf.learning.recipe import Recipe
+from bgpvs_wf.studies.cohorts import check_cohort
+from bgpvs_wf.studies.observer import Observer
+from bgpvs_wf.studies.process import workflow_process
+from bgpvs_wf.studies.training_cases import make_cases
 
-_POLL_SECONDS = 1.0
-_LINE_SECONDS = 60.0
-"""Where the output is no terminal a line is written this often."""
+
+@dataclass(frozen=True)
+class Training:
+    """What a training came to."""
+
+    model: Path
+    """The folder of the model."""
+    problems: tuple[str, ...]
+    """A line for each scan that was not learnt from."""
 
 
-def train(recipe: Recipe, out: Path, machine: Mapping[str, Any], verbose: int = 0) -> int:
-    """Train a model and write it to ``OUT/model``; return the exit status.
+def train(
+    recipe: Recipe,
+    out: Path,
+    machine: Mapping[str, Any],
+    *,
+    observer: Observer | None = None,
+    verbose: int = 0,
+) -> Training:
+    """Train a model and write it to ``OUT/model``.
 
-    The same command goes on after an interruption: cases that are there are not made again, and a
+    The same call goes on after an interruption: cases that are there are not made again, and a
     training goes on from its last checkpoint.
 
     Parameters
@@ -34,8 +45,11 @@ def train(recipe: Recipe, out: Path, machine: Mapping[str, Any], verbose: int = 
     recipe : Recipe
     out : Path
     machine : mapping
-        Settings of `RunConfig` that say where and how it runs; `nprocs` and `work_dir` are there.
+        Settings of `RunConfig` that say where and how it runs; `nprocs` and `work_dir` are there
+        (see `bgpvs_wf.studies.process.machine_for_scoring`).
+    observer : Observer, optional
     verbose : int
+        As for `bgpvs_wf.studies.cohort.run_cohort`.
 
     Raises
     ------
@@ -47,10 +61,11 @@ def train(recipe: Recipe, out: Path, machine: Mapping[str, Any], verbose: int = 
     from bgpvs_wf.engine.plugins import runs_here
     from bgpvs_wf.engine.resources import require_writable
 
+    observer = observer or Observer()
     _check(recipe, out, machine)
     require_writable(out, "output folder")
-    cases = make_cases(recipe, out, machine, verbose)
-    say(
+    cases = make_cases(recipe, out, machine, observer=observer, verbose=verbose)
+    observer.say(
         "",
         f"Learning from {len(cases.training)} cases; {len(cases.held_out)} held out.",
     )
@@ -59,12 +74,13 @@ def train(recipe: Recipe, out: Path, machine: Mapping[str, Any], verbose: int = 
         # One network learns after the other, with all processors, in this process.
         config = dataclasses.replace(config, plugin="Linear")
     logs = RunLogs.create(logs_path(out), _settings(recipe))
-    with logged_to(logs.log_file, verbose=verbose > 1), _watched(out / "training"):
+    with (
+        workflow_process(config.threads),
+        logged_to(logs.log_file, verbose=verbose > 1),
+        observer.watch_training(out / "training"),
+    ):
         model = _run(recipe, cases.training, cases.held_out, out, config, logs)
-    say(f"Model: {model}", f"Use it: bgpvs-wf run BIDS_DIR OUT_DIR --model {model}")
-    if cases.problems:
-        say("", "Not learnt from:", *(f"  {line}" for line in cases.problems))
-    return 1 if cases.problems else 0
+    return Training(model, cases.problems)
 
 
 def _check(recipe: Recipe, out: Path, machine: Mapping[str, Any]) -> None:
@@ -145,85 +161,3 @@ def _settings(recipe: Recipe) -> str:
     from bgpvs_wf.learning.recipe import to_mapping
 
     return tomli_w.dumps(to_mapping(recipe))
-
-
-@contextlib.contextmanager
-def _watched(folder: Path) -> Iterator[None]:
-    """Show how far the trainings below a folder are, from what they write there."""
-    end = threading.Event()
-    watch = _show_bar if sys.stdout.isatty() else _write_lines
-    watcher = threading.Thread(target=watch, args=(folder, end), daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        end.set()
-        watcher.join()
-
-
-def _running(folder: Path, since: float) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Give the name and state of each training that was written about since a time."""
-    from bgpvs_wf.learning.monitor import FILE, read_monitor
-
-    for path in sorted(folder.glob(f"*/*/{FILE}")):
-        with contextlib.suppress(OSError):
-            if path.stat().st_mtime >= since and (state := read_monitor(path)):
-                yield path.parent.parent.name, state
-
-
-def _show_bar(folder: Path, end: threading.Event) -> None:
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-    from rich.progress import Progress as Bars
-
-    since = time.time()
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[state]}"),
-    )
-    with Bars(*columns) as bars:
-        shown: dict[str, Any] = {}
-        while True:
-            last = end.wait(_POLL_SECONDS)
-            for name, state in _running(folder, since):
-                if name not in shown:
-                    shown[name] = bars.add_task(name, total=state["steps"], state="")
-                bars.update(shown[name], completed=state["step"], state=describe_state(state))
-            if last:
-                return
-
-
-def _write_lines(folder: Path, end: threading.Event) -> None:
-    since = time.time()
-    told: dict[str, int] = {}
-    pause = 2.0  # the first line soon, to show that something happens
-    while True:
-        last = end.wait(pause)
-        pause = _LINE_SECONDS if told else pause
-        for name, state in _running(folder, since):
-            if told.get(name) != state["step"]:
-                told[name] = state["step"]
-                say(f"  {name}: step {state['step']} of {state['steps']}, {describe_state(state)}")
-        if last:
-            return
-
-
-def describe_state(state: Mapping[str, Any]) -> str:
-    """Return loss, last scores and the time left of a training, in words.
-
-    Examples
-    --------
-    >>> describe_state({"loss": 0.5, "seconds_left": 90, "scores": {"step": 2, "bg_dice": 0.9}})
-    'loss 0.500, bg_dice 0.900, 2 min left'
-    """
-    numbers = {"loss": state["loss"], **state["scores"]}
-    parts = [
-        f"{key} n/a" if value is None else f"{key} {value:.3f}"
-        for key, value in numbers.items()
-        if key != "step"
-    ]
-    left = state.get("seconds_left")
-    if left:
-        parts.append(f"{left:.0f} s left" if left < 60 else f"{left / 60:.0f} min left")
-    return ", ".join(parts)

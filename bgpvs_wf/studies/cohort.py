@@ -1,25 +1,18 @@
-"""The levels of a run, for every verb that runs the workflow: participants, then the group."""
+"""Run a cohort: every subject that is not finished, then the table of all."""
 
 from __future__ import annotations
 
-import argparse
-import logging
-import signal
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bgpvs_wf.cli.run_options import BOTH_LEVELS, settings_text
-from bgpvs_wf.cli.terminal import say
-from bgpvs_wf.config import RunConfig
+from bgpvs_wf.config import BOTH_LEVELS, RunConfig, settings_text
 from bgpvs_wf.errors import BGPVSError
+from bgpvs_wf.studies.observer import Observer
 
 if TYPE_CHECKING:
     from bgpvs_wf.bids.inputs import Cohort, SubjectInputs
     from bgpvs_wf.engine.jobs import Job
     from bgpvs_wf.engine.ledger import Ledger
-    from bgpvs_wf.engine.progress import Display
     from bgpvs_wf.engine.runner import Factory
     from bgpvs_wf.engine.summary import Report
 
@@ -27,64 +20,66 @@ _LOW_DISK_GB = 1.0
 """A subject's intermediate results take some hundred megabytes."""
 
 
-def set_up_verb(args: argparse.Namespace) -> tuple[Path, dict[str, Any]]:
-    """Make this process one that runs workflows for a verb that goes on with what they made.
-
-    Returns
-    -------
-    out : Path
-        The verb's folder of results.
-    machine : dict
-        Settings of all its runs; see `bgpvs_wf.cli.machine.machine_for_scoring`.
-
-    Raises
-    ------
-    UsageError
-    """
-    from bgpvs_wf.cli.machine import machine_for_scoring
-
-    out = args.out.expanduser().absolute()
-    machine, threads = machine_for_scoring(vars(args), out)
-    set_up_process(threads, args.verbose)
-    return out, machine
-
-
-def set_up_process(threads: int, verbose: int) -> None:
-    """Make this process one that runs workflows: its threads, messages and how it is ended."""
-    from bgpvs_wf.engine.resources import set_environment, thread_environment
-
-    set_environment(thread_environment(threads))
-    _set_logging(verbose)
-    signal.signal(signal.SIGTERM, _terminate)
-
-
-def run_participants(config: RunConfig, levels: Sequence[str], verbose: int = 0) -> Report:
-    """Run every subject and session that is not finished.
+def run_cohort(
+    config: RunConfig,
+    *,
+    levels: Sequence[str] = BOTH_LEVELS,
+    observer: Observer | None = None,
+    verbose: int = 0,
+) -> Report:
+    """Run every subject and session that is not finished, then write the table of all.
 
     Parameters
     ----------
     config : RunConfig
     levels : sequence of str
-        All that the verb goes through, for the settings that are written down.
+        `participant`, `group`, or both.
+    observer : Observer, optional
+        Is told what goes on, and the lines of the report at the end.
     verbose : int
         1: say why each runs; 2: log debugging messages, too.
 
     Returns
     -------
     Report
-        Who is done, failed or was finished before; a failure stops nobody else.
+        Who is done, failed or was finished before; a failure stops nobody else. What kept the
+        table of all from being written is its `group_error`.
 
     Raises
     ------
     UsageError
         If a folder cannot be used, or a participant is unknown.
     """
-    cohort, jobs = find_jobs(config)
-    report = run_jobs(config, jobs, _init_bgpvs_wf, verbose, levels)
-    report.pages += [job.outputs["report"] for job in jobs]
-    _add_warnings(jobs, report)
-    _add_problems(cohort, report)
+    observer = observer or Observer()
+    report = _run_levels(config, levels, observer, verbose)
+    observer.say(*report.lines())
     return report
+
+
+def run_both_levels(
+    config: RunConfig, observer: Observer, verbose: int = 0
+) -> tuple[Report, list[str]]:
+    """Run both levels as a part of something larger, and say what came of it.
+
+    Returns
+    -------
+    report : Report
+    incomplete : list of str
+        A line for each scan that is not done, with the first cause, and for the table of all.
+    """
+    report = _run_levels(config, BOTH_LEVELS, observer, verbose)
+    report.pages.clear()  # as many as scans; the table of all is told
+    observer.say(*report.lines())
+    incomplete = []
+    for outcome in report.outcomes:
+        if outcome.state != "done":
+            cause = outcome.failures[0].cause if outcome.failures else outcome.state
+            incomplete.append(f"{outcome.label}: {cause}")
+    incomplete += [
+        f"{who}: not in the table: {why}" for who, why in report.left_out_of_table.items()
+    ]
+    error = report.group_error
+    return report, incomplete + ([] if error is None else [str(error)])
 
 
 def find_jobs(config: RunConfig) -> tuple[Cohort, list[Job]]:
@@ -107,8 +102,10 @@ def run_jobs(
     config: RunConfig,
     jobs: Sequence[Job],
     factory: Factory,
-    verbose: int = 0,
+    *,
     levels: Sequence[str] = BOTH_LEVELS,
+    observer: Observer | None = None,
+    verbose: int = 0,
 ) -> Report:
     """Run every job that is not finished.
 
@@ -118,15 +115,18 @@ def run_jobs(
     jobs : sequence of Job
     factory : callable
         Builds the workflow of some subjects; see `bgpvs_wf.engine.runner.CohortRunner`.
-    verbose : int
-        As for `run_participants`.
     levels : sequence of str
-        For the settings that are written down.
+        All that is gone through, for the settings that are written down.
+    observer : Observer, optional
+    verbose : int
+        As for `run_cohort`.
     """
     from bgpvs_wf.bids.derivatives import write_dataset_description
     from bgpvs_wf.engine.ledger import Ledger
     from bgpvs_wf.engine.summary import Report
+    from bgpvs_wf.studies.process import workflow_process
 
+    observer = observer or Observer()
     ledger = Ledger.of(config.output_dir)
     report = Report(config.output_dir)
     due = []
@@ -135,20 +135,48 @@ def run_jobs(
         if reasons:
             due.append(job)
             if verbose:
-                say(f"{job.label} will run: {'; '.join(reasons)}.")
+                observer.say(f"{job.label} will run: {'; '.join(reasons)}.")
         else:
             report.finished_before.append(job.label)
     if due:
-        _prepare_folders(config, len(due))
+        _prepare_folders(config, len(due), observer)
         write_dataset_description(config)
-        _run_due(config, levels, due, factory, ledger, report, verbose)
+        with workflow_process(config.threads):
+            _run_due(config, levels, due, factory, ledger, report, observer, verbose)
     return report
 
 
-def run_group(config: RunConfig, report: Report) -> BGPVSError | None:
-    """Write the table of all subjects there are results of; return what went wrong."""
+def _run_levels(
+    config: RunConfig, levels: Sequence[str], observer: Observer, verbose: int
+) -> Report:
+    from bgpvs_wf.engine.summary import Report
+
+    if "participant" in levels:
+        report = _run_participants(config, levels, observer, verbose)
+    else:
+        report = Report(config.output_dir)
+    if "group" in levels:
+        _run_group(config, report)
+    return report
+
+
+def _run_participants(
+    config: RunConfig, levels: Sequence[str], observer: Observer, verbose: int
+) -> Report:
+    cohort, jobs = find_jobs(config)
+    report = run_jobs(
+        config, jobs, _init_bgpvs_wf, levels=levels, observer=observer, verbose=verbose
+    )
+    report.pages += [job.outputs["report"] for job in jobs]
+    _add_warnings(jobs, report)
+    _add_problems(cohort, report)
+    return report
+
+
+def _run_group(config: RunConfig, report: Report) -> None:
+    """Write the table of all subjects there are results of; the report tells what went wrong."""
     from bgpvs_wf.bids.derivatives import group_table_path
-    from bgpvs_wf.cli.group_level import lacks_subjects, write_group_table
+    from bgpvs_wf.studies.group import lacks_subjects, write_group_table
 
     path = group_table_path(config.output_dir)
     done = report.labels("done")
@@ -158,33 +186,9 @@ def run_group(config: RunConfig, report: Report) -> BGPVSError | None:
             path, report.left_out_of_table = write_group_table(config)
         except BGPVSError as error:
             # Where everybody failed, that is what to tell.
-            return None if report.outcomes and not done else error
+            report.group_error = None if report.outcomes and not done else error
+            return
     report.group_table = path
-    return None
-
-
-def run_both_levels(config: RunConfig, verbose: int = 0) -> tuple[Report, list[str]]:
-    """Run both levels as a part of something larger, and say what came of it.
-
-    Returns
-    -------
-    report : Report
-    incomplete : list of str
-        A line for each scan that is not done, with the first cause, and for the table of all.
-    """
-    report = run_participants(config, BOTH_LEVELS, verbose)
-    error = run_group(config, report)
-    report.pages.clear()  # as many as scans; the table of all is told
-    say(*report.lines())
-    incomplete = []
-    for outcome in report.outcomes:
-        if outcome.state != "done":
-            cause = outcome.failures[0].cause if outcome.failures else outcome.state
-            incomplete.append(f"{outcome.label}: {cause}")
-    incomplete += [
-        f"{who}: not in the table: {why}" for who, why in report.left_out_of_table.items()
-    ]
-    return report, incomplete + ([] if error is None else [str(error)])
 
 
 def _init_bgpvs_wf(config: RunConfig, subjects: Sequence[SubjectInputs]) -> Any:
@@ -201,6 +205,7 @@ def _run_due(
     factory: Factory,
     ledger: Ledger,
     report: Report,
+    observer: Observer,
     verbose: int,
 ) -> None:
     from bgpvs_wf.bids.derivatives import logs_path
@@ -209,12 +214,10 @@ def _run_due(
 
     logs = RunLogs.create(logs_path(config.output_dir), settings_text(config, levels))
     report.log_file, report.config_file = logs.log_file, logs.config_file
-    say(f"{len(jobs)} to run, with {config.plugin} on {config.nprocs} processors.")
+    observer.say(f"{len(jobs)} to run, with {config.plugin} on {config.nprocs} processors.")
     with logged_to(logs.log_file, verbose=verbose > 1):
-        runner = CohortRunner(config, factory, ledger, logs, _display())
+        runner = CohortRunner(config, factory, ledger, logs, observer.display())
         report.outcomes += runner.run(jobs)
-    # The log file took more than the terminal is to show of what comes after.
-    _set_logging(verbose)
 
 
 def _add_warnings(jobs: Sequence[Job], report: Report) -> None:
@@ -240,7 +243,7 @@ def _add_problems(cohort: Cohort, report: Report) -> None:
     report.left_out += cohort.left_out
 
 
-def _prepare_folders(config: RunConfig, n_jobs: int) -> None:
+def _prepare_folders(config: RunConfig, n_jobs: int, observer: Observer) -> None:
     """Make sure that results can be written, before hours are spent on them."""
     from bgpvs_wf.engine.resources import free_gb, require_writable
 
@@ -248,21 +251,6 @@ def _prepare_folders(config: RunConfig, n_jobs: int) -> None:
     require_writable(config.work_dir, "work folder")
     free = free_gb(config.work_dir)
     if free < _LOW_DISK_GB:
-        say(f"Only {free:.1f} GB are free for {config.work_dir}: {n_jobs} to run may not fit.")
-
-
-def _display() -> Display:
-    from bgpvs_wf.engine.progress import LiveDisplay, PlainDisplay
-
-    return LiveDisplay(sys.stdout) if sys.stdout.isatty() else PlainDisplay(sys.stdout)
-
-
-def _set_logging(verbose: int) -> None:
-    """Let this package speak; libraries only warn."""
-    logging.getLogger().setLevel(logging.WARNING)
-    levels = (logging.WARNING, logging.INFO, logging.DEBUG)
-    logging.getLogger("bgpvs_wf").setLevel(levels[min(verbose, 2)])
-
-
-def _terminate(number: int, frame: Any) -> None:
-    raise SystemExit(128 + number)
+        observer.say(
+            f"Only {free:.1f} GB are free for {config.work_dir}: {n_jobs} to run may not fit."
+        )

@@ -11,8 +11,6 @@ from typing import Any
 
 from bgpvs_wf._version import __version__
 from bgpvs_wf.bids.folders import check_dataset, check_outside_raw
-from bgpvs_wf.cli.datasets import jobs_here, make_once, tell_case
-from bgpvs_wf.cli.remembered import hybrid_sources
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.evaluation.infants import (
@@ -22,6 +20,9 @@ from bgpvs_wf.evaluation.infants import (
     OwnInfants,
     SyntheticInfants,
 )
+from bgpvs_wf.studies.datasets import jobs_here, make_once, tell_case
+from bgpvs_wf.studies.observer import Observer
+from bgpvs_wf.studies.remembered import hybrid_sources
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def check_cohort(cohort: Cohort, written: Mapping[str, Path]) -> None:
     """
     infants = cohort.infants
     if isinstance(infants, SyntheticInfants):
-        from bgpvs_wf.cli.simulate import parse_ages
+        from bgpvs_wf.phantom.growth import parse_ages
         from bgpvs_wf.phantom.protocol import load_protocol
 
         load_protocol(infants.preset)
@@ -90,22 +91,26 @@ def check_cohort(cohort: Cohort, written: Mapping[str, Path]) -> None:
                 )
 
 
-def make_cohort(cohort: Cohort, folder: Path, nprocs: int) -> Dataset:
+def make_cohort(
+    cohort: Cohort, folder: Path, nprocs: int, observer: Observer | None = None
+) -> Dataset:
     """Make a cohort's dataset if it is not there, and say where it is.
 
     Parameters
     ----------
     cohort : Cohort
     folder : Path
-        Its dataset goes to `bids` in it; see `bgpvs_wf.cli.datasets.make_once`.
+        Its dataset goes to `bids` in it; see `bgpvs_wf.studies.datasets.make_once`.
     nprocs : int
-        Processors asked for; see `bgpvs_wf.cli.datasets.jobs_here`.
+        Processors asked for; see `bgpvs_wf.studies.datasets.jobs_here`.
+    observer : Observer, optional
 
     Raises
     ------
     BGPVSError
         If an infant cannot be made, or the folder holds another's dataset.
     """
+    observer = observer or Observer()
     infants = cohort.infants
     if isinstance(infants, OwnInfants):
         known = infants.truth if infants.anatomy_from == TRUTH else None
@@ -114,10 +119,10 @@ def make_cohort(cohort: Cohort, folder: Path, nprocs: int) -> Dataset:
     bids_dir = folder / "bids"
     jobs = jobs_here(nprocs)
     if isinstance(infants, SyntheticInfants):
-        make = functools.partial(_make_synthetic, infants, jobs)
+        make = functools.partial(_make_synthetic, infants, jobs, observer)
     else:
-        make = functools.partial(_make_hybrid, infants, jobs)
-    make_once(bids_dir, _made_from(infants, bids_dir), make)
+        make = functools.partial(_make_hybrid, infants, jobs, observer)
+    make_once(bids_dir, _made_from(infants, bids_dir), make, observer)
     truth_dir = bids_dir / "derivatives" / "truth"
     # A case of a scan has another label than the scan; its truth has the nuclei it was given.
     return Dataset(bids_dir, truth_dir, {TRUTH: truth_dir} if cohort.nuclei_given else {})
@@ -154,7 +159,9 @@ def _sources(infants: HybridInfants, bids_dir: Path) -> dict[str, list[int]]:
     return hybrid_sources(infants.onto, find_subjects(config).subjects, nuclei)
 
 
-def _make_synthetic(infants: SyntheticInfants, jobs: int, bids_dir: Path) -> None:
+def _make_synthetic(
+    infants: SyntheticInfants, jobs: int, observer: Observer, bids_dir: Path
+) -> None:
     from bgpvs_wf.anatomy.matching import parse_age
     from bgpvs_wf.phantom import simulate_dataset
     from bgpvs_wf.phantom.protocol import load_protocol
@@ -167,7 +174,7 @@ def _make_synthetic(infants: SyntheticInfants, jobs: int, bids_dir: Path) -> Non
         protocol=load_protocol(infants.preset),
         label_maps=_label_maps(infants),
         jobs=jobs,
-        on_subject=tell_case,
+        on_subject=functools.partial(tell_case, observer),
     )
 
 
@@ -177,7 +184,7 @@ def _label_maps(infants: SyntheticInfants) -> list[Path]:
     return [] if infants.maps is None else find_label_maps(infants.maps, infants.map_names)
 
 
-def _make_hybrid(infants: HybridInfants, jobs: int, bids_dir: Path) -> None:
+def _make_hybrid(infants: HybridInfants, jobs: int, observer: Observer, bids_dir: Path) -> None:
     from bgpvs_wf.phantom.hybrid_dataset import find_nuclei, hybrid_dataset
 
     hybrid_dataset(
@@ -188,7 +195,7 @@ def _make_hybrid(infants: HybridInfants, jobs: int, bids_dir: Path) -> None:
         cases_per_scan=infants.cases,
         seed=infants.seed,
         jobs=jobs,
-        on_case=tell_case,
+        on_case=functools.partial(tell_case, observer),
     )
 
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bgpvs_wf.cli.cohort_scores import PAGE, score_cohort
-from bgpvs_wf.cli.cohorts import Dataset, check_cohort, make_cohort
-from bgpvs_wf.cli.levels import run_both_levels
-from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.errors import BGPVSError
 from bgpvs_wf.evaluation.across import (
@@ -21,13 +18,44 @@ from bgpvs_wf.evaluation.across import (
 )
 from bgpvs_wf.evaluation.experiment import Experiment, read_experiment
 from bgpvs_wf.evaluation.infants import Cohort
+from bgpvs_wf.studies.cohort import run_both_levels
+from bgpvs_wf.studies.cohorts import Dataset, check_cohort, make_cohort
+from bgpvs_wf.studies.observer import Observer
+from bgpvs_wf.studies.scores import PAGE, score_cohort
 
 _SHARED = ("prepare", "anatomy", "random_seed")
 """Settings of the stages that strategies share."""
 
 
-def compare(path: Path, out: Path, machine: Mapping[str, Any], verbose: int = 0) -> int:
-    """Run an experiment; return the exit status.
+@dataclass(frozen=True)
+class Comparison:
+    """What an experiment came to."""
+
+    proposed: str
+    """The strategy that the others are compared with."""
+    scores: tuple[CohortScores, ...]
+    """Of each cohort that could be scored."""
+    failures: tuple[str, ...]
+    """A line for each run, or cohort, that is not complete."""
+    table: Path | None = None
+    """Of all cohorts; None, as the page, if none could be scored."""
+    page: Path | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything ran and was scored."""
+        return not self.failures and not any(one.problems for one in self.scores)
+
+
+def compare(
+    path: Path,
+    out: Path,
+    machine: Mapping[str, Any],
+    *,
+    observer: Observer | None = None,
+    verbose: int = 0,
+) -> Comparison:
+    """Run an experiment.
 
     Parameters
     ----------
@@ -36,8 +64,11 @@ def compare(path: Path, out: Path, machine: Mapping[str, Any], verbose: int = 0)
     out : Path
         Where datasets, results, `comparison.tsv` and `comparison.html` go.
     machine : mapping
-        Settings of `RunConfig` that say where and how it runs; `nprocs` and `work_dir` are there.
+        Settings of `RunConfig` that say where and how it runs; `nprocs` and `work_dir` are there
+        (see `bgpvs_wf.studies.process.machine_for_scoring`).
+    observer : Observer, optional
     verbose : int
+        As for `bgpvs_wf.studies.cohort.run_cohort`.
 
     Raises
     ------
@@ -47,6 +78,7 @@ def compare(path: Path, out: Path, machine: Mapping[str, Any], verbose: int = 0)
     """
     from bgpvs_wf.engine.resources import require_writable
 
+    observer = observer or Observer()
     experiment = read_experiment(path)
     for cohort in experiment.cohorts:
         check_cohort(cohort, {"output": out, "work": machine["work_dir"]})
@@ -55,47 +87,50 @@ def compare(path: Path, out: Path, machine: Mapping[str, Any], verbose: int = 0)
     failures: list[str] = []
     for cohort in experiment.cohorts:
         try:
-            one, incomplete = _run_cohort(experiment, cohort, out, machine, verbose)
+            one, incomplete = _run_cohort(experiment, cohort, out, machine, observer, verbose)
         except BGPVSError as error:
             failures.append(f"{cohort.name}: {error}")
-            say(f"Failed: {error}")
+            observer.say(f"Failed: {error}")
             continue
         if one is not None:
             scores.append(one)
         failures += [f"{cohort.name}, {text}" for text in incomplete]
-    if scores:
-        _write(experiment, scores, out, path.stem, failures)
-    if failures:
-        say("", "Failed; run the same command again to go on:", *(f"  {x}" for x in failures))
-    return 1 if failures or any(one.problems for one in scores) else 0
+    places = _write(experiment, scores, out, path.stem, failures) if scores else ()
+    return Comparison(experiment.proposed, tuple(scores), tuple(failures), *places)
 
 
 def _run_cohort(
-    experiment: Experiment, cohort: Cohort, out: Path, machine: Mapping[str, Any], verbose: int
+    experiment: Experiment,
+    cohort: Cohort,
+    out: Path,
+    machine: Mapping[str, Any],
+    observer: Observer,
+    verbose: int,
 ) -> tuple[CohortScores | None, list[str]]:
     """Make, run and score a cohort; return also what is not complete.
 
     A strategy that cannot run at all is not scored, the others are; None if none can run.
     """
-    say("", f"Cohort {cohort.name}")
+    observer.say("", f"Cohort {cohort.name}")
     folder = out / cohort.name
-    dataset = make_cohort(cohort, folder, machine["nprocs"])
+    dataset = make_cohort(cohort, folder, machine["nprocs"], observer)
     unfinished: dict[str, Collection[str]] = {}
     incomplete: list[str] = []
     for strategy in experiment.strategies:
-        say(f"Strategy {strategy} on {cohort.name}")
+        observer.say(f"Strategy {strategy} on {cohort.name}")
         try:
             config = _run_config(experiment, cohort, strategy, dataset, out, machine)
-            report, problems = run_both_levels(config, verbose)
+            report, problems = run_both_levels(config, observer, verbose)
         except BGPVSError as error:
-            say(f"Failed: {error}")
+            observer.say(f"Failed: {error}")
             incomplete.append(f"{strategy}: {error}")
             continue
         unfinished[strategy] = [o.label for o in report.outcomes if o.state != "done"]
         incomplete += [f"{strategy}, {line}" for line in problems]
     if not unfinished:
         return None, incomplete
-    return score_cohort(experiment, cohort, dataset, folder, unfinished), incomplete
+    scores = score_cohort(experiment, cohort, dataset, folder, unfinished, observer)
+    return scores, incomplete
 
 
 def _run_config(
@@ -137,8 +172,8 @@ def _write(
     out: Path,
     title: str,
     failures: Sequence[str],
-) -> None:
-    """Write the table and the page of all cohorts, and print the table."""
+) -> tuple[Path, Path]:
+    """Write the table and the page of all cohorts."""
     from bgpvs_wf.imaging.files import write_json, write_table
     from bgpvs_wf.reports.comparison import write_comparison_page
 
@@ -153,8 +188,4 @@ def _write(
         pages={one.cohort: f"{one.cohort}/evaluation/{PAGE}" for one in scores},
         warnings=[*failures, *(f"{one.cohort}: {note}" for one in scores for note in one.notes)],
     )
-    say("", f"Mean ± SD; p: against {experiment.proposed}, Wilcoxon signed-rank, Holm-corrected")
-    for one in scores:
-        say("", one.heading, one.table.set_index("method").T.to_string())
-        say(*one.notes, *(f"Not scored: {problem}" for problem in one.problems))
-    say("", f"Table: {path}", f"Page: {page}")
+    return path, page

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bgpvs_wf.cli.cohorts import Dataset, make_cohort
-from bgpvs_wf.cli.levels import run_jobs
-from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.errors import BGPVSError, UsageError
 from bgpvs_wf.evaluation.cases import BGPVS, IGNORE, OCCUPANCY
 from bgpvs_wf.learning.recipe import GIVEN, Recipe, TrainingCohort
+from bgpvs_wf.studies.cohort import run_jobs
+from bgpvs_wf.studies.cohorts import Dataset, make_cohort
+from bgpvs_wf.studies.observer import Observer
 
 if TYPE_CHECKING:
     from bgpvs_wf.bids.inputs import SubjectInputs
@@ -37,7 +37,14 @@ class Cases:
     """A line for each scan that could not be made a case."""
 
 
-def make_cases(recipe: Recipe, folder: Path, machine: Mapping[str, Any], verbose: int = 0) -> Cases:
+def make_cases(
+    recipe: Recipe,
+    folder: Path,
+    machine: Mapping[str, Any],
+    *,
+    observer: Observer | None = None,
+    verbose: int = 0,
+) -> Cases:
     """Make all cases of a recipe that are not there.
 
     Parameters
@@ -47,6 +54,7 @@ def make_cases(recipe: Recipe, folder: Path, machine: Mapping[str, Any], verbose
         Datasets go to ``cohorts``, cases to ``cases`` in it.
     machine : mapping
         Settings of `RunConfig` that say where and how it runs.
+    observer : Observer, optional
     verbose : int
 
     Raises
@@ -56,29 +64,30 @@ def make_cases(recipe: Recipe, folder: Path, machine: Mapping[str, Any], verbose
     BGPVSError
         If a cohort cannot be made.
     """
+    observer = observer or Observer()
     training: list[Path] = []
     held_out: list[Path] = []
     problems: list[str] = []
     for cohort in recipe.cohorts:
         name = cohort.cohort.name
-        say(f"Cohort {name}, labels: {cohort.labels}")
-        dataset = make_cohort(cohort.cohort, folder / "cohorts" / name, machine["nprocs"])
-        made, missing = _make(recipe, cohort, dataset, folder, machine, verbose)
+        observer.say(f"Cohort {name}, labels: {cohort.labels}")
+        dataset = make_cohort(cohort.cohort, folder / "cohorts" / name, machine["nprocs"], observer)
+        made, missing = _make(recipe, cohort, dataset, folder, machine, observer, verbose)
         kept, left_out = split(made, cohort.held_out)
         training += kept
         held_out += left_out
         problems += [f"{name}, {line}" for line in missing]
     if not training:
-        raise UsageError(_no_case(problems))
+        raise UsageError(_no_case(problems, observer))
     return Cases(tuple(training), tuple(held_out), tuple(problems))
 
 
-def _no_case(problems: Sequence[str]) -> str:
+def _no_case(problems: Sequence[str], observer: Observer) -> str:
     """Return why there is nothing to learn from; all reasons but the first are said before."""
     if not problems:
         return "There is no case to learn from: no scan has labels, and none failed."
     if len(problems) > 1:
-        say("Cannot be learnt from:", *(f"  {line}" for line in problems))
+        observer.say("Cannot be learnt from:", *(f"  {line}" for line in problems))
     others = f" ({len(problems)} such, listed above)" if len(problems) > 1 else ""
     return f"There is no case to learn from. {problems[0].rstrip('.')}{others}."
 
@@ -105,6 +114,7 @@ def _make(
     dataset: Dataset,
     folder: Path,
     machine: Mapping[str, Any],
+    observer: Observer,
     verbose: int,
 ) -> tuple[list[Path], list[str]]:
     """Make a cohort's cases; return them, and a line for each that could not be made."""
@@ -147,15 +157,16 @@ def _make(
             if label not in known
         ]
         subjects = [subject for subject in subjects if subject.label in labels]
-        _name_unchanged({subject.label: labels[subject.label] for subject in subjects})
+        _name_unchanged({one.label: labels[one.label] for one in subjects}, observer)
     jobs = [
         Job(subject, {"case": out / subject.label / "case.json"})
         for subject in _with_labels(subjects, labels)
     ]
-    jobs, unusable = _usable(config, jobs, None if labels is None else dataset.known_truth)
+    truth = None if labels is None else dataset.known_truth
+    jobs, unusable = _usable(config, jobs, truth, observer)
     problems += unusable
     factory = functools.partial(init_cases_wf, folder=out, labels=labels)
-    report = run_jobs(config, jobs, factory, verbose)
+    report = run_jobs(config, jobs, factory, observer=observer, verbose=verbose)
     failed = [o for o in report.outcomes if o.state != "done"]
     problems += [f"{o.label}: {o.failures[0].cause if o.failures else o.state}" for o in failed]
     lost = {out / o.label / "case.json" for o in failed}
@@ -173,7 +184,7 @@ def _make(
 
 
 def _usable(
-    config: RunConfig, jobs: Sequence[Job], truth: Path | None
+    config: RunConfig, jobs: Sequence[Job], truth: Path | None, observer: Observer
 ) -> tuple[list[Job], list[str]]:
     """Return the jobs whose labels can be learnt from, and a line for each other.
 
@@ -197,7 +208,7 @@ def _usable(
         except BGPVSError as error:
             problems.append(f"{job.label}: {error}")
     if without:
-        say(f"Labels without any PVS (2), as where there are none: {', '.join(without)}.")
+        observer.say(f"Labels without any PVS (2), as where there are none: {', '.join(without)}.")
     return usable, problems
 
 
@@ -246,13 +257,13 @@ def given_labels(folder: Path) -> dict[str, GivenLabels]:
     }
 
 
-def _name_unchanged(labels: Mapping[str, GivenLabels]) -> None:
+def _name_unchanged(labels: Mapping[str, GivenLabels], observer: Observer) -> None:
     """Say whose labels a model suggested and nobody changed: it would learn its own mistakes."""
     from bgpvs_wf.bids.suggested import is_as_suggested
 
     unchanged = [label for label, given in labels.items() if is_as_suggested(given.bgpvs)]
     if unchanged:
-        say(
+        observer.say(
             f"Labels just as suggest wrote them: {', '.join(unchanged)}. They are learnt from as "
             "the truth; delete those that nobody has looked at, and run again."
         )

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bgpvs_wf._version import __version__
-from bgpvs_wf.cli.cohorts import Dataset
-from bgpvs_wf.cli.remembered import evaluated_files, recall, remember
-from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.errors import TableError
 from bgpvs_wf.evaluation.experiment import Experiment
 from bgpvs_wf.evaluation.infants import Cohort, HybridInfants
+from bgpvs_wf.studies.cohorts import Dataset
+from bgpvs_wf.studies.observer import Observer
+from bgpvs_wf.studies.remembered import evaluated_files, recall, remember
 from bgpvs_wf.tsv import read_tsv
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def score_cohort(
     dataset: Dataset,
     folder: Path,
     unfinished: Mapping[str, Collection[str]],
+    observer: Observer | None = None,
 ) -> CohortScores:
     """Score all strategies against the truth; write tables and page.
 
@@ -46,6 +47,7 @@ def score_cohort(
     unfinished : mapping of str to collection of str
         Strategy to the labels of those it did not finish: they are not scored. Nor is a strategy
         that is not in it.
+    observer : Observer, optional
 
     Raises
     ------
@@ -67,7 +69,7 @@ def score_cohort(
     }
     found = _found_before(out, made_from)
     if found is None:
-        say(f"Scoring {cohort.name} ...")
+        (observer or Observer()).say(f"Scoring {cohort.name} ...")
         found = _evaluate(experiment, cohort, dataset, predictions, unfinished, out)
         remember(out / _MADE_FROM, made_from, found)
     return CohortScores(

@@ -1,4 +1,4 @@
-"""The group level of `bgpvs-wf run`: the table of all subjects there are results of."""
+"""The group level of a run: the table of all subjects there are results of."""
 
 from __future__ import annotations
 

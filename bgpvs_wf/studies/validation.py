@@ -5,17 +5,17 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bgpvs_wf._version import __version__
-from bgpvs_wf.cli.datasets import jobs_here, make_once, tell_case
-from bgpvs_wf.cli.levels import run_both_levels
-from bgpvs_wf.cli.remembered import evaluated_files, hybrid_sources, recall, remember
-from bgpvs_wf.cli.terminal import say
-from bgpvs_wf.cli.validation_plan import Plan
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.errors import BadImageError, BadLabelsError, BGPVSError
+from bgpvs_wf.studies.cohort import run_both_levels
+from bgpvs_wf.studies.datasets import jobs_here, make_once, tell_case
+from bgpvs_wf.studies.observer import Observer
+from bgpvs_wf.studies.remembered import evaluated_files, hybrid_sources, recall, remember
 
 if TYPE_CHECKING:
     from bgpvs_wf.bids.inputs import SubjectInputs
@@ -29,15 +29,82 @@ _MADE_FROM = "made_from.json"
 _PAGE = "validation.html"
 
 
-def validate(plan: Plan, machine: Mapping[str, Any], verbose: int = 0) -> int:
-    """Validate, and answer in the terminal and on a page; return the exit status.
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is validated, on which scans."""
+
+    bids_dir: Path
+    out: Path
+    participants: tuple[str, ...] = ()
+    """Labels; none means all."""
+    cases: int = 5
+    """Hybrids of each scan."""
+    seed: int = 1
+    derivatives: Mapping[str, Path] = field(default_factory=dict)
+    """Name to folder: where the nuclei of the scans may be."""
+    atlases: tuple[str, ...] = ()
+    """To find the nuclei with where they are not."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Of `RunConfig`: what segments."""
+
+    @property
+    def hybrids(self) -> Path:
+        """The dataset of scans with tubes put in."""
+        return self.out / "hybrids"
+
+    @property
+    def truth(self) -> Path:
+        """What is true of the hybrids."""
+        return self.hybrids / "derivatives" / "truth"
+
+    @property
+    def finds_nuclei_by(self) -> str:
+        """The source of the nuclei where they are not given; see `AnatomyConfig`."""
+        segmentation = self.settings.get("segmentation", RunConfig.segmentation)
+        return "atlas" if self.atlases or segmentation == "pseudolabel" else "auto"
+
+    @property
+    def results(self) -> Path:
+        """What the pipeline makes of the hybrids."""
+        return self.out / "results"
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What a validation came to."""
+
+    answer: tuple[str, ...]
+    """What is seen, and how far off volumes and counts are, in lines."""
+    problems: tuple[str, ...]
+    """A line for each scan that was not scored."""
+    failures: tuple[str, ...]
+    """A line for each scan that was left out or could not be run."""
+    page: Path
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything ran and was scored."""
+        return not self.failures and not self.problems
+
+
+def validate(
+    plan: Plan,
+    machine: Mapping[str, Any],
+    *,
+    observer: Observer | None = None,
+    verbose: int = 0,
+) -> Validation:
+    """Put tubes into scans, run the pipeline on them, and answer in lines and on a page.
 
     Parameters
     ----------
     plan : Plan
     machine : mapping
-        Settings of `RunConfig` that say where and how it runs; `nprocs` and `work_dir` are there.
+        Settings of `RunConfig` that say where and how it runs; `nprocs` and `work_dir` are there
+        (see `bgpvs_wf.studies.process.machine_for_scoring`).
+    observer : Observer, optional
     verbose : int
+        As for `bgpvs_wf.studies.cohort.run_cohort`.
 
     Raises
     ------
@@ -49,26 +116,31 @@ def validate(plan: Plan, machine: Mapping[str, Any], verbose: int = 0) -> int:
     from bgpvs_wf.engine.resources import require_writable
     from bgpvs_wf.phantom.hybrid_dataset import find_nuclei
 
-    scans, failures = _scans(plan, machine["work_dir"])
+    observer = observer or Observer()
+    scans, failures = _scans(plan, machine["work_dir"], observer)
     nuclei = find_nuclei(plan.bids_dir, plan.derivatives, plan.hybrids, plan.participants)
     given = all(scan.label in nuclei for scan in scans)
     require_writable(plan.out, "output folder")
     if not given:
-        found, problems = _find_nuclei(plan, scans, nuclei, machine, verbose)
+        found, problems = _find_nuclei(plan, scans, nuclei, machine, observer, verbose)
         nuclei = found | nuclei
         failures += [line for line in problems if line not in failures]
-    usable, left_out = _usable(plan, scans, nuclei, failures)
-    left_out = failures = [*failures, *left_out]
-    _make_hybrids(plan, usable, nuclei, jobs_here(machine["nprocs"]))
-    unfinished, problems = _run_hybrids(plan, given, machine, verbose)
-    failures = [*failures, *problems]
-    problems = _answer(plan, len(usable), given, left_out, unfinished)
-    if failures:
-        say("", "Failed; run the same command again to go on:", *(f"  {x}" for x in failures))
-    return 1 if failures or problems else 0
+    usable, without = _usable(plan, scans, nuclei, failures, observer)
+    left_out = [*failures, *without]
+    _make_hybrids(plan, usable, nuclei, jobs_here(machine["nprocs"]), observer)
+    unfinished, problems = _run_hybrids(plan, given, machine, observer, verbose)
+    found_out = _answer(plan, len(usable), given, left_out, unfinished, observer)
+    return Validation(
+        answer=tuple(found_out["answer"]),
+        problems=tuple(found_out["problems"]),
+        failures=(*left_out, *problems),
+        page=plan.out / _PAGE,
+    )
 
 
-def _scans(plan: Plan, work_dir: Path) -> tuple[tuple[SubjectInputs, ...], list[str]]:
+def _scans(
+    plan: Plan, work_dir: Path, observer: Observer
+) -> tuple[tuple[SubjectInputs, ...], list[str]]:
     """Return the scans, and a line for each that cannot be used."""
     from bgpvs_wf.bids.query import find_subjects
 
@@ -85,7 +157,7 @@ def _scans(plan: Plan, work_dir: Path) -> tuple[tuple[SubjectInputs, ...], list[
         f"{problem.label}: {problem.message.removeprefix(f'{problem.label} ')}"
         for problem in cohort.problems
     ]
-    say(*(f"Left out: {line}" for line in left_out))
+    observer.say(*(f"Left out: {line}" for line in left_out))
     return cohort.subjects, left_out
 
 
@@ -94,18 +166,19 @@ def _find_nuclei(
     scans: Sequence[SubjectInputs],
     given: Mapping[str, Nuclei],
     machine: Mapping[str, Any],
+    observer: Observer,
     verbose: int,
 ) -> tuple[dict[str, Nuclei], list[str]]:
     """Run the pipeline on the scans whose nuclei are not given; return also what failed."""
     from bgpvs_wf.phantom.hybrid_dataset import find_nuclei
 
     lacking = sorted({scan.subject for scan in scans if scan.label not in given})
-    say(f"Looking for the nuclei in {len(lacking)} subject{'s' * (len(lacking) != 1)} ...")
+    observer.say(f"Looking for the nuclei in {len(lacking)} subject{'s' * (len(lacking) != 1)} ...")
     out = plan.out / "nuclei"
     # Without the derivatives: what is found is to be on the grid of the scans themselves.
     anatomy = {"source": plan.finds_nuclei_by}
     config = _run_config(plan, machine, plan.bids_dir, out, lacking, anatomy)
-    report, failures = run_both_levels(config, verbose)
+    report, failures = run_both_levels(config, observer, verbose)
     if not out.is_dir():
         return {}, failures
     found = find_nuclei(plan.bids_dir, {"nuclei": out}, plan.hybrids, lacking)
@@ -118,6 +191,7 @@ def _usable(
     scans: Sequence[SubjectInputs],
     nuclei: Mapping[str, Nuclei],
     failures: Sequence[str],
+    observer: Observer,
 ) -> tuple[list[SubjectInputs], list[str]]:
     """Return the scans of all subjects with nuclei in each session, and a line for each other."""
     lacking = {scan.label: scan.subject for scan in scans if scan.label not in nuclei}
@@ -136,12 +210,16 @@ def _usable(
             left_out.append(f"{scan.label}: no nuclei were found.")
         elif scan.subject in lacking.values() and scan.label not in lacking:
             left_out.append(f"{scan.label}: another session of it has no nuclei.")
-    say(*(f"Left out: {line}" for line in left_out))
+    observer.say(*(f"Left out: {line}" for line in left_out))
     return usable, left_out
 
 
 def _make_hybrids(
-    plan: Plan, scans: Sequence[SubjectInputs], nuclei: Mapping[str, Nuclei], jobs: int
+    plan: Plan,
+    scans: Sequence[SubjectInputs],
+    nuclei: Mapping[str, Nuclei],
+    jobs: int,
+    observer: Observer,
 ) -> None:
     made_from = {
         "version": __version__,
@@ -152,15 +230,20 @@ def _make_hybrids(
         "files": hybrid_sources(plan.bids_dir, scans, nuclei),
     }
     subjects = sorted({scan.subject for scan in scans})
-    make = functools.partial(_insert_tubes, plan, subjects, nuclei, jobs)
+    make = functools.partial(_insert_tubes, plan, subjects, nuclei, jobs, observer)
     try:
-        make_once(plan.hybrids, made_from, make)
+        make_once(plan.hybrids, made_from, make, observer)
     except (BadImageError, BadLabelsError) as error:
         raise type(error)(f"{error} Or leave it out with --participant-label.") from error
 
 
 def _insert_tubes(
-    plan: Plan, subjects: Sequence[str], nuclei: Mapping[str, Nuclei], jobs: int, out: Path
+    plan: Plan,
+    subjects: Sequence[str],
+    nuclei: Mapping[str, Nuclei],
+    jobs: int,
+    observer: Observer,
+    out: Path,
 ) -> None:
     from bgpvs_wf.phantom.hybrid_dataset import hybrid_dataset
 
@@ -173,20 +256,20 @@ def _insert_tubes(
         seed=plan.seed,
         diameters_mm=DIAMETERS_MM,
         jobs=jobs,
-        on_case=tell_case,
+        on_case=functools.partial(tell_case, observer),
     )
 
 
 def _run_hybrids(
-    plan: Plan, given: bool, machine: Mapping[str, Any], verbose: int
+    plan: Plan, given: bool, machine: Mapping[str, Any], observer: Observer, verbose: int
 ) -> tuple[list[str], list[str]]:
     """Run the pipeline on the hybrids; return who is not done, and what failed."""
-    say("Running the pipeline on the scans with tubes ...")
+    observer.say("Running the pipeline on the scans with tubes ...")
     # The given nuclei of a scan are in the truth of its hybrids, which have labels of their own.
     anatomy = {"source": "derivatives" if given else plan.finds_nuclei_by}
     derivatives = {"truth": plan.truth} if given else {}
     config = _run_config(plan, machine, plan.hybrids, plan.results, (), anatomy, derivatives)
-    report, failures = run_both_levels(config, verbose)
+    report, failures = run_both_levels(config, observer, verbose)
     if not report.labels("done") and not report.finished_before:
         raise BGPVSError(f"No scan with tubes could be measured: {failures[0]}")
     return [o.label for o in report.outcomes if o.state != "done"], failures
@@ -216,9 +299,14 @@ def _run_config(
 
 
 def _answer(
-    plan: Plan, scans: int, given: bool, left_out: Sequence[str], unfinished: Sequence[str]
-) -> list[str]:
-    """Score, write the page and say what was found; return what was not scored."""
+    plan: Plan,
+    scans: int,
+    given: bool,
+    left_out: Sequence[str],
+    unfinished: Sequence[str],
+    observer: Observer,
+) -> dict[str, Any]:
+    """Score and write the page, unless nothing changed since; return what was found."""
     note = plan.out / _MADE_FROM
     made_from = {
         "version": __version__,
@@ -231,23 +319,27 @@ def _answer(
     }
     found = recall(note, made_from, {"answer": [str, ...], "problems": [str, ...]})
     if found is None or not (plan.out / _PAGE).is_file():
-        say("Scoring ...")
+        observer.say("Scoring ...")
         note.unlink(missing_ok=True)  # it is not to outlive what it stands for
         found = _score(plan, scans, given, left_out, unfinished)
         remember(note, made_from, found)
-    say("", *found["answer"], *(f"Not scored: {problem}" for problem in found["problems"]))
-    say("", f"Tables: {plan.out / 'evaluation_*.tsv'}", f"Page: {plan.out / _PAGE}")
-    return list(found["problems"])
+    return found
 
 
 def _score(
     plan: Plan, scans: int, given: bool, left_out: Sequence[str], unfinished: Sequence[str]
 ) -> dict[str, Any]:
-    from bgpvs_wf.cli.validation_answer import answer_lines, by_scan, notes, pictures, smallest
     from bgpvs_wf.evaluation import evaluate, write_tables
     from bgpvs_wf.evaluation.across import without_unfinished
     from bgpvs_wf.evaluation.smallest import smallest_table
     from bgpvs_wf.reports.validation import write_validation_page
+    from bgpvs_wf.studies.validation_answer import (
+        answer_lines,
+        by_scan,
+        notes,
+        pictures,
+        smallest,
+    )
 
     tables = evaluate(plan.truth, {METHOD: plan.results}, seed=plan.seed)
     tables = without_unfinished(tables, {METHOD: unfinished}, plan.seed)

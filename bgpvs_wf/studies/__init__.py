@@ -1,0 +1,1 @@
+"""What a lab does with many infants: measure a cohort, compare, train, validate, annotate."""
