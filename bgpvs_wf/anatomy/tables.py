@@ -208,3 +208,31 @@ def _check_known(present: set[int], table: LabelTable, source: str) -> None:
 def _shown(labels: list[int], limit: int = 8) -> str:
     more = f" and {len(labels) - limit} more" if len(labels) > limit else ""
     return ", ".join(map(str, labels[:limit])) + more
+
+
+def read_labels(path: Path, table: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Read a label map and harmonise it.
+
+    Parameters
+    ----------
+    path : Path
+    table : str, optional
+        Name or file of its label table; without it, it is told from the labels.
+
+    Returns
+    -------
+    labels, affine : ndarray
+
+    Raises
+    ------
+    BGPVSError
+        If it cannot be read, or has no single nuclei of the basal ganglia.
+    """
+    from bgpvs_wf.imaging.files import load_image
+
+    image = load_image(path, what="label map")
+    data = np.asanyarray(image.dataobj)
+    known = get_table(table) if table else detect_table(np.unique(data).tolist(), source=str(path))
+    labels = harmonise(data, known, affine=image.affine, source=str(path))
+    require_nuclei(labels, source=str(path))
+    return labels, np.asarray(image.affine, float)

@@ -5,38 +5,28 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.config import RunConfig
-from bgpvs_wf.errors import BGPVSError
 
-
-@dataclass(frozen=True)
-class _Plan:
-    """What would be done with a subject."""
-
-    subject: SubjectInputs
-    stages: Mapping[str, bool]
-    """Stage to whether it would run; none where the subject is finished, or cannot run."""
-    why: str
-    cannot: bool = False
-    """It cannot run."""
+if TYPE_CHECKING:
+    from bgpvs_wf.engine.forecast import Forecast
 
 
 def dry_run(config: RunConfig, verbose: bool = False) -> int:
     """Show what a run would do; return its exit status."""
     from bgpvs_wf.bids.query import find_subjects
+    from bgpvs_wf.engine.forecast import forecast
     from bgpvs_wf.engine.logs import logged_to
     from bgpvs_wf.engine.summary import left_out_lines
+    from bgpvs_wf.workflows.base import init_subjects_wf
 
     cohort = find_subjects(config)
     with logged_to(Path(os.devnull)):
-        plans, workflow = _plan(config, cohort.subjects)
+        plans, workflow = forecast(config, cohort.subjects, init_subjects_wf)
         drawing = _draw(config, workflow) if workflow is not None else None
     _show_table(plans)
     for plan in plans if verbose else ():
@@ -59,36 +49,6 @@ def dry_run(config: RunConfig, verbose: bool = False) -> int:
     return 1 if cannot else 0
 
 
-def _plan(config: RunConfig, subjects: tuple[SubjectInputs, ...]) -> tuple[list[_Plan], Any | None]:
-    """Plan each subject; return a workflow to draw, too: the first that can be built."""
-    from bgpvs_wf.bids.derivatives import expected_outputs
-    from bgpvs_wf.engine.jobs import Job
-    from bgpvs_wf.engine.ledger import Ledger
-    from bgpvs_wf.engine.preview import stages_to_run
-    from bgpvs_wf.engine.runner import write_missing_again
-    from bgpvs_wf.workflows.base import init_subjects_wf
-
-    ledger = Ledger.of(config.output_dir)
-    plans, first = [], None
-    for subject in subjects:
-        outputs = expected_outputs(config, subject)
-        reasons = ledger.reasons(config, subject, outputs)
-        stages: Mapping[str, bool] = {}
-        why, cannot = "; ".join(reasons) or "finished", False
-        if reasons or first is None:
-            try:
-                workflow = init_subjects_wf(config, [subject])
-                first = first or workflow
-                if reasons:
-                    write_missing_again(workflow, [Job(subject, outputs)])
-                    (stages,) = stages_to_run(workflow).values()
-            except BGPVSError as error:
-                if reasons:  # who is finished needs no workflow
-                    why, cannot = f"cannot run: {error}", True
-        plans.append(_Plan(subject, stages, why, cannot))
-    return plans, first
-
-
 def _draw(config: RunConfig, workflow: Any) -> Path:
     from bgpvs_wf.bids.derivatives import logs_path
     from bgpvs_wf.engine.preview import draw
@@ -99,7 +59,7 @@ def _draw(config: RunConfig, workflow: Any) -> Path:
     return draw(workflow, folder / "workflow")
 
 
-def _show_table(plans: list[_Plan]) -> None:
+def _show_table(plans: Sequence[Forecast]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table

@@ -6,8 +6,6 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from bgpvs_wf.cli.parser import decimal, whole
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.errors import UsageError
@@ -107,6 +105,7 @@ def _simulate(args: argparse.Namespace) -> int:
         from bgpvs_wf.cli.simulate_onto import simulate_onto
 
         return simulate_onto(args)
+    from bgpvs_wf.anatomy.tables import read_labels
     from bgpvs_wf.phantom import simulate_dataset
     from bgpvs_wf.phantom.growth import parse_ages
     from bgpvs_wf.phantom.protocol import load_protocol
@@ -120,7 +119,7 @@ def _simulate(args: argparse.Namespace) -> int:
         jobs=args.jobs,
         n_tubes=args.tubes,
         oblique_deg=args.oblique,
-        labels=None if args.from_dseg is None else _labels(args.from_dseg, args.table),
+        labels=None if args.from_dseg is None else read_labels(args.from_dseg, args.table),
         on_subject=_report,
     )
     say(f"Written to {out}", f"Measure it: bgpvs-wf run {out} {out}-results")
@@ -144,16 +143,3 @@ def _fill_in(args: argparse.Namespace) -> None:
 
 def _report(made: Made) -> None:
     say(f"sub-{made.label}: {made.age_weeks:.1f} weeks, {made.tubes} tubes, {made.pvs_mm3:.0f} mm3")
-
-
-def _labels(path: Path, table: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Read a label map and harmonise it."""
-    from bgpvs_wf.anatomy.tables import detect_table, get_table, harmonise, require_nuclei
-    from bgpvs_wf.imaging.files import load_image
-
-    image = load_image(path, what="label map")
-    data = np.asanyarray(image.dataobj)
-    known = get_table(table) if table else detect_table(np.unique(data).tolist(), source=str(path))
-    labels = harmonise(data, known, affine=image.affine, source=str(path))
-    require_nuclei(labels, source=str(path))
-    return labels, np.asarray(image.affine, float)
