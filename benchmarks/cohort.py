@@ -4,7 +4,7 @@
 
 Subjects are tiny heads (20 x 24 x 16 voxels of 2 mm, nuclei given) that go through the whole way
 of pseudo-labels, `prepare` to page. Overhead is the time of the command, times two processes, less
-what the steps themselves took, by subject. Plain is `init_subjects_wf` of all subjects as one graph,
+what the steps themselves took, by subject. Plain is `init_subjects_wf` of all as one graph,
 run by Nipype's own MultiProc. Beside that: all again when finished, and one subject more.
 """
 

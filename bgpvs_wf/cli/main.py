@@ -16,7 +16,7 @@ from bgpvs_wf.config import BOTH_LEVELS
 from bgpvs_wf.errors import BGPVSError, UsageError
 
 VERBS = (
-    *("run", "submit", "status", "atlas", "simulate", "evaluate", "compare", "validate"),
+    *("run", "segment", "submit", "status", "atlas", "simulate", "evaluate", "compare", "validate"),
     *("train", "suggest", "finetune", "doctor"),
 )
 """Modules of `bgpvs_wf.cli`, each with `add_parser(subparsers)`, which sets `handler`."""

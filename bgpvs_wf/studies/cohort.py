@@ -165,7 +165,7 @@ def _run_participants(
 ) -> Report:
     cohort, jobs = find_jobs(config)
     report = run_jobs(
-        config, jobs, _init_bgpvs_wf, levels=levels, observer=observer, verbose=verbose
+        config, jobs, _init_subjects_wf, levels=levels, observer=observer, verbose=verbose
     )
     report.pages += [job.outputs["report"] for job in jobs]
     _add_warnings(jobs, report)
@@ -191,7 +191,7 @@ def _run_group(config: RunConfig, report: Report) -> None:
     report.group_table = path
 
 
-def _init_bgpvs_wf(config: RunConfig, subjects: Sequence[SubjectInputs]) -> Any:
+def _init_subjects_wf(config: RunConfig, subjects: Sequence[SubjectInputs]) -> Any:
     # Nipype is imported only where something runs.
     from bgpvs_wf.workflows.base import init_subjects_wf
 

@@ -85,7 +85,7 @@ def out(tmp_path, capsys, monkeypatch) -> Out:
     def cannot(*_):
         raise BadImageError("This toy builds nothing.")
 
-    monkeypatch.setattr("bgpvs_wf.studies.cohort._init_bgpvs_wf", cannot)
+    monkeypatch.setattr("bgpvs_wf.studies.cohort._init_subjects_wf", cannot)
     monkeypatch.setattr("bgpvs_wf.cli.run.set_up_process", lambda *_: None)
     monkeypatch.setattr("bgpvs_wf.cli.status.set_up_process", lambda *_: None)
     return Out(tmp_path, capsys)

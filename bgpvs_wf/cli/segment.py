@@ -1,0 +1,77 @@
+"""`bgpvs-wf segment`: the images of one infant, without a BIDS dataset."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bgpvs_wf.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from bgpvs_wf.studies.single import Segmentation
+
+_DESCRIPTION = """\
+Segment and measure the basal ganglia of one infant and the perivascular spaces in them. For many
+infants, bgpvs-wf run goes on after failures and runs again only what has changed.
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the verb."""
+    parser = subparsers.add_parser(
+        "segment",
+        help="measure one infant: a T2w, a T1w, or both",
+        description=_DESCRIPTION,
+        epilog="exit status: 0 done, 1 failed, 2 the call cannot be served",
+    )
+    parser.add_argument("t2w", nargs="?", type=Path, metavar="T2W", help="NIfTI file, as scanned")
+    parser.add_argument("--t1w", type=Path, metavar="T1W", help="likewise; beside T2W or alone")
+    parser.add_argument(
+        "-o", "--out", type=Path, required=True, metavar="FOLDER", help="of the results"
+    )
+    parser.add_argument("--brain-mask", type=Path, metavar="FILE", help="default: it is found")
+    parser.add_argument(
+        "--age", metavar="AGE", help="weeks after conception as 44w, months from term as 3m"
+    )
+    parser.add_argument("--model", metavar="NAME_OR_PATH", help="default: the one in the box")
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where the model runs"
+    )
+    parser.add_argument(
+        "--label", default="infant", metavar="NAME", help="of the infant, for files and page"
+    )
+    parser.add_argument("-v", "--verbose", action="count", default=0, help="log more")
+    parser.set_defaults(handler=_segment)
+
+
+def _segment(args: argparse.Namespace) -> int:
+    from bgpvs_wf.engine.resources import require_writable
+    from bgpvs_wf.studies.single import segment
+
+    out = args.out.expanduser().absolute()
+    require_writable(out, "folder of results")
+    terminal = Terminal()
+    found = segment(
+        args.t2w,
+        args.t1w,
+        brain_mask=args.brain_mask,
+        age=args.age,
+        model=args.model,
+        device=args.device,
+        label=args.label,
+        observer=terminal,
+    )
+    found.save(out)
+    terminal.say(*_lines(found), f"Results: {out}", f"Page: {out / f'sub-{args.label}.html'}")
+    return 0
+
+
+def _lines(found: Segmentation) -> list[str]:
+    """Return the numbers of the whole, and what is in doubt."""
+    whole = found.regions.set_index("name").loc["BG"]
+    lines = [
+        f"Basal ganglia: {whole['volume_mm3']:.0f} mm3",
+        f"Perivascular spaces in them: {whole['pvs_count']}, {whole['pvs_volume_mm3']:.1f} mm3",
+    ]
+    return lines + [f"In doubt: {text}" for text in found.warnings]
