@@ -28,7 +28,8 @@ PROGRAM = (sys.executable, "-m", "bgpvs_wf.cli.main")
 _PLAIN = """
 import sys
 from bgpvs_wf.bids.query import find_subjects
-from bgpvs_wf.config import RunConfig, read_toml
+from bgpvs_wf.config import RunConfig
+from bgpvs_wf.settings_files import read_toml
 from bgpvs_wf.workflows.base import init_bgpvs_wf
 config = RunConfig.from_mapping(read_toml(sys.argv[1]))
 workflow = init_bgpvs_wf(config, find_subjects(config).subjects)

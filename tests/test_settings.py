@@ -24,8 +24,8 @@ from bgpvs_wf.errors import ModelError, UsageError
 from bgpvs_wf.evaluation.infants import SyntheticInfants
 from bgpvs_wf.learning.augmentation import AugmentationConfig
 from bgpvs_wf.learning.training import TrainingConfig
+from bgpvs_wf.paths import check_path
 from bgpvs_wf.phantom.protocol import AcquisitionConfig
-from bgpvs_wf.settings import check_path
 
 NAN, INF = math.nan, math.inf
 STAGES = {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bgpvs_wf.cli.machine import add_machine_arguments
 from bgpvs_wf.cli.parser import decimal, whole
 from bgpvs_wf.errors import UsageError
-from bgpvs_wf.settings import LARGEST_SEED
+from bgpvs_wf.settings import COUNT, SEED
 
 if TYPE_CHECKING:
     from bgpvs_wf.learning.bundle import Model
@@ -49,7 +49,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--name", default="", help="of the new model (default: MODEL-finetuned)")
     parser.add_argument(
         "--steps",
-        type=whole(at_least=1),
+        type=whole(**COUNT),
         default=_STEPS,
         metavar="N",
         help=f"of training (default: {_STEPS})",
@@ -68,9 +68,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         metavar="SHARE",
         help="share of the scans kept for validation (default: none, all are learnt from)",
     )
-    parser.add_argument(
-        "--seed", type=whole(at_least=0, at_most=LARGEST_SEED), default=1, metavar="N"
-    )
+    parser.add_argument("--seed", type=whole(**SEED), default=1, metavar="N")
     add_machine_arguments(parser.add_argument_group("where and how it runs"))
     parser.add_argument("-v", "--verbose", action="count", default=0, help="log more")
     parser.set_defaults(handler=_finetune)

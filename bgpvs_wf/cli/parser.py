@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bgpvs_wf.errors import UsageError
-from bgpvs_wf.settings import check_number, check_path
+from bgpvs_wf.paths import check_path
+from bgpvs_wf.settings import check_number
 
 _IT = "it"
 _NAMED = re.compile(rf"argument (?P<names>\S+): {_IT} is ")

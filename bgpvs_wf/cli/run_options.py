@@ -9,11 +9,12 @@ from typing import Any
 
 from bgpvs_wf.cli.machine import add_machine_arguments, machine_settings
 from bgpvs_wf.cli.parser import setting
-from bgpvs_wf.config import RunConfig, merge, read_toml
+from bgpvs_wf.config import RunConfig, merge
 from bgpvs_wf.engine.plugins import check_name, read_plugin_file
 from bgpvs_wf.engine.resources import processors
 from bgpvs_wf.errors import UsageError
-from bgpvs_wf.settings import check_path
+from bgpvs_wf.paths import check_path
+from bgpvs_wf.settings_files import read_toml
 
 DEMO_FOLDER = Path("demo")
 BOTH_LEVELS = ("participant", "group")

@@ -11,6 +11,7 @@ from bgpvs_wf.cli.run_options import BOTH_LEVELS, add_arguments, run_config, set
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.errors import UsageError
+from bgpvs_wf.settings import COUNT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +40,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     group.add_argument(
         "--max-jobs",
-        type=whole(at_least=1),
+        type=whole(**COUNT),
         metavar="N",
         default=0,
         help="run N of an array at a time",

@@ -18,7 +18,7 @@ from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.errors import BadImageError, BadLabelsError, BGPVSError, UsageError
 from bgpvs_wf.imaging.files import read_json
 from bgpvs_wf.reading import read_bytes
-from bgpvs_wf.settings import LARGEST_SEED
+from bgpvs_wf.settings import COUNT, SEED
 
 if TYPE_CHECKING:
     from bgpvs_wf.learning.selection import Suggestion
@@ -77,7 +77,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("out_dir", type=Path, metavar="OUT_DIR", help="of bgpvs-wf run; read only")
     parser.add_argument("export", type=Path, metavar="EXPORT", help="what to annotate goes here")
     parser.add_argument(
-        "--number", type=whole(at_least=1), default=5, metavar="N", help="subjects (default: 5)"
+        "--number", type=whole(**COUNT), default=5, metavar="N", help="subjects (default: 5)"
     )
     parser.add_argument(
         "--labelled",
@@ -90,7 +90,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "--seed",
-        type=whole(at_least=0, at_most=LARGEST_SEED),
+        type=whole(**SEED),
         metavar="N",
         help="decides between equals",
     )

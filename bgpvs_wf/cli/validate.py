@@ -9,7 +9,7 @@ from bgpvs_wf.cli.machine import add_machine_arguments
 from bgpvs_wf.cli.parser import whole
 from bgpvs_wf.cli.run_options import add_segmentation_arguments, named_folders, nested_settings
 from bgpvs_wf.errors import UsageError
-from bgpvs_wf.settings import LARGEST_SEED
+from bgpvs_wf.settings import COUNT, SEED
 
 _DESCRIPTION = """\
 Put tubes of known size into your own scans, run the pipeline on them, and say which are found: the
@@ -53,14 +53,14 @@ def _add_scans(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--cases",
-        type=whole(at_least=1),
+        type=whole(**COUNT),
         default=_CASES,
         metavar="N",
         help=f"hybrids of each scan (default: {_CASES})",
     )
     group.add_argument(
         "--seed",
-        type=whole(at_least=0, at_most=LARGEST_SEED),
+        type=whole(**SEED),
         default=1,
         metavar="N",
         help="of the tubes (default: 1)",

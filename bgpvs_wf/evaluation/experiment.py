@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bgpvs_wf.config import RunConfig, merge, read_file
+from bgpvs_wf.config import RunConfig, merge
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.evaluation.infants import (
     Cohort,
@@ -19,7 +19,8 @@ from bgpvs_wf.evaluation.infants import (
     table,
     whole_path,
 )
-from bgpvs_wf.settings import LARGEST_SEED, Settings, build_settings, limited
+from bgpvs_wf.settings import SEED, Settings, build_settings, limited
+from bgpvs_wf.settings_files import read_file
 
 _FOLDERS = ("bids", "evaluation", "source")
 """Names in the folder of a cohort that no strategy can have."""
@@ -65,7 +66,7 @@ class _File(Settings):
     cohorts: Mapping[str, Any]
     strategies: Mapping[str, Any]
     run: Mapping[str, Any] = field(default_factory=dict)
-    seed: int = limited(0, at_least=0, at_most=LARGEST_SEED)
+    seed: int = limited(0, **SEED)
 
 
 def read_experiment(path: str | os.PathLike[str]) -> Experiment:

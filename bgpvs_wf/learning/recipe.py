@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bgpvs_wf.config import RunConfig, merge, read_file
+from bgpvs_wf.config import PSEUDOLABEL_STRATEGIES, RunConfig, merge
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.evaluation.infants import (
     Cohort,
@@ -27,16 +27,17 @@ from bgpvs_wf.learning.networks import GROUPS
 from bgpvs_wf.learning.recipe_tables import CoarseConfig, FineConfig, HeadConfig, PVSConfig
 from bgpvs_wf.learning.training import TrainingConfig
 from bgpvs_wf.settings import (
-    LARGEST_SEED,
+    SEED,
     Settings,
     build_settings,
     check_number,
     limited,
 )
+from bgpvs_wf.settings_files import read_file
 
 GIVEN = "given"
 """Labels that are there, drawn by hand or known from the making of an infant."""
-LABELS = (GIVEN, "anatomy", "vesselness", "filter")
+LABELS = (GIVEN, *PSEUDOLABEL_STRATEGIES)
 """Where the labels of a cohort come from: given, or a strategy of pseudo-labels."""
 STRATEGIES: Mapping[str, str] = {
     "manual": GIVEN,
@@ -106,7 +107,7 @@ class _File(Settings):
     name: str
     strategy: str = limited(choices=tuple(STRATEGIES))
     cohorts: Mapping[str, Any]
-    seed: int = limited(1, at_least=0, at_most=LARGEST_SEED)
+    seed: int = limited(1, **SEED)
     held_out: float = limited(0.1, at_least=0.0, below=1.0)
     caution: str = ""
     head: Mapping[str, Any] = field(default_factory=dict)
