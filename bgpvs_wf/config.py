@@ -133,7 +133,7 @@ class QuantifyConfig(Settings):
     section: ClassVar[str] = "quantify."
 
     min_volume_mm3: float = setting(
-        "Leave smaller PVS out of the measures, mm³.", 0.0, at_least=0.0, at_most=10_000.0
+        "Leave smaller PVS out of the measures.", 0.0, at_least=0.0, at_most=10_000.0
     )
 
 
@@ -163,7 +163,7 @@ class RunConfig(Settings):
         "Folders of existing brain masks, dseg and preprocessed images, by name.", factory=dict
     )
     plugin: str = setting(
-        "Nipype's plugin that runs it: MultiProc, Linear, SLURM or another.", "MultiProc"
+        "Plugin of Nipype that runs it: MultiProc, Linear, SLURM or another.", "MultiProc"
     )
     plugin_args: Mapping[str, Any] = setting("Arguments of the plugin.", factory=dict)
     nprocs: int = setting(
@@ -174,9 +174,11 @@ class RunConfig(Settings):
         at_most=100_000,
     )
     omp_nthreads: int = setting(
-        "Processors a step may use.", 0, unset="8 at most", at_least=0, at_most=100_000
+        "Processors a step may use.", 0, unset="0, which is 8 at most", at_least=0, at_most=100_000
     )
-    memory_gb: float = setting("Memory to use, GB.", 0.0, unset="nine tenths", at_least=0.0)
+    memory_gb: float = setting(
+        "Memory to use, GB.", 0.0, unset="0, which is nine tenths of what there is", at_least=0.0
+    )
     random_seed: int = setting("Seed of all steps that need one.", 20260101, **SEED)
     stop_on_first_crash: bool = setting("End the run at the first step that crashes.", False)
     clean: str = setting(
@@ -186,16 +188,14 @@ class RunConfig(Settings):
         choices=("never", "done"),
     )
     segmentation: str = setting(
-        "What segments: a trained `model`, the synthesis of `pseudolabel`s, or `both` (the model "
+        "What segments: a trained `model`, the synthesis of a `pseudolabel`, or `both` (the model "
         "is measured).",
         "model",
         choices=("model", "pseudolabel", "both"),
     )
     prepare: PrepareConfig = setting("Preprocessing.", factory=PrepareConfig)
     anatomy: AnatomyConfig = setting("Where the nuclei come from.", factory=AnatomyConfig)
-    pseudolabel: PseudolabelConfig = setting(
-        "The synthesis of pseudo-labels.", factory=PseudolabelConfig
-    )
+    pseudolabel: PseudolabelConfig = setting("The pseudo-labels.", factory=PseudolabelConfig)
     predict: PredictConfig = setting("Segmentation by a model.", factory=PredictConfig)
     quantify: QuantifyConfig = setting("The measures.", factory=QuantifyConfig)
 
@@ -253,6 +253,16 @@ class RunConfig(Settings):
         """
         config: RunConfig = build_settings(cls, mapping)
         return config
+
+    @classmethod
+    def check_part(cls, mapping: Mapping[str, Any]) -> None:
+        """Refuse settings that no run can have; the folders of the run may be missing.
+
+        Raises
+        ------
+        UsageError
+        """
+        cls.from_mapping({"bids_dir": "bids", "output_dir": "out", **mapping})
 
     def to_mapping(self) -> dict[str, Any]:
         """Return a nested mapping of plain values, without the unset ones."""

@@ -148,6 +148,6 @@ def _check_settings(experiment: Experiment) -> None:
                     f"{where}.{key} cannot be set here; the cohort or the command line says it."
                 )
         try:
-            RunConfig.from_mapping({**settings, "bids_dir": "bids", "output_dir": "out"})
+            RunConfig.check_part(settings)
         except UsageError as error:
             raise UsageError(f"{where}: {error}") from error

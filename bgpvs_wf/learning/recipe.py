@@ -239,7 +239,7 @@ def check_recipe(recipe: Recipe) -> None:
     for cohort in recipe.cohorts:
         try:
             settings = recipe.run_settings(cohort)
-            RunConfig.from_mapping({**settings, "bids_dir": "bids", "output_dir": "out"})
+            RunConfig.check_part(settings)
         except UsageError as error:
             raise UsageError(f"run, or cohorts.{cohort.cohort.name}.run: {error}") from error
 
