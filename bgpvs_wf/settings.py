@@ -22,6 +22,8 @@ SEED: Mapping[str, Any] = {"at_least": 0, "at_most": 2**63 - 1}
 """What the seed of whatever draws at random may be."""
 COUNT: Mapping[str, Any] = {"at_least": 1}
 """What a number of things may be of which there is one at least."""
+HELD_OUT: Mapping[str, Any] = {"at_least": 0.0, "below": 1.0}
+"""What share of all may be held out, such that some are left."""
 
 _MISSING = dataclasses.MISSING
 _RULE = "rule"

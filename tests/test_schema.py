@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import runpy
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,26 @@ def test_the_json_schema_says_what_a_setting_may_be():
     assert stage["scales_mm"]["items"]["maximum"] == 5
     assert stage["scales_mm"]["maxItems"] == 20
     assert json_schema(RunConfig)["required"] == ["bids_dir", "output_dir"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "file"),
+    [
+        ("recipe", "data/models/recipe.toml"),
+        ("experiment", "benchmarks/model.toml"),
+        ("experiment", "benchmarks/phantoms.toml"),
+        ("experiment", "benchmarks/hybrids.toml"),
+    ],
+)
+def test_recipes_and_experiments_are_as_their_schemas_have_them(schema, file):
+    jsonschema = pytest.importorskip("jsonschema")
+    text = (DOCS / "schema" / f"{schema}.json").read_text(encoding="utf-8")
+    checker = jsonschema.Draft202012Validator(json.loads(text))
+    content = tomllib.loads((DOCS.parent / file).read_text(encoding="utf-8"))
+    checker.validate(content)
+    first = next(iter(content["cohorts"]))
+    for wrong in ({"seed": -1}, {"oddity": 1}, {"cohorts": {first: {"preset": "bcp"}}}):
+        assert not checker.is_valid(content | wrong)
 
 
 @pytest.mark.parametrize(

@@ -60,8 +60,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def _evaluate(args: argparse.Namespace) -> int:
     from bgpvs_wf.evaluation import evaluate, write_tables
 
-    if args.seed < 0:
-        raise UsageError(f"The seed is {args.seed}; give a number from 0 up.")
     predictions = _predictions(args.prediction)
     proposed = args.proposed or (next(iter(predictions)) if len(predictions) > 1 else None)
     tables = evaluate(args.reference, predictions, proposed=proposed, seed=args.seed)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bgpvs_wf.cli.machine import add_machine_arguments
 from bgpvs_wf.cli.parser import decimal, whole
 from bgpvs_wf.errors import UsageError
-from bgpvs_wf.settings import COUNT, SEED
+from bgpvs_wf.settings import COUNT, HELD_OUT, SEED
 
 if TYPE_CHECKING:
     from bgpvs_wf.learning.bundle import Model
@@ -63,7 +63,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "--held-out",
-        type=decimal(at_least=0.0, below=1.0),
+        type=decimal(**HELD_OUT),
         default=0.0,
         metavar="SHARE",
         help="share of the scans kept for validation (default: none, all are learnt from)",

@@ -102,8 +102,6 @@ def _suggest(args: argparse.Namespace) -> int:
     from bgpvs_wf.engine.resources import require_writable
     from bgpvs_wf.learning.selection import choose
 
-    if args.number < 1 or (args.seed or 0) < 0:
-        raise UsageError(f"--number {args.number}, --seed {args.seed}: give 1 or more, 0 or more.")
     out, export = (path.expanduser().absolute() for path in (args.out_dir, args.export))
     _check_folders(out, export)
     labelled, found = _labelled(args.labelled), _results(out)

@@ -8,7 +8,6 @@ from pathlib import Path
 from bgpvs_wf.cli.machine import add_machine_arguments
 from bgpvs_wf.cli.parser import whole
 from bgpvs_wf.cli.run_options import add_segmentation_arguments, named_folders, nested_settings
-from bgpvs_wf.errors import UsageError
 from bgpvs_wf.settings import COUNT, SEED
 
 _DESCRIPTION = """\
@@ -86,10 +85,6 @@ def _add_scans(group: argparse._ArgumentGroup) -> None:
 def _validate(args: argparse.Namespace) -> int:
     from bgpvs_wf.cli.levels import set_up_verb
 
-    if args.cases < 1 or args.seed < 0:
-        raise UsageError(
-            f"--cases is {args.cases}, --seed {args.seed}; give 1 or more cases, a seed from 0 up."
-        )
     out, machine = set_up_verb(args)
     from bgpvs_wf.cli.validation import validate
     from bgpvs_wf.cli.validation_plan import Plan

@@ -59,8 +59,8 @@ class Experiment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _File(Settings):
-    """The tables of the file."""
+class ExperimentFile(Settings):
+    """The tables of the file of an experiment."""
 
     proposed: str
     cohorts: Mapping[str, Any]
@@ -90,7 +90,7 @@ def read_experiment(path: str | os.PathLike[str]) -> Experiment:
 
 
 def _experiment(content: Mapping[str, Any], folder: Path) -> Experiment:
-    file: _File = build_settings(_File, content)
+    file: ExperimentFile = build_settings(ExperimentFile, content)
     check_names("strategies", file.strategies)
     for name in file.strategies:
         if name in _FOLDERS:

@@ -27,6 +27,7 @@ from bgpvs_wf.learning.networks import GROUPS
 from bgpvs_wf.learning.recipe_tables import CoarseConfig, FineConfig, HeadConfig, PVSConfig
 from bgpvs_wf.learning.training import TrainingConfig
 from bgpvs_wf.settings import (
+    HELD_OUT,
     SEED,
     Settings,
     build_settings,
@@ -101,14 +102,14 @@ def _strategy_of(labels: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _File(Settings):
-    """The tables of the file."""
+class RecipeFile(Settings):
+    """The tables of the file of a recipe."""
 
     name: str
     strategy: str = limited(choices=tuple(STRATEGIES))
     cohorts: Mapping[str, Any]
     seed: int = limited(1, **SEED)
-    held_out: float = limited(0.1, at_least=0.0, below=1.0)
+    held_out: float = limited(0.1, **HELD_OUT)
     caution: str = ""
     head: Mapping[str, Any] = field(default_factory=dict)
     coarse: Mapping[str, Any] = field(default_factory=dict)
@@ -141,7 +142,7 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
 
 
 def _recipe(content: Mapping[str, Any], folder: Path) -> Recipe:
-    file: _File = build_settings(_File, content)
+    file: RecipeFile = build_settings(RecipeFile, content)
     check_names("cohorts", file.cohorts)
     coarse = dict(file.coarse)
     heads = table("coarse.augmentation", coarse.pop("augmentation", {}))
@@ -191,7 +192,7 @@ def _cohort(
     values = dict(table(f"cohorts.{name}", values))
     labels = values.pop("labels", default)
     held_out = values.pop("held_out", default_held_out)
-    held_out = check_number(held_out, f"cohorts.{name}.held_out", at_least=0.0, below=1.0)
+    held_out = check_number(held_out, f"cohorts.{name}.held_out", **HELD_OUT)
     if labels not in LABELS:
         raise UsageError(f"cohorts.{name}.labels is {labels!r}; choose one of {', '.join(LABELS)}.")
     cohort = read_cohort(name, values, folder)
