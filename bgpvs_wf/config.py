@@ -6,22 +6,17 @@ import dataclasses
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
-from bgpvs_wf.errors import UsageError
-from bgpvs_wf.reading import load_toml, why_not
-from bgpvs_wf.settings import (
-    LARGEST_SEED,
-    Settings,
-    build_settings,
-    check_path,
-    choice,
-    limited,
-    rule,
-)
+from bgpvs_wf.paths import check_path
+from bgpvs_wf.settings import SEED, Settings, build_settings, setting, tables_of
 
-T = TypeVar("T")
+BG_REGIONS = ("nuclei", "closed")
+PSEUDOLABEL_STRATEGIES = ("anatomy", "vesselness", "filter")
+DEVICES = ("auto", "cpu", "cuda")
 
 BOTH_LEVELS = ("participant", "group")
 
@@ -32,10 +27,8 @@ class PrepareConfig(Settings):
 
     section: ClassVar[str] = "prepare."
 
-    denoise: bool = False
-    """Run non-local means denoising before the bias correction."""
-    bias_correction: bool = True
-    """Run N4."""
+    denoise: bool = setting("Denoise by non-local means before the bias correction.", False)
+    bias_correction: bool = setting("Correct the bias field by N4.", True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,15 +37,22 @@ class AnatomyConfig(Settings):
 
     section: ClassVar[str] = "anatomy."
 
-    source: str = choice("auto", "auto", "derivatives", "atlas")
-    """`derivatives`, `atlas`, or `auto`: the model where there is one, for pseudo-labels
-    derivatives where there are any, else atlas."""
-    atlases: tuple[str, ...] = ()
-    """Names or folders of the atlases to choose from; none means all that are known."""
-    bg_region: str = choice("nuclei", "nuclei", "closed")
-    """`nuclei`, or `closed`: nuclei closed by about 2 mm, taking in the capsule between them."""
-    include_thalamus: bool = False
-    """Count the thalamus as basal ganglia."""
+    source: str = setting(
+        "Where the nuclei come from (`auto`: the model; for pseudo-labels derivatives where there "
+        "are any, else atlas).",
+        "auto",
+        choices=("auto", "derivatives", "atlas"),
+    )
+    atlases: tuple[str, ...] = setting(
+        "Atlases to use, by name or folder; several are fused.", (), unset="those known for the age"
+    )
+    bg_region: str = setting(
+        "What the basal ganglia are: the `nuclei`, or those `closed` by 2 mm, with the capsule "
+        "between them.",
+        "nuclei",
+        choices=BG_REGIONS,
+    )
+    include_thalamus: bool = setting("Count the thalamus as basal ganglia.", False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,30 +61,58 @@ class PseudolabelConfig(Settings):
 
     section: ClassVar[str] = "pseudolabel."
 
-    strategy: str = choice("anatomy", "anatomy", "vesselness", "filter")
-    """`anatomy` (proposed), `vesselness` (the same without the rules of anatomy and shape) or
-    `filter` (the published simple rule)."""
-    scales_mm: tuple[float, ...] = limited(
-        (0.3, 0.45, 0.65, 0.9), at_least=0.1, at_most=5.0, items=(1, 20)
+    strategy: str = setting(
+        "How pseudo-labels are found: informed by `anatomy`, by `vesselness` (the same without the "
+        "rules of anatomy and shape), or by the `filter` of the published simple rule.",
+        "anatomy",
+        choices=PSEUDOLABEL_STRATEGIES,
     )
-    """Gaussian standard deviations of the tube filter, mm."""
-    false_discovery_rate: float = limited(0.1, above=0.0, below=1.0)
-    """Accepted share of false tubes among seeds, estimated from tubes of opposite sign."""
-    min_length_mm: float = limited(2.0, at_least=0.0)
-    """Shorter candidates are refused."""
-    rim_mm: float = limited(1.0, at_least=0.0, at_most=10.0)
-    """Depth of the rim of the region in which candidates are suspect, mm."""
-    min_elongation: float = limited(2.0, at_least=0.0)
-    """Candidates less long for their width are refused as blobs; a ball has 1.2."""
-    min_isolation: float = limited(0.4, at_least=0.0, at_most=1.0)
-    """Least share of the mean fall of signal away from the axis that every direction must show;
-    less is a sheet or an edge."""
-    min_rim_isolation: float = limited(0.8, at_least=0.0, at_most=1.0)
-    """The same for candidates that run along the rim."""
-    min_rim_length_mm: float = limited(5.0, at_least=0.0)
-    """Candidates along the rim that are shorter are refused as pockets of fluid on the surface."""
-    min_contrast: float = limited(0.13, at_least=0.0, at_most=1.0)
-    """Least signal over the tissue around, as a share of that of fluid in bulk."""
+    scales_mm: tuple[float, ...] = setting(
+        "Standard deviations of the tube filter's Gaussians, mm.",
+        (0.3, 0.45, 0.65, 0.9),
+        at_least=0.1,
+        at_most=5.0,
+        items=(1, 20),
+    )
+    false_discovery_rate: float = setting(
+        "Accepted share of false tubes among seeds, estimated from tubes of opposite sign.",
+        0.1,
+        above=0.0,
+        below=1.0,
+    )
+    min_length_mm: float = setting("Shorter candidates are refused, mm.", 2.0, at_least=0.0)
+    rim_mm: float = setting(
+        "Depth of the rim of the region in which candidates are suspect, mm.",
+        1.0,
+        at_least=0.0,
+        at_most=10.0,
+    )
+    min_elongation: float = setting(
+        "Candidates less long for their width are refused as blobs; a ball has 1.2.",
+        2.0,
+        at_least=0.0,
+    )
+    min_isolation: float = setting(
+        "Least share of the mean fall of signal away from the axis that every direction must show; "
+        "less is a sheet or an edge.",
+        0.4,
+        at_least=0.0,
+        at_most=1.0,
+    )
+    min_rim_isolation: float = setting(
+        "`min_isolation` of candidates that run along the rim.", 0.8, at_least=0.0, at_most=1.0
+    )
+    min_rim_length_mm: float = setting(
+        "Shorter candidates along the rim are refused as pockets of fluid on the surface, mm.",
+        5.0,
+        at_least=0.0,
+    )
+    min_contrast: float = setting(
+        "Least signal over the tissue around, as a share of that of fluid in bulk.",
+        0.13,
+        at_least=0.0,
+        at_most=1.0,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,12 +121,13 @@ class PredictConfig(Settings):
 
     section: ClassVar[str] = "predict."
 
-    model: str = ""
-    """Name of a model in the box, or the folder of another; empty means the default in the box."""
-    device: str = choice("auto", "auto", "cpu", "cuda")
-    """`cpu`, `cuda`, or `auto` (a GPU where there is one)."""
-    flips: bool = False
-    """Average with what the mirror image gives; it takes twice the time."""
+    model: str = setting("Trained model, by name or folder.", "", unset="the one in the box")
+    device: str = setting(
+        "Where the model runs (`auto`: on a GPU if there is one).", "auto", choices=DEVICES
+    )
+    flips: bool = setting(
+        "Average the model's result with that on the mirror image, in twice the time.", False
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,17 +136,9 @@ class QuantifyConfig(Settings):
 
     section: ClassVar[str] = "quantify."
 
-    min_volume_mm3: float = limited(0.0, at_least=0.0, at_most=10_000.0)
-    """Smaller perivascular spaces are left out of counts and volumes."""
-
-
-_STAGES: dict[str, type] = {
-    "prepare": PrepareConfig,
-    "anatomy": AnatomyConfig,
-    "pseudolabel": PseudolabelConfig,
-    "predict": PredictConfig,
-    "quantify": QuantifyConfig,
-}
+    min_volume_mm3: float = setting(
+        "Leave smaller PVS out of the measures.", 0.0, at_least=0.0, at_most=10_000.0
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,36 +151,57 @@ class RunConfig(Settings):
         If a value is of the wrong type, out of bounds, or not one of the choices.
     """
 
-    bids_dir: Path
-    output_dir: Path
-    work_dir: Path = Path("work")
-    analysis_level: str = choice("participant", "participant", "group")
-    participant_label: tuple[str, ...] = ()
-    session_id: tuple[str, ...] = ()
-    bids_filter_file: Path | None = None
-    derivatives: Mapping[str, Path] = field(default_factory=dict)
-    """Name to folder of existing derivatives (brain masks, dseg, restored images)."""
-    plugin: str = "MultiProc"
-    plugin_args: Mapping[str, Any] = field(default_factory=dict)
-    nprocs: int = field(
-        default_factory=lambda: os.cpu_count() or 1, metadata=rule(at_least=1, at_most=100_000)
+    bids_dir: Path = setting("Root of the dataset; read only.")
+    output_dir: Path = setting("Folder of the results.")
+    work_dir: Path = setting("Folder of intermediate results; keep it to resume.", Path("work"))
+    analysis_level: str = setting(
+        "`participant`: each subject; `group`: the table of all.",
+        "participant",
+        choices=("participant", "group"),
+        unset="the one, then the other",
     )
-    omp_nthreads: int = limited(0, at_least=0, at_most=100_000)
-    """Threads a node may use; 0 means `nprocs`, at most 8."""
-    memory_gb: float = limited(0.0, at_least=0.0)
-    """Memory all nodes together may use; 0 means nine tenths of the machine's."""
-    random_seed: int = limited(20260101, at_least=0, at_most=LARGEST_SEED)
-    stop_on_first_crash: bool = False
-    clean: str = choice("never", "never", "done")
-    """When a subject's part of the work folder is removed: `never`, or once it is `done`."""
-    segmentation: str = choice("model", "model", "pseudolabel", "both")
-    """`model` (a trained one), `pseudolabel`, or `both`: measured is what the model finds, and
-    pseudo-labels are written as well."""
-    prepare: PrepareConfig = field(default_factory=PrepareConfig)
-    anatomy: AnatomyConfig = field(default_factory=AnatomyConfig)
-    pseudolabel: PseudolabelConfig = field(default_factory=PseudolabelConfig)
-    predict: PredictConfig = field(default_factory=PredictConfig)
-    quantify: QuantifyConfig = field(default_factory=QuantifyConfig)
+    participant_label: tuple[str, ...] = setting("Subjects, with or without sub-.", (), unset="all")
+    session_id: tuple[str, ...] = setting("Sessions, with or without ses-.", (), unset="all")
+    bids_filter_file: Path | None = setting("JSON file with entities of the files to take.", None)
+    derivatives: Mapping[str, Path] = setting(
+        "Folders of existing brain masks, dseg and preprocessed images, by name.", factory=dict
+    )
+    plugin: str = setting(
+        "Plugin of Nipype that runs it: MultiProc, Linear, SLURM or another.", "MultiProc"
+    )
+    plugin_args: Mapping[str, Any] = setting("Arguments of the plugin.", factory=dict)
+    nprocs: int = setting(
+        "Processors to use.",
+        factory=lambda: os.cpu_count() or 1,
+        unset="all",
+        at_least=1,
+        at_most=100_000,
+    )
+    omp_nthreads: int = setting(
+        "Processors a step may use.", 0, unset="0, which is 8 at most", at_least=0, at_most=100_000
+    )
+    memory_gb: float = setting(
+        "Memory to use, GB.", 0.0, unset="0, which is nine tenths of what there is", at_least=0.0
+    )
+    random_seed: int = setting("Seed of all steps that need one.", 20260101, **SEED)
+    stop_on_first_crash: bool = setting("End the run at the first step that crashes.", False)
+    clean: str = setting(
+        "When a subject's part of the work folder is removed: `never`, or once it is `done`; after "
+        "a change it starts from its scans then.",
+        "never",
+        choices=("never", "done"),
+    )
+    segmentation: str = setting(
+        "What segments: a trained `model`, the synthesis of a `pseudolabel`, or `both` (the model "
+        "is measured).",
+        "model",
+        choices=("model", "pseudolabel", "both"),
+    )
+    prepare: PrepareConfig = setting("Preprocessing.", factory=PrepareConfig)
+    anatomy: AnatomyConfig = setting("Where the nuclei come from.", factory=AnatomyConfig)
+    pseudolabel: PseudolabelConfig = setting("The pseudo-labels.", factory=PseudolabelConfig)
+    predict: PredictConfig = setting("Segmentation by a model.", factory=PredictConfig)
+    quantify: QuantifyConfig = setting("The measures.", factory=QuantifyConfig)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -213,11 +255,18 @@ class RunConfig(Settings):
         Traceback (most recent call last):
         bgpvs_wf.errors.UsageError: Unknown setting 'nproc'; did you mean 'nprocs'?
         """
-        values = dict(mapping)
-        for stage, kind in _STAGES.items():
-            if stage in values:
-                values[stage] = build_settings(kind, values[stage], prefix=f"{stage}.")
-        return build_settings(cls, values, prefix="")
+        config: RunConfig = build_settings(cls, mapping)
+        return config
+
+    @classmethod
+    def check_part(cls, mapping: Mapping[str, Any]) -> None:
+        """Refuse settings that no run can have; the folders of the run may be missing.
+
+        Raises
+        ------
+        UsageError
+        """
+        cls.from_mapping({"bids_dir": "bids", "output_dir": "out", **mapping})
 
     def to_mapping(self) -> dict[str, Any]:
         """Return a nested mapping of plain values, without the unset ones."""
@@ -277,9 +326,9 @@ def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, An
     >>> merge({"nprocs": 4, "quantify": {"min_volume_mm3": 1.0}}, {"nprocs": 2})
     {'nprocs': 2, 'quantify': {'min_volume_mm3': 1.0}}
     """
-    merged = dict(base)
+    merged, stages = dict(base), tables_of(RunConfig)
     for key, value in overrides.items():
-        if key in _STAGES and isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+        if key in stages and isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
             value = {**merged[key], **value}
         merged[key] = value
     return merged

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 
 class BGPVSError(Exception):
     """Anything the user can do something about.
@@ -51,3 +54,15 @@ class ModelError(BGPVSError):
 
 class TableError(BGPVSError):
     """A table that cannot be read, or holds what it should not."""
+
+
+def shown(value: Any) -> str:
+    """Return a value for a message, on one line and not too long."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):
+        return "something nested too deeply or too large"
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= 80 else f"{text[:40]} ... {text[-36:]}"

@@ -1,7 +1,8 @@
 """Settings: frozen dataclasses whose values are checked in one place, wherever they come from.
 
-A field says its type and, by `number`, `whole`, `choice` and the like, what it may be. The command
-line, a TOML file and Python are refused with the same words.
+A field says its type and, by `setting` or `limited`, what it may be, its default, and what a user
+should know of it. The command line, a TOML file and Python are refused with the same words, and
+`bgpvs_wf.schema` tells all of it to parsers, editors and the documentation.
 """
 
 from __future__ import annotations
@@ -10,22 +11,24 @@ import dataclasses
 import difflib
 import math
 import numbers
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 
-from bgpvs_wf.errors import UsageError
-from bgpvs_wf.plain_names import has_control
+from bgpvs_wf.errors import UsageError, shown
+from bgpvs_wf.paths import check_path
 
-LARGEST_SEED = 2**63 - 1
-"""Of whatever draws at random."""
+SEED: Mapping[str, Any] = {"at_least": 0, "at_most": 2**63 - 1}
+"""What the seed of whatever draws at random may be."""
+COUNT: Mapping[str, Any] = {"at_least": 1}
+"""What a number of things may be of which there is one at least."""
+HELD_OUT: Mapping[str, Any] = {"at_least": 0.0, "below": 1.0}
+"""What share of all may be held out, such that some are left."""
 
 _MISSING = dataclasses.MISSING
 _RULE = "rule"
-_LONGEST_NAME, _LONGEST_PATH = 255, 4095
-"""Bytes that Linux and macOS allow."""
+HELP, UNSET = "help", "unset"
+"""Keys of the metadata of a field, beside its `Rule`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,19 +65,41 @@ class Rule:
         return " and ".join(words)
 
 
-def rule(**rules: Any) -> dict[str, Rule]:
-    """Return the metadata of a field that has a `Rule`."""
-    return {_RULE: Rule(**rules)}
+def rule_of(one: dataclasses.Field[Any]) -> Rule:
+    """Return the rule of a field."""
+    found: Rule = one.metadata.get(_RULE, Rule())
+    return found
+
+
+def setting(
+    help: str,
+    default: Any = _MISSING,
+    *,
+    factory: Any = _MISSING,
+    unset: str = "",
+    **rules: Any,
+) -> Any:
+    """Return a field that tells a user what it is.
+
+    Parameters
+    ----------
+    help : str
+        A sentence; values in it stand in backticks.
+    default, factory : object, optional
+        As of `dataclasses.field`; a `Settings` as a factory makes the field a table.
+    unset : str
+        What it means to give none, where the default does not say so.
+    **rules
+        Fields of `Rule`.
+    """
+    metadata = {_RULE: Rule(**rules), HELP: help, UNSET: unset}
+    # Either is missing, which `field` does not tell from one that is not given.
+    return field(default=default, default_factory=factory, metadata=metadata)
 
 
 def limited(default: Any = _MISSING, **rules: Any) -> Any:
-    """Return a field that has a `Rule`."""
-    return field(default=default, metadata=rule(**rules))
-
-
-def choice(default: str, *choices: str) -> Any:
-    """Return a field that is one of some words."""
-    return limited(default, choices=choices)
+    """Return a field that has a `Rule`, and is no user's by itself."""
+    return setting("", default, **rules)
 
 
 class Settings:
@@ -91,12 +116,23 @@ class Settings:
 
     def __post_init__(self) -> None:
         for one in dataclasses.fields(self):  # type: ignore[arg-type]
-            value = _convert(getattr(self, one.name), one, f"{self.section}{one.name}")
+            value = convert(getattr(self, one.name), one, f"{self.section}{one.name}")
             object.__setattr__(self, one.name, value)
 
 
+def tables_of(kind: type) -> dict[str, type[Settings]]:
+    """Return the fields of a dataclass that are tables of settings, by name."""
+    tables = {one.name: _table_kind(one) for one in dataclasses.fields(kind)}
+    return {name: table for name, table in tables.items() if table is not None}
+
+
+def _table_kind(one: dataclasses.Field[Any]) -> type[Settings] | None:
+    kind: Any = one.default_factory
+    return kind if isinstance(kind, type) and issubclass(kind, Settings) else None
+
+
 def build_settings(kind: type, values: Mapping[str, Any], prefix: str = "") -> Any:
-    """Build a frozen dataclass of settings from a mapping of plain values.
+    """Build a frozen dataclass of settings, and the tables in it, from a mapping of plain values.
 
     Raises
     ------
@@ -104,18 +140,18 @@ def build_settings(kind: type, values: Mapping[str, Any], prefix: str = "") -> A
         If a key is unknown or missing, or its value of the wrong type or out of bounds; named
         with `prefix`.
     """
-    if dataclasses.is_dataclass(values):
+    if isinstance(values, kind):
         return values
     if not isinstance(values, Mapping):
         where = prefix.rstrip(".")
-        raise UsageError(f"'{where}' must be a table of settings, not {_shown(values)}.")
+        raise UsageError(f"'{where}' must be a table of settings, not {shown(values)}.")
     known = {f.name: f for f in dataclasses.fields(kind)}
     for key in values:
         if key not in known:
             close = difflib.get_close_matches(str(key), known, n=1)
             hint = f"did you mean '{prefix}{close[0]}'?" if close else f"known: {', '.join(known)}."
             raise UsageError(f"Unknown setting '{prefix}{key}'; {hint}")
-    converted = {key: _convert(v, known[key], f"{prefix}{key}") for key, v in values.items()}
+    converted = {key: convert(v, known[key], f"{prefix}{key}") for key, v in values.items()}
     missing = [
         name
         for name, f in known.items()
@@ -152,56 +188,15 @@ def check_number(value: Any, name: str, *, whole: bool = False, **rule: Any) -> 
     return _number(value, "int" if whole else "float", Rule(**rule), name)
 
 
-def check_path(value: Any, name: str) -> Path:
-    """Return a path that files can have here.
+def convert(value: Any, one: dataclasses.Field[Any], name: str) -> Any:
+    """Return a value as its field's type.
 
     Raises
     ------
     UsageError
-        If it is empty, has control characters or bytes that are no UTF-8, is too long, names the
-        home of a user that is not there, or is a link that leads to itself.
+        Names the setting, its value, and what is allowed.
     """
-    if not isinstance(value, str | os.PathLike):
-        raise UsageError(f"{name} is {_shown(value)}; give a path.")
-    text = os.fspath(value)
-    if isinstance(text, bytes):
-        text = os.fsdecode(text)
-    whole = os.path.abspath(text) if text and "\0" not in text else text
-    for one in (text, whole):  # where we are may have what the text has not
-        if wrong := _why_no_path(one):
-            raise UsageError(f"{name} is {_shown(one)}, {wrong}; give another path.")
-    try:
-        path = Path(text).expanduser()
-    except RuntimeError as error:
-        raise UsageError(
-            f"{name} is {_shown(text)}, whose user has no home here; give another path."
-        ) from error
-    try:
-        path.resolve()
-    except (RuntimeError, OSError) as error:
-        raise UsageError(
-            f"{name} is {_shown(text)}, a link that leads to itself; give another path."
-        ) from error
-    return path
-
-
-def _why_no_path(text: str) -> str:
-    if not text:
-        return "which is empty"
-    if has_control(text):
-        return "which has control characters"
-    try:
-        encoded = text.encode("utf-8")
-    except UnicodeEncodeError:
-        return "which is not UTF-8"
-    if len(encoded) > _LONGEST_PATH or any(len(p) > _LONGEST_NAME for p in encoded.split(b"/")):
-        return "which is too long"
-    return ""
-
-
-def _convert(value: Any, one: dataclasses.Field[Any], name: str) -> Any:
-    """Return a value as its field's type, or say why that cannot be."""
-    kind, rule = str(one.type), one.metadata.get(_RULE, Rule())
+    kind, rule = str(one.type), rule_of(one)
     if value is None and kind.endswith("| None"):
         return None
     kind = kind.removesuffix("| None").strip()
@@ -211,7 +206,7 @@ def _convert(value: Any, one: dataclasses.Field[Any], name: str) -> Any:
         return _number(value, kind, rule, name)
     if kind == "bool":
         if not isinstance(value, bool):
-            raise UsageError(f"{name} is {_shown(value)}; give true or false.")
+            raise UsageError(f"{name} is {shown(value)}; give true or false.")
         return value
     if kind == "str":
         return _text(value, rule, name)
@@ -219,9 +214,8 @@ def _convert(value: Any, one: dataclasses.Field[Any], name: str) -> Any:
         return check_path(value, name)
     if kind.startswith("Mapping["):
         return _table(value, kind, name)
-    if kind.endswith("Config") and type(value).__name__ != kind:
-        raise UsageError(f"'{name}' must be a table of settings, not {_shown(value)}.")
-    return value
+    table = _table_kind(one)
+    return value if table is None else build_settings(table, value, f"{name}.")
 
 
 def _number(value: Any, kind: str, rule: Rule, name: str) -> Any:
@@ -229,18 +223,18 @@ def _number(value: Any, kind: str, rule: Rule, name: str) -> Any:
     right = isinstance(value, numbers.Integral if kind == "int" else numbers.Real)
     if not right or isinstance(value, bool):
         wanted = f"{what}, {rule.bounds}" if rule.bounds else what
-        raise UsageError(f"{name} is {_shown(value)}; give {wanted}.")
+        raise UsageError(f"{name} is {shown(value)}; give {wanted}.")
     if not rule.allows(_as_float(value)):
-        raise UsageError(f"{name} is {_shown(value)}; give {rule.bounds or what}.")
+        raise UsageError(f"{name} is {shown(value)}; give {rule.bounds or what}.")
     return int(value) if kind == "int" else float(value)
 
 
 def _text(value: Any, rule: Rule, name: str) -> str:
     if rule.choices:
         if not isinstance(value, str) or value not in rule.choices:
-            raise UsageError(f"{name} is {_shown(value)}; choose one of {', '.join(rule.choices)}.")
+            raise UsageError(f"{name} is {shown(value)}; choose one of {', '.join(rule.choices)}.")
     elif not isinstance(value, str):
-        raise UsageError(f"{name} is {_shown(value)}; give text.")
+        raise UsageError(f"{name} is {shown(value)}; give text.")
     return value
 
 
@@ -248,12 +242,12 @@ def _list(value: Any, kind: str, rule: Rule, name: str) -> tuple[Any, ...]:
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence):
         value = value.tolist() if hasattr(value, "tolist") else value
         if not isinstance(value, list):
-            raise UsageError(f"{name} is {_shown(value)}; give a list.")
+            raise UsageError(f"{name} is {shown(value)}; give a list.")
     least, most = rule.items
     if not least <= len(value) <= most:
         few = f"{least} or more" if most == math.inf else f"{least} to {most}"
         few = str(least) if least == most else few
-        raise UsageError(f"{name} is {_shown(list(value))}; give {few} of them.")
+        raise UsageError(f"{name} is {shown(list(value))}; give {few} of them.")
     if kind in ("int", "float"):
         return tuple(_number(one, kind, rule, name) for one in value)
     return tuple(_text(one, rule, name) for one in value)
@@ -261,7 +255,7 @@ def _list(value: Any, kind: str, rule: Rule, name: str) -> tuple[Any, ...]:
 
 def _table(value: Any, kind: str, name: str) -> dict[str, Any]:
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise UsageError(f"'{name}' must be a table of settings, not {_shown(value)}.")
+        raise UsageError(f"'{name}' must be a table of settings, not {shown(value)}.")
     if kind.endswith("Path]"):
         return {key: check_path(path, f"{name}.{key}") for key, path in value.items()}
     return dict(value)
@@ -272,15 +266,3 @@ def _as_float(value: Any) -> float:
         return float(value)
     except OverflowError:
         return math.inf
-
-
-def _shown(value: Any) -> str:
-    """Return a value for a message, on one line and not too long."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    try:
-        text = repr(value)
-    except (RecursionError, ValueError):
-        return "something nested too deeply or too large"
-    text = text.encode("utf-8", "backslashreplace").decode()
-    return text if len(text) <= 80 else f"{text[:40]} ... {text[-36:]}"

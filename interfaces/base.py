@@ -10,6 +10,17 @@ import numpy as np
 from nipype.interfaces.base import BaseInterfaceInputSpec, SimpleInterface, isdefined, traits
 
 from bgpvs_wf._version import __version__
+from bgpvs_wf.config import RunConfig
+from bgpvs_wf.schema import find_setting
+
+
+def setting_trait(name: str, **metadata: Any) -> Any:
+    """Return a trait with the choices and the default of a setting of `RunConfig`."""
+    one = find_setting(RunConfig, name)
+    metadata = {"usedefault": True, "desc": one.help, **metadata}
+    if one.kind == "bool":
+        return traits.Bool(one.default, **metadata)
+    return traits.Enum(one.default, one.rule.choices, **metadata)
 
 
 def read_array(path: str, what: str = "image") -> tuple[np.ndarray, np.ndarray]:

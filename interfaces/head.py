@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 from nipype.interfaces.base import File, TraitedSpec, traits
 
-from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array, read_mask
+from bgpvs_wf.interfaces.base import (
+    HomeInputSpec,
+    HomeInterface,
+    read_array,
+    read_mask,
+    setting_trait,
+)
 
 
 class FindBrainInputSpec(HomeInputSpec):
@@ -16,7 +22,7 @@ class FindBrainInputSpec(HomeInputSpec):
     brain_mask = File(desc="on the grid of the image; default: it is found")
     model = traits.Str(mandatory=True, nohash=True, desc="folder of the model, wherever it is")
     model_checksum = traits.Str(mandatory=True, desc="so that the hash sees what is in it")
-    device = traits.Enum("auto", "cpu", "cuda", usedefault=True, nohash=True)
+    device = setting_trait("predict.device", nohash=True)
     threads = traits.Int(1, usedefault=True, nohash=True, desc="of torch on a processor")
 
 

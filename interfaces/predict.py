@@ -12,6 +12,7 @@ from bgpvs_wf.interfaces.base import (
     read_array,
     read_mask,
     read_optional,
+    setting_trait,
 )
 
 
@@ -23,11 +24,11 @@ class PredictInputSpec(HomeInputSpec):
     lie = traits.Dict(desc="how the head lies, see `bgpvs_wf.interfaces.head.FindBrain`")
     model = traits.Str(mandatory=True, nohash=True, desc="folder of the model, wherever it is")
     model_checksum = traits.Str(mandatory=True, desc="so that the hash sees what is in it")
-    device = traits.Enum("auto", "cpu", "cuda", usedefault=True, nohash=True)
+    device = setting_trait("predict.device", nohash=True)
     threads = traits.Int(1, usedefault=True, nohash=True, desc="of torch on a processor")
-    flips = traits.Bool(False, usedefault=True, desc="average with the mirror image")
-    bg_region = traits.Enum("nuclei", "closed", usedefault=True)
-    include_thalamus = traits.Bool(False, usedefault=True)
+    flips = setting_trait("predict.flips")
+    bg_region = setting_trait("anatomy.bg_region")
+    include_thalamus = setting_trait("anatomy.include_thalamus")
 
 
 class PredictOutputSpec(TraitedSpec):

@@ -6,7 +6,13 @@ from typing import Any
 
 from nipype.interfaces.base import File, TraitedSpec, traits
 
-from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array, read_optional
+from bgpvs_wf.interfaces.base import (
+    HomeInputSpec,
+    HomeInterface,
+    read_array,
+    read_optional,
+    setting_trait,
+)
 
 
 class PseudolabelInputSpec(HomeInputSpec):
@@ -15,8 +21,8 @@ class PseudolabelInputSpec(HomeInputSpec):
     anatomy = File(mandatory=True, desc="harmonised labels, on the home grid")
     bg_probability = File(desc="probability of the basal ganglia")
     settings = traits.Dict(mandatory=True, desc="fields of PseudolabelConfig")
-    bg_region = traits.Enum("nuclei", "closed", usedefault=True)
-    include_thalamus = traits.Bool(False, usedefault=True)
+    bg_region = setting_trait("anatomy.bg_region")
+    include_thalamus = setting_trait("anatomy.include_thalamus")
 
 
 class PseudolabelOutputSpec(TraitedSpec):

@@ -7,7 +7,13 @@ from typing import Any
 
 from nipype.interfaces.base import File, TraitedSpec, isdefined, traits
 
-from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array, read_optional
+from bgpvs_wf.interfaces.base import (
+    HomeInputSpec,
+    HomeInterface,
+    read_array,
+    read_optional,
+    setting_trait,
+)
 
 
 class MeasureInputSpec(HomeInputSpec):
@@ -16,8 +22,8 @@ class MeasureInputSpec(HomeInputSpec):
     t2w = File()
     t1w = File()
     settings = traits.Dict(mandatory=True, desc="fields of QuantifyConfig")
-    bg_region = traits.Enum("nuclei", "closed", usedefault=True)
-    include_thalamus = traits.Bool(False, usedefault=True)
+    bg_region = setting_trait("anatomy.bg_region")
+    include_thalamus = setting_trait("anatomy.include_thalamus")
     sides_known = traits.Bool(True, usedefault=True, desc="by the header; if not, they are marked")
     anatomy_doubts = traits.List(traits.Str(), desc="of the stage anatomy")
     predict_doubts = traits.List(traits.Str(), desc="of the stage predict")

@@ -24,8 +24,8 @@ from bgpvs_wf.errors import ModelError, UsageError
 from bgpvs_wf.evaluation.infants import SyntheticInfants
 from bgpvs_wf.learning.augmentation import AugmentationConfig
 from bgpvs_wf.learning.training import TrainingConfig
+from bgpvs_wf.paths import check_path
 from bgpvs_wf.phantom.protocol import AcquisitionConfig
-from bgpvs_wf.settings import check_path
 
 NAN, INF = math.nan, math.inf
 STAGES = {
@@ -140,6 +140,71 @@ def test_the_command_line_is_refused_with_the_words_of_a_file(capsys, option, te
         RunConfig.from_mapping(_mapping(name, value))
     assert main(["run", "bids", "out", f"{option}={text}"]) == 2
     assert str(by_file.value) in capsys.readouterr().err
+
+
+SAME: list[tuple[str, Any, list[str]]] = [
+    ("nprocs", "two", ["--nprocs=two"]),
+    ("nprocs", -3, ["--nprocs=-3"]),
+    ("nprocs", 1.5, ["--n-cpus", "1.5"]),
+    ("memory_gb", "much", ["--mem", "much"]),
+    ("random_seed", -1, ["--random-seed=-1"]),
+    ("work_dir", "a\tb", ["-w", "a\tb"]),
+    ("clean", "always", ["--clean", "always"]),
+    ("segmentation", "magic", ["--segmentation", "magic"]),
+    ("analysis_level", "session", ["session"]),
+    ("pseudolabel.false_discovery_rate", 7, ["--false-discovery-rate", "7"]),
+    ("pseudolabel.false_discovery_rate", "few", ["--false-discovery-rate=few"]),
+    ("pseudolabel.strategy", "luck", ["--strategy", "luck"]),
+    ("predict.device", "tpu", ["--device", "tpu"]),
+    ("quantify.min_volume_mm3", NAN, ["--min-volume-mm3", "nan"]),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "words"), SAME)
+def test_python_a_file_and_the_command_line_say_the_same(tmp_path, capsys, name, value, words):
+    stage, dot, key = name.partition(".")
+    build = partial(STAGES[stage], **{key: value}) if dot else None
+    with pytest.raises(UsageError) as by_hand:
+        build() if build else RunConfig(**_mapping(name, value))
+    text = str(by_hand.value)
+    assert text.startswith(f"{name} is ")
+    file = _file(tmp_path, name, value)
+    assert main(["run", "bids", "out", "--config", str(file)]) == 2
+    assert capsys.readouterr().err == f"bgpvs-wf: {file}: {text}\n"
+    assert main(["run", "bids", "out", *words]) == 2
+    assert capsys.readouterr().err == f"bgpvs-wf: {text}\n"
+
+
+@pytest.mark.parametrize("name", ["nproc", "quantify.min_volume", "oddity", "plugin"])
+def test_a_file_that_says_what_nobody_knows_is_named(tmp_path, capsys, name):
+    file = _file(tmp_path, name, "none such")
+    if name == "plugin":
+        text = "Unknown plugin 'none such'; "
+    else:
+        with pytest.raises(UsageError) as by_hand:
+            RunConfig.from_mapping(_mapping(name, "none such"))
+        text = str(by_hand.value)
+        assert text.startswith(f"Unknown setting '{name}'; ")
+    # What the command line has over the file does not hide it.
+    assert main(["run", "bids", "out", "--config", str(file), "--plugin", "Linear"]) == 2
+    assert capsys.readouterr().err.startswith(f"bgpvs-wf: {file}: {text}")
+
+
+def test_a_table_may_be_a_mapping_in_python():
+    config = RunConfig(**_mapping("quantify.min_volume_mm3", 2))
+    assert config.quantify == QuantifyConfig(min_volume_mm3=2.0)
+    with pytest.raises(UsageError, match=r"'quantify' must be a table of settings"):
+        RunConfig(**_mapping("quantify", PredictConfig()))
+
+
+def _file(folder: Path, name: str, value: Any) -> Path:
+    import tomli_w
+
+    file = folder / "settings.toml"
+    content = _mapping(name, value)
+    del content["bids_dir"], content["output_dir"]
+    file.write_text(tomli_w.dumps(content))
+    return file
 
 
 def _reads(kind: type, text: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bgpvs_wf.cli.parser import whole
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.errors import UsageError
-from bgpvs_wf.settings import LARGEST_SEED
+from bgpvs_wf.settings import SEED
 
 if TYPE_CHECKING:
     from bgpvs_wf.evaluation import EvaluationTables
@@ -48,7 +48,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "--seed",
-        type=whole(at_least=0, at_most=LARGEST_SEED),
+        type=whole(**SEED),
         default=0,
         metavar="N",
         help="of the resampling (default: 0)",
@@ -60,8 +60,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def _evaluate(args: argparse.Namespace) -> int:
     from bgpvs_wf.evaluation import evaluate, write_tables
 
-    if args.seed < 0:
-        raise UsageError(f"The seed is {args.seed}; give a number from 0 up.")
     predictions = _predictions(args.prediction)
     proposed = args.proposed or (next(iter(predictions)) if len(predictions) > 1 else None)
     tables = evaluate(args.reference, predictions, proposed=proposed, seed=args.seed)

@@ -11,6 +11,8 @@ from bgpvs_wf.cli.process import set_up_verb
 from bgpvs_wf.cli.terminal import Terminal
 from bgpvs_wf.cli.train import tell_training
 from bgpvs_wf.settings import LARGEST_SEED
+from bgpvs_wf.errors import UsageError
+from bgpvs_wf.settings import COUNT, HELD_OUT, SEED
 
 _DESCRIPTION = """\
 Train a model further on scans whose labels were drawn or corrected by hand; five to ten are worth
@@ -47,7 +49,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--name", default="", help="of the new model (default: MODEL-finetuned)")
     parser.add_argument(
         "--steps",
-        type=whole(at_least=1),
+        type=whole(**COUNT),
         default=_STEPS,
         metavar="N",
         help=f"of training (default: {_STEPS})",
@@ -61,14 +63,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "--held-out",
-        type=decimal(at_least=0.0, below=1.0),
+        type=decimal(**HELD_OUT),
         default=0.0,
         metavar="SHARE",
         help="share of the scans kept for validation (default: none, all are learnt from)",
     )
-    parser.add_argument(
-        "--seed", type=whole(at_least=0, at_most=LARGEST_SEED), default=1, metavar="N"
-    )
+    parser.add_argument("--seed", type=whole(**SEED), default=1, metavar="N")
     add_machine_arguments(parser.add_argument_group("where and how it runs"))
     parser.add_argument("-v", "--verbose", action="count", default=0, help="log more")
     parser.set_defaults(handler=_finetune)

@@ -9,50 +9,33 @@ from typing import Any
 
 from bgpvs_wf.cli.parser import gigabytes, megabytes, setting
 from bgpvs_wf.engine.plugins import check_name, parse_arguments
+from bgpvs_wf.cli.parser import gigabytes, megabytes
+from bgpvs_wf.cli.setting_options import add_setting
+from bgpvs_wf.config import RunConfig
+from bgpvs_wf.engine.plugins import check_name, parse_arguments, returns_at_once
+from bgpvs_wf.engine.resources import processors
+from bgpvs_wf.errors import UsageError
 
 _SETTINGS = ("work_dir", "nprocs", "omp_nthreads", "memory_gb", "plugin", "plugin_args")
 
 
 def add_machine_arguments(group: argparse._ArgumentGroup) -> None:
     """Add the options; their parser's `argument_default` has to be `SUPPRESS`."""
-    group.add_argument(
-        "-w",
-        "--work-dir",
-        type=Path,
-        metavar="DIR",
-        help="intermediate results; keep it to resume (default: ./work)",
-    )
-    group.add_argument(
-        "--nprocs",
-        "--n-cpus",
-        "--nthreads",
-        dest="nprocs",
-        type=setting,
-        metavar="N",
-        help="processors (default: all)",
-    )
-    group.add_argument(
-        "--omp-nthreads",
-        type=setting,
-        metavar="N",
-        help="processors a step may use (default: 8 at most)",
-    )
-    group.add_argument(
+    add_setting(group, "work_dir", "-w", "--work-dir")
+    add_setting(group, "nprocs", "--nprocs", "--n-cpus", "--nthreads")
+    add_setting(group, "omp_nthreads", "--omp-nthreads")
+    add_setting(
+        group,
+        "memory_gb",
         "--mem",
         "--mem-gb",
-        dest="memory_gb",
-        type=gigabytes,
-        metavar="GB",
-        help="memory, such as 8, 8GB or 8000MB (default: nine tenths)",
+        read=gigabytes,
+        note="such as 8, 8GB or 8000MB",
     )
-    group.add_argument(
-        "--mem-mb", dest="memory_gb", type=megabytes, metavar="MB", help="the same in MB"
-    )
-    group.add_argument(
-        "--plugin", metavar="NAME", help="MultiProc (default), Linear, SLURM or another of Nipype's"
-    )
-    group.add_argument(
-        "--plugin-args", nargs="+", action="extend", metavar="KEY=VALUE", help="for the plugin"
+    add_setting(group, "memory_gb", "--mem-mb", read=megabytes, metavar="MB", help="the same in MB")
+    add_setting(group, "plugin", "--plugin", metavar="NAME")
+    add_setting(
+        group, "plugin_args", "--plugin-args", nargs="+", action="extend", metavar="KEY=VALUE"
     )
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bgpvs_wf.errors import UsageError
-from bgpvs_wf.settings import check_number, check_path
+from bgpvs_wf.paths import check_path
+from bgpvs_wf.settings import check_number
 
 _IT = "it"
 _NAMED = re.compile(rf"argument (?P<names>\S+): {_IT} is ")
@@ -69,7 +70,7 @@ def whole(**rule: Any) -> Callable[[str], int]:
     """Return what reads a whole number within bounds; see `bgpvs_wf.settings.Rule`."""
 
     def read(text: str) -> int:
-        return int(_checked(_number(text), whole=True, **rule))
+        return int(_checked(number(text), whole=True, **rule))
 
     return read
 
@@ -78,14 +79,9 @@ def decimal(**rule: Any) -> Callable[[str], float]:
     """Return what reads a number within bounds; see `bgpvs_wf.settings.Rule`."""
 
     def read(text: str) -> float:
-        return float(_checked(_number(text), **rule))
+        return float(_checked(number(text), **rule))
 
     return read
-
-
-def setting(text: str) -> Any:
-    """Read a number for a setting, which says itself what it may be; other text stays text."""
-    return _number(text)
 
 
 def gigabytes(text: str) -> Any:
@@ -97,12 +93,12 @@ def gigabytes(text: str) -> Any:
     (8.0, 8.0, 0.5, 'much')
     """
     found = _AMOUNT.fullmatch(text)
-    return float(found[1]) * _GB[found[2].lower()] if found else _number(text)
+    return float(found[1]) * _GB[found[2].lower()] if found else number(text)
 
 
 def megabytes(text: str) -> Any:
     """Read an amount of memory in MB, as GB; other text stays text."""
-    value = _number(text)
+    value = number(text)
     return value if isinstance(value, str) else value / 1024
 
 
@@ -124,7 +120,8 @@ def spelt_with_hyphens(words: Sequence[str]) -> Iterator[str]:
             yield word
 
 
-def _number(text: str) -> Any:
+def number(text: str) -> Any:
+    """Read a number for what says itself what it may be; other text stays text."""
     for kind in (int, float):
         try:
             return kind(text)

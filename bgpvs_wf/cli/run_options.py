@@ -10,12 +10,17 @@ from typing import Any
 from bgpvs_wf.cli.machine import add_machine_arguments, machine_settings
 from bgpvs_wf.cli.parser import setting
 from bgpvs_wf.config import BOTH_LEVELS, RunConfig, merge, read_toml
+from bgpvs_wf.cli.setting_options import add_setting
+from bgpvs_wf.config import RunConfig, merge
 from bgpvs_wf.engine.plugins import check_name, read_plugin_file
 from bgpvs_wf.engine.resources import processors
 from bgpvs_wf.errors import UsageError
-from bgpvs_wf.settings import check_path
+from bgpvs_wf.paths import check_path
+from bgpvs_wf.schema import find_setting
+from bgpvs_wf.settings_files import read_file
 
 DEMO_FOLDER = Path("demo")
+BOTH_LEVELS = find_setting(RunConfig, "analysis_level").rule.choices
 
 _USAGE = """\
 bgpvs-wf run BIDS_DIR OUT_DIR [participant|group] [options]
@@ -42,38 +47,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_positionals(parser: argparse.ArgumentParser) -> None:
     optional: dict[str, Any] = {"nargs": "?", "default": None}
-    parser.add_argument(
-        "bids_dir", type=Path, metavar="BIDS_DIR", help="root of the dataset; read only", **optional
-    )
-    parser.add_argument(
-        "output_dir", type=Path, metavar="OUT_DIR", help="folder of the results", **optional
-    )
-    parser.add_argument(
-        "analysis_level",
-        **optional,
-        choices=("participant", "group"),
-        help="participant: each subject; group: the table of all; neither: the one, then the other",
-    )
+    add_setting(parser, "bids_dir", metavar="BIDS_DIR", **optional)
+    add_setting(parser, "output_dir", metavar="OUT_DIR", **optional)
+    add_setting(parser, "analysis_level", **optional)
 
 
 def _add_filters(group: argparse._ArgumentGroup) -> None:
-    labels: dict[str, Any] = {"nargs": "+", "action": "extend", "metavar": "LABEL"}
-    group.add_argument(
-        "--participant-label",
-        help="subjects, with or without sub-",
-        **labels,
-    )
-    group.add_argument("--session-id", help="sessions, with or without ses-", **labels)
-    group.add_argument(
-        "--bids-filter-file", type=Path, metavar="FILE.json", help="entities of the files to take"
-    )
-    group.add_argument(
-        "--derivatives",
-        nargs="+",
-        action="extend",
-        metavar="NAME=PATH",
-        help="existing brain masks, dseg and preprocessed images",
-    )
+    several: dict[str, Any] = {"nargs": "+", "action": "extend"}
+    add_setting(group, "participant_label", "--participant-label", metavar="LABEL", **several)
+    add_setting(group, "session_id", "--session-id", metavar="LABEL", **several)
+    add_setting(group, "bids_filter_file", "--bids-filter-file", metavar="FILE.json")
+    add_setting(group, "derivatives", "--derivatives", metavar="NAME=PATH", **several)
     group.add_argument(
         "--demo",
         action="store_true",
@@ -83,90 +67,24 @@ def _add_filters(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_stages(group: argparse._ArgumentGroup) -> None:
-    flag = argparse.BooleanOptionalAction
     add_segmentation_arguments(group)
-    group.add_argument(
-        "--test-time-flips",
-        dest="predict.flips",
-        action=flag,
-        help="average the model's result with that on the mirror image, in twice the "
-        "time (default: no)",
-    )
-    group.add_argument(
-        "--denoise", dest="prepare.denoise", action=flag, help="denoise (default: no)"
-    )
-    group.add_argument(
-        "--bias-correction", dest="prepare.bias_correction", action=flag, help="N4 (default: yes)"
-    )
-    group.add_argument(
-        "--anatomy",
-        dest="anatomy.source",
-        choices=("auto", "derivatives", "atlas"),
-        help="where the nuclei come from (auto: the model; for pseudo-labels derivatives where "
-        "there are any, else atlas)",
-    )
-    group.add_argument(
-        "--atlas",
-        dest="anatomy.atlases",
-        action="append",
-        metavar="NAME_OR_PATH",
-        help="atlas to use; several are fused (default: those known for the age)",
-    )
-    group.add_argument(
-        "--bg-region",
-        dest="anatomy.bg_region",
-        choices=("nuclei", "closed"),
-        help="the nuclei (default), or closed by 2 mm, with the capsule between them",
-    )
-    group.add_argument(
-        "--include-thalamus",
-        dest="anatomy.include_thalamus",
-        action=flag,
-        help="count the thalamus as basal ganglia (default: no)",
-    )
-    group.add_argument(
-        "--strategy",
-        dest="pseudolabel.strategy",
-        choices=("anatomy", "vesselness", "filter"),
-        help="how pseudo-labels are found: informed by anatomy (default), the same without the "
-        "rules of anatomy, or the published simple rule",
-    )
-    group.add_argument(
-        "--false-discovery-rate",
-        dest="pseudolabel.false_discovery_rate",
-        type=setting,
-        metavar="SHARE",
-        help="accepted share of false tubes (default: 0.1)",
-    )
-    group.add_argument(
-        "--min-volume-mm3",
-        dest="quantify.min_volume_mm3",
-        type=setting,
-        metavar="MM3",
-        help="leave smaller PVS out of the measures (default: 0)",
-    )
+    add_setting(group, "predict.flips", "--test-time-flips")
+    add_setting(group, "prepare.denoise", "--denoise")
+    add_setting(group, "prepare.bias_correction", "--bias-correction")
+    add_setting(group, "anatomy.source", "--anatomy")
+    add_setting(group, "anatomy.atlases", "--atlas", action="append", metavar="NAME_OR_PATH")
+    add_setting(group, "anatomy.bg_region", "--bg-region")
+    add_setting(group, "anatomy.include_thalamus", "--include-thalamus")
+    add_setting(group, "pseudolabel.strategy", "--strategy")
+    add_setting(group, "pseudolabel.false_discovery_rate", "--false-discovery-rate")
+    add_setting(group, "quantify.min_volume_mm3", "--min-volume-mm3")
 
 
 def add_segmentation_arguments(group: argparse._ArgumentGroup) -> None:
     """Add what segments, for every verb that runs the workflow."""
-    group.add_argument(
-        "--segmentation",
-        choices=("model", "pseudolabel", "both"),
-        help="what segments: a trained model (default), the synthesis of pseudo-labels, or both "
-        "(the model is measured)",
-    )
-    group.add_argument(
-        "--model",
-        dest="predict.model",
-        metavar="NAME_OR_PATH",
-        help="trained model (default: the one in the box)",
-    )
-    group.add_argument(
-        "--device",
-        dest="predict.device",
-        choices=("auto", "cpu", "cuda"),
-        help="where the model runs (auto: on a GPU if there is one)",
-    )
+    add_setting(group, "segmentation", "--segmentation")
+    add_setting(group, "predict.model", "--model", metavar="NAME_OR_PATH")
+    add_setting(group, "predict.device", "--device")
 
 
 def _add_resources(group: argparse._ArgumentGroup) -> None:
@@ -174,18 +92,9 @@ def _add_resources(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--use-plugin", type=Path, metavar="FILE.yml", help="file with plugin and plugin_args"
     )
-    group.add_argument(
-        "--stop-on-first-crash", action=argparse.BooleanOptionalAction, help="(default: no)"
-    )
-    group.add_argument(
-        "--clean",
-        choices=("never", "done"),
-        help="remove a subject's part of the work folder once it is done; after a change it "
-        "starts from its scans then (default: never)",
-    )
-    group.add_argument(
-        "--random-seed", type=setting, metavar="N", help="for all steps that need one"
-    )
+    add_setting(group, "stop_on_first_crash", "--stop-on-first-crash")
+    add_setting(group, "clean", "--clean")
+    add_setting(group, "random_seed", "--random-seed")
 
 
 def _add_others(group: argparse._ArgumentGroup) -> None:
@@ -229,7 +138,7 @@ def run_config(args: argparse.Namespace) -> tuple[RunConfig, tuple[str, ...]]:
         If a folder is missing from the call, or a setting is wrong.
     """
     given = _given(vars(args))
-    settings = read_toml(args.config) if "config" in args else {}
+    settings = read_file(args.config, _checked) if "config" in args else {}
     if "use_plugin" in args:
         settings = merge(settings, read_plugin_file(args.use_plugin))
     if settings.get("plugin") != given.get("plugin", settings.get("plugin")):
@@ -248,6 +157,23 @@ def run_config(args: argparse.Namespace) -> tuple[RunConfig, tuple[str, ...]]:
     config = RunConfig.from_mapping(settings)
     check_name(config.plugin)
     return config, levels
+
+
+def settings_text(config: RunConfig, levels: Iterable[str]) -> str:
+    """Return TOML that `--config` takes to run the same again."""
+    import tomli_w
+
+    settings = config.to_mapping()
+    if tuple(levels) == BOTH_LEVELS:
+        del settings["analysis_level"]
+    return tomli_w.dumps(settings)
+
+
+def _checked(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Refuse what a file says by itself, whatever the command line has over it."""
+    RunConfig.check_part(settings)
+    check_name(settings.get("plugin", RunConfig.plugin))
+    return settings
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:

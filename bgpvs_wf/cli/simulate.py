@@ -10,6 +10,8 @@ from bgpvs_wf.cli.parser import decimal, whole
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.settings import LARGEST_SEED
+from bgpvs_wf.errors import AgeError, UsageError
+from bgpvs_wf.settings import COUNT, SEED
 
 if TYPE_CHECKING:
     from bgpvs_wf.phantom.dataset import Made
@@ -55,7 +57,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("out", type=Path, metavar="OUT", help="folder, empty or not there yet")
     parser.add_argument(
         "--seed",
-        type=whole(at_least=0, at_most=LARGEST_SEED),
+        type=whole(**SEED),
         default=1,
         help="the same seed gives the same bytes",
     )
@@ -66,7 +68,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="tubes an infant (default: about 11, 4 to 30)",
     )
     parser.add_argument(
-        "--jobs", type=whole(at_least=1), default=1, metavar="N", help="infants at a time"
+        "--jobs", type=whole(**COUNT), default=1, metavar="N", help="infants at a time"
     )
     _add_synthetic(parser.add_argument_group("synthetic infants"))
     from bgpvs_wf.cli.simulate_onto import add_onto_arguments
@@ -77,7 +79,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _add_synthetic(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--subjects", type=whole(at_least=1), metavar="N", help="number of infants")
+    group.add_argument("--subjects", type=whole(**COUNT), metavar="N", help="number of infants")
     group.add_argument(
         "--ages",
         metavar="AGE,...",

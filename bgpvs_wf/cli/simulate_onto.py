@@ -10,6 +10,7 @@ from bgpvs_wf.cli.parser import whole
 from bgpvs_wf.cli.run_options import named_folders
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.errors import UsageError
+from bgpvs_wf.settings import COUNT
 
 if TYPE_CHECKING:
     from bgpvs_wf.phantom.hybrid_dataset import HybridCase
@@ -32,7 +33,7 @@ def add_onto_arguments(parser: argparse.ArgumentParser) -> None:
         help="where the nuclei of these scans are, such as the output of bgpvs-wf run",
     )
     group.add_argument(
-        "--cases", type=whole(at_least=1), default=1, metavar="N", help="cases of each scan"
+        "--cases", type=whole(**COUNT), default=1, metavar="N", help="cases of each scan"
     )
 
 

@@ -12,6 +12,7 @@ from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.config import BOTH_LEVELS, RunConfig, settings_text
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.studies.cohort import find_jobs
+from bgpvs_wf.settings import COUNT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +41,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     group.add_argument(
         "--max-jobs",
-        type=whole(at_least=1),
+        type=whole(**COUNT),
         metavar="N",
         default=0,
         help="run N of an array at a time",

@@ -12,6 +12,7 @@ from bgpvs_wf.cli.run_options import add_segmentation_arguments, named_folders, 
 from bgpvs_wf.cli.terminal import Terminal, say, say_failures
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.settings import LARGEST_SEED
+from bgpvs_wf.settings import COUNT, SEED
 
 _DESCRIPTION = """\
 Put tubes of known size into your own scans, run the pipeline on them, and say which are found: the
@@ -55,14 +56,14 @@ def _add_scans(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--cases",
-        type=whole(at_least=1),
+        type=whole(**COUNT),
         default=_CASES,
         metavar="N",
         help=f"hybrids of each scan (default: {_CASES})",
     )
     group.add_argument(
         "--seed",
-        type=whole(at_least=0, at_most=LARGEST_SEED),
+        type=whole(**SEED),
         default=1,
         metavar="N",
         help="of the tubes (default: 1)",
@@ -90,6 +91,8 @@ def _validate(args: argparse.Namespace) -> int:
         raise UsageError(
             f"--cases is {args.cases}, --seed {args.seed}; give 1 or more cases, a seed from 0 up."
         )
+    from bgpvs_wf.cli.levels import set_up_verb
+
     out, machine = set_up_verb(args)
     from bgpvs_wf.studies.validation import Plan, validate
 

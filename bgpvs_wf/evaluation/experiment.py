@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bgpvs_wf.config import RunConfig, merge, read_file
+from bgpvs_wf.config import RunConfig, merge
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.evaluation.infants import (
     Cohort,
@@ -19,7 +19,8 @@ from bgpvs_wf.evaluation.infants import (
     table,
     whole_path,
 )
-from bgpvs_wf.settings import LARGEST_SEED, Settings, build_settings, limited
+from bgpvs_wf.settings import SEED, Settings, build_settings, limited
+from bgpvs_wf.settings_files import read_file
 
 _FOLDERS = ("bids", "evaluation", "source")
 """Names in the folder of a cohort that no strategy can have."""
@@ -58,14 +59,14 @@ class Experiment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _File(Settings):
-    """The tables of the file."""
+class ExperimentFile(Settings):
+    """The tables of the file of an experiment."""
 
     proposed: str
     cohorts: Mapping[str, Any]
     strategies: Mapping[str, Any]
     run: Mapping[str, Any] = field(default_factory=dict)
-    seed: int = limited(0, at_least=0, at_most=LARGEST_SEED)
+    seed: int = limited(0, **SEED)
 
 
 def read_experiment(path: str | os.PathLike[str]) -> Experiment:
@@ -89,7 +90,7 @@ def read_experiment(path: str | os.PathLike[str]) -> Experiment:
 
 
 def _experiment(content: Mapping[str, Any], folder: Path) -> Experiment:
-    file: _File = build_settings(_File, content)
+    file: ExperimentFile = build_settings(ExperimentFile, content)
     check_names("strategies", file.strategies)
     for name in file.strategies:
         if name in _FOLDERS:
@@ -147,6 +148,6 @@ def _check_settings(experiment: Experiment) -> None:
                     f"{where}.{key} cannot be set here; the cohort or the command line says it."
                 )
         try:
-            RunConfig.from_mapping({**settings, "bids_dir": "bids", "output_dir": "out"})
+            RunConfig.check_part(settings)
         except UsageError as error:
             raise UsageError(f"{where}: {error}") from error

@@ -12,7 +12,8 @@ from typing import Any
 
 from bgpvs_wf.anatomy.matching import parse_age
 from bgpvs_wf.errors import AgeError, UsageError
-from bgpvs_wf.settings import LARGEST_SEED, Settings, build_settings, check_path, limited
+from bgpvs_wf.paths import check_path
+from bgpvs_wf.settings import COUNT, SEED, Settings, build_settings, limited
 
 ATLAS, TRUTH, REFERENCE = "atlas", "truth", "reference"
 """Where the nuclei come from: the pipeline finds them, or they are given, from the truth or from
@@ -27,10 +28,10 @@ class SyntheticInfants(Settings):
 
     preset: str
     """Name of a protocol, or the path of its TOML file."""
-    subjects: int = limited(at_least=1)
+    subjects: int = limited(**COUNT)
     ages: tuple[str, ...]
     """Such as 40w or 3m, taken in turn."""
-    seed: int = limited(at_least=0, at_most=LARGEST_SEED)
+    seed: int = limited(**SEED)
     maps: Path | None = None
     """A folder of label maps of whole heads to take the anatomy from, instead of drawing it."""
     map_names: tuple[str, ...] = ()
@@ -46,9 +47,9 @@ class HybridInfants(Settings):
     """The BIDS dataset of the scans."""
     derivatives: Mapping[str, Path]
     """Name to folder: where the nuclei of the scans are."""
-    cases: int = limited(at_least=1)
+    cases: int = limited(**COUNT)
     """Of each scan."""
-    seed: int = limited(at_least=0, at_most=LARGEST_SEED)
+    seed: int = limited(**SEED)
     participants: tuple[str, ...] = ()
     """Labels; none means all."""
     anatomy_from: str = ATLAS

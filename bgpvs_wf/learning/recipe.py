@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bgpvs_wf.config import RunConfig, merge, read_file
+from bgpvs_wf.config import PSEUDOLABEL_STRATEGIES, RunConfig, merge
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.evaluation.infants import (
     Cohort,
@@ -27,16 +27,18 @@ from bgpvs_wf.learning.networks import GROUPS
 from bgpvs_wf.learning.recipe_tables import CoarseConfig, FineConfig, HeadConfig, PVSConfig
 from bgpvs_wf.learning.training import TrainingConfig
 from bgpvs_wf.settings import (
-    LARGEST_SEED,
+    HELD_OUT,
+    SEED,
     Settings,
     build_settings,
     check_number,
     limited,
 )
+from bgpvs_wf.settings_files import read_file
 
 GIVEN = "given"
 """Labels that are there, drawn by hand or known from the making of an infant."""
-LABELS = (GIVEN, "anatomy", "vesselness", "filter")
+LABELS = (GIVEN, *PSEUDOLABEL_STRATEGIES)
 """Where the labels of a cohort come from: given, or a strategy of pseudo-labels."""
 STRATEGIES: Mapping[str, str] = {
     "manual": GIVEN,
@@ -100,14 +102,14 @@ def _strategy_of(labels: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _File(Settings):
-    """The tables of the file."""
+class RecipeFile(Settings):
+    """The tables of the file of a recipe."""
 
     name: str
     strategy: str = limited(choices=tuple(STRATEGIES))
     cohorts: Mapping[str, Any]
-    seed: int = limited(1, at_least=0, at_most=LARGEST_SEED)
-    held_out: float = limited(0.1, at_least=0.0, below=1.0)
+    seed: int = limited(1, **SEED)
+    held_out: float = limited(0.1, **HELD_OUT)
     caution: str = ""
     head: Mapping[str, Any] = field(default_factory=dict)
     coarse: Mapping[str, Any] = field(default_factory=dict)
@@ -140,7 +142,7 @@ def read_recipe(path: str | os.PathLike[str]) -> Recipe:
 
 
 def _recipe(content: Mapping[str, Any], folder: Path) -> Recipe:
-    file: _File = build_settings(_File, content)
+    file: RecipeFile = build_settings(RecipeFile, content)
     check_names("cohorts", file.cohorts)
     coarse = dict(file.coarse)
     heads = table("coarse.augmentation", coarse.pop("augmentation", {}))
@@ -190,7 +192,7 @@ def _cohort(
     values = dict(table(f"cohorts.{name}", values))
     labels = values.pop("labels", default)
     held_out = values.pop("held_out", default_held_out)
-    held_out = check_number(held_out, f"cohorts.{name}.held_out", at_least=0.0, below=1.0)
+    held_out = check_number(held_out, f"cohorts.{name}.held_out", **HELD_OUT)
     if labels not in LABELS:
         raise UsageError(f"cohorts.{name}.labels is {labels!r}; choose one of {', '.join(LABELS)}.")
     cohort = read_cohort(name, values, folder)
@@ -238,7 +240,7 @@ def check_recipe(recipe: Recipe) -> None:
     for cohort in recipe.cohorts:
         try:
             settings = recipe.run_settings(cohort)
-            RunConfig.from_mapping({**settings, "bids_dir": "bids", "output_dir": "out"})
+            RunConfig.check_part(settings)
         except UsageError as error:
             raise UsageError(f"run, or cohorts.{cohort.cohort.name}.run: {error}") from error
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from bgpvs_wf.config import DEVICES
 from bgpvs_wf.imaging.files import atomic_file
 from bgpvs_wf.learning.inference import choose_device, fast_bfloat16
 from bgpvs_wf.learning.networks import build_network
 from bgpvs_wf.learning.tasks import Batch, Examples, Task
-from bgpvs_wf.settings import Settings, choice, limited
+from bgpvs_wf.settings import Settings, limited
 
 if TYPE_CHECKING:
     import torch
@@ -43,7 +44,7 @@ class TrainingConfig(Settings):
     patience: int = limited(0, at_least=0)
     """Validations without a better score after which training ends; 0 goes on to the last step."""
     checkpoint_minutes: float = limited(3.0, at_least=0.0)
-    device: str = choice("auto", "auto", "cpu", "cuda")
+    device: str = limited("auto", choices=DEVICES)
     workers: int = limited(1, at_least=0)
     """Processes that make examples; 0 is none beside the training itself."""
 

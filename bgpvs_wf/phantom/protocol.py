@@ -16,9 +16,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from bgpvs_wf.config import read_toml
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.settings import Settings, build_settings, limited
+from bgpvs_wf.settings_files import read_toml
 
 PRESETS = ("bcp", "clinical", "dhcp", "plain")
 _LENGTHS: dict[str, Any] = {"at_least": 0.2, "at_most": 5.0}
@@ -92,9 +92,6 @@ class ProtocolConfig(Settings):
                 raise UsageError(f"{name}.resolution_mm is {lengths}; give three lengths, or none.")
 
 
-_PARTS = {"t2w": AcquisitionConfig, "t1w": AcquisitionConfig, "confounders": ConfounderConfig}
-
-
 def load_protocol(name: str | os.PathLike[str]) -> ProtocolConfig:
     """Read a preset by its name, or a TOML file.
 
@@ -113,7 +110,8 @@ def load_protocol(name: str | os.PathLike[str]) -> ProtocolConfig:
     >>> load_protocol("dhcp").t2w.voxel_mm
     (0.5, 0.5, 0.5)
     """
-    return _from_mapping(_read(name))
+    protocol: ProtocolConfig = build_settings(ProtocolConfig, _read(name))
+    return protocol
 
 
 def plain(
@@ -173,15 +171,6 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         both = isinstance(value, Mapping) and isinstance(inner, dict)
         merged[key] = {**inner, **value} if both and inner is not None else value
     return merged
-
-
-def _from_mapping(mapping: Mapping[str, Any]) -> ProtocolConfig:
-    values = dict(mapping)
-    for key, kind in _PARTS.items():
-        if key in values:
-            values[key] = build_settings(kind, values[key], f"{key}.")
-    protocol: ProtocolConfig = build_settings(ProtocolConfig, values)
-    return protocol
 
 
 def to_mapping(protocol: ProtocolConfig) -> dict[str, Any]:

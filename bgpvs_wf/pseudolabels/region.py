@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from bgpvs_wf.anatomy.labels import BG_LABELS, CSF_LABELS, THALAMUS_LABELS
+from bgpvs_wf.config import BG_REGIONS
 from bgpvs_wf.errors import BadLabelsError
 from bgpvs_wf.imaging.geometry import (
     Grid,
@@ -91,7 +92,7 @@ def nuclei_mask(anatomy: np.ndarray, include_thalamus: bool = False) -> np.ndarr
 
 def bg_mask(nuclei: np.ndarray, affine: np.ndarray, bg_region: str) -> np.ndarray:
     """Return the basal ganglia: the nuclei, or the nuclei `closed` by about 2 mm."""
-    if bg_region not in ("nuclei", "closed"):
+    if bg_region not in BG_REGIONS:
         raise ValueError(f"bg_region is {bg_region!r}; choose nuclei or closed")
     return nuclei if bg_region == "nuclei" else close_mm(nuclei, affine, CLOSING_MM)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bgpvs_wf.anatomy.labels import BG_LABELS, LENTIFORM_LABELS
 from bgpvs_wf.bids.inputs import LABEL
+from bgpvs_wf.config import BG_REGIONS
 from bgpvs_wf.errors import BGPVSError, TableError
 from bgpvs_wf.imaging.files import write_table
 from bgpvs_wf.quantification.columns import GROUP_COLUMNS, REGION_COLUMNS, UNKNOWN_SIDE
@@ -141,7 +142,7 @@ def _possible_names() -> tuple[frozenset[str], ...]:
     return tuple(
         frozenset(row.name for row in region_rows(known, False, region))
         for known in labels
-        for region in ("nuclei", "closed")
+        for region in BG_REGIONS
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from bgpvs_wf.anatomy.labels import NUCLEI, VENTRICLE_LABELS
-from bgpvs_wf.config import QuantifyConfig
+from bgpvs_wf.config import BG_REGIONS, QuantifyConfig
 from bgpvs_wf.errors import BadLabelsError
 from bgpvs_wf.imaging.geometry import bounding_box, crop_affine, voxel_volume
 from bgpvs_wf.quantification.instances import label_instances, rim_instances
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MARGIN_MM = 6.0
-_BG_REGIONS = ("nuclei", "closed")
 
 
 @dataclass(frozen=True)
@@ -130,8 +129,8 @@ def _scene(
 
 
 def _check(arrays: dict[str, np.ndarray], bg_region: str) -> None:
-    if bg_region not in _BG_REGIONS:
-        raise ValueError(f"bg_region is {bg_region!r}, not one of {_BG_REGIONS}")
+    if bg_region not in BG_REGIONS:
+        raise ValueError(f"bg_region is {bg_region!r}, not one of {BG_REGIONS}")
     shape = arrays["bgpvs"].shape
     for name, array in arrays.items():
         if array.shape != shape or len(shape) != 3:
