@@ -28,11 +28,9 @@ PROGRAM = (sys.executable, "-m", "bgpvs_wf.cli.main")
 _PLAIN = """
 import sys
 from bgpvs_wf.bids.query import find_subjects
-from bgpvs_wf.config import RunConfig, read_toml
-from bgpvs_wf.workflows.base import init_subjects_wf
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.settings_files import read_toml
-from bgpvs_wf.workflows.base import init_bgpvs_wf
+from bgpvs_wf.workflows.base import init_subjects_wf
 config = RunConfig.from_mapping(read_toml(sys.argv[1]))
 workflow = init_subjects_wf(config, find_subjects(config).subjects)
 workflow.run(plugin="MultiProc", plugin_args={"n_procs": config.nprocs})

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -157,7 +155,7 @@ class RunConfig(Settings):
     analysis_level: str = setting(
         "`participant`: each subject; `group`: the table of all.",
         "participant",
-        choices=("participant", "group"),
+        choices=BOTH_LEVELS,
         unset="the one, then the other",
     )
     participant_label: tuple[str, ...] = setting("Subjects, with or without sub-.", (), unset="all")
@@ -275,37 +273,6 @@ class RunConfig(Settings):
             for key, value in dataclasses.asdict(self).items()
             if value is not None
         }
-
-
-def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a TOML file, with a `UsageError` that says what is wrong with it."""
-    try:
-        return load_toml(path)
-    except OSError as error:
-        raise UsageError(f"Cannot read {path}: {why_not(error, path)}.") from error
-    except ValueError as error:
-        raise UsageError(f"{path} is not valid TOML: {why_not(error, path)}.") from error
-
-
-def read_file(path: str | os.PathLike[str], build: Callable[[dict[str, Any], Path], T]) -> T:
-    """Read a TOML file and build something from it; what is wrong with it names the file.
-
-    Parameters
-    ----------
-    path : path-like
-    build : callable
-        Takes the content and the folder that its paths are relative to.
-
-    Raises
-    ------
-    UsageError
-        If the file cannot be read, or `build` refuses its content.
-    """
-    content = read_toml(path)
-    try:
-        return build(content, Path(path).absolute().parent)
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from error
 
 
 def settings_text(config: RunConfig, levels: Iterable[str]) -> str:

@@ -10,8 +10,6 @@ from bgpvs_wf.cli.parser import decimal, whole
 from bgpvs_wf.cli.process import set_up_verb
 from bgpvs_wf.cli.terminal import Terminal
 from bgpvs_wf.cli.train import tell_training
-from bgpvs_wf.settings import LARGEST_SEED
-from bgpvs_wf.errors import UsageError
 from bgpvs_wf.settings import COUNT, HELD_OUT, SEED
 
 _DESCRIPTION = """\

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from bgpvs_wf.cli.parser import gigabytes, megabytes, setting
-from bgpvs_wf.engine.plugins import check_name, parse_arguments
 from bgpvs_wf.cli.parser import gigabytes, megabytes
 from bgpvs_wf.cli.setting_options import add_setting
-from bgpvs_wf.config import RunConfig
-from bgpvs_wf.engine.plugins import check_name, parse_arguments, returns_at_once
-from bgpvs_wf.engine.resources import processors
-from bgpvs_wf.errors import UsageError
+from bgpvs_wf.engine.plugins import check_name, parse_arguments
 
 _SETTINGS = ("work_dir", "nprocs", "omp_nthreads", "memory_gb", "plugin", "plugin_args")
 

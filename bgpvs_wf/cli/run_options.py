@@ -8,19 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from bgpvs_wf.cli.machine import add_machine_arguments, machine_settings
-from bgpvs_wf.cli.parser import setting
-from bgpvs_wf.config import BOTH_LEVELS, RunConfig, merge, read_toml
 from bgpvs_wf.cli.setting_options import add_setting
-from bgpvs_wf.config import RunConfig, merge
+from bgpvs_wf.config import BOTH_LEVELS, RunConfig, merge
 from bgpvs_wf.engine.plugins import check_name, read_plugin_file
 from bgpvs_wf.engine.resources import processors
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.paths import check_path
-from bgpvs_wf.schema import find_setting
 from bgpvs_wf.settings_files import read_file
 
 DEMO_FOLDER = Path("demo")
-BOTH_LEVELS = find_setting(RunConfig, "analysis_level").rule.choices
 
 _USAGE = """\
 bgpvs-wf run BIDS_DIR OUT_DIR [participant|group] [options]

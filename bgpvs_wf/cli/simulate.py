@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 from bgpvs_wf.cli.parser import decimal, whole
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.errors import UsageError
-from bgpvs_wf.settings import LARGEST_SEED
-from bgpvs_wf.errors import AgeError, UsageError
 from bgpvs_wf.settings import COUNT, SEED
 
 if TYPE_CHECKING:

@@ -9,10 +9,6 @@ from typing import TYPE_CHECKING
 from bgpvs_wf.cli.process import set_up_process
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.studies.cohort import find_jobs
-from bgpvs_wf.config import RunConfig
-from bgpvs_wf.errors import BGPVSError, UsageError
-from bgpvs_wf.reading import read_text, why_not
-from bgpvs_wf.settings_files import read_file
 
 if TYPE_CHECKING:
     from bgpvs_wf.engine.standing import Standing

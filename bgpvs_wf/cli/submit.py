@@ -11,8 +11,8 @@ from bgpvs_wf.cli.run_options import add_arguments, run_config
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.config import BOTH_LEVELS, RunConfig, settings_text
 from bgpvs_wf.errors import UsageError
-from bgpvs_wf.studies.cohort import find_jobs
 from bgpvs_wf.settings import COUNT
+from bgpvs_wf.studies.cohort import find_jobs
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,6 @@ from bgpvs_wf.cli.parser import whole
 from bgpvs_wf.cli.process import set_up_verb
 from bgpvs_wf.cli.run_options import add_segmentation_arguments, named_folders, nested_settings
 from bgpvs_wf.cli.terminal import Terminal, say, say_failures
-from bgpvs_wf.errors import UsageError
-from bgpvs_wf.settings import LARGEST_SEED
 from bgpvs_wf.settings import COUNT, SEED
 
 _DESCRIPTION = """\
@@ -87,12 +85,6 @@ def _add_scans(group: argparse._ArgumentGroup) -> None:
 
 
 def _validate(args: argparse.Namespace) -> int:
-    if args.cases < 1 or args.seed < 0:
-        raise UsageError(
-            f"--cases is {args.cases}, --seed {args.seed}; give 1 or more cases, a seed from 0 up."
-        )
-    from bgpvs_wf.cli.levels import set_up_verb
-
     out, machine = set_up_verb(args)
     from bgpvs_wf.studies.validation import Plan, validate
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bgpvs_wf.bids.derivatives import logs_path
-from bgpvs_wf.config import RunConfig, read_file
+from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine.array import queued, submissions
 from bgpvs_wf.engine.locks import holder
 from bgpvs_wf.engine.summary import failure_lines
 from bgpvs_wf.errors import BGPVSError, UsageError
 from bgpvs_wf.reading import read_text, why_not
+from bgpvs_wf.settings_files import read_file
 
 if TYPE_CHECKING:
     from bgpvs_wf.engine.jobs import Job

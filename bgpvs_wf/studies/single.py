@@ -22,7 +22,8 @@ from bgpvs_wf.config import RunConfig, merge
 from bgpvs_wf.engine.jobs import Job
 from bgpvs_wf.engine.progress import DONE
 from bgpvs_wf.errors import BGPVSError, UsageError
-from bgpvs_wf.settings import check_number, check_path
+from bgpvs_wf.paths import check_path
+from bgpvs_wf.settings import check_number
 from bgpvs_wf.studies.cohort import run_jobs
 from bgpvs_wf.studies.observer import Observer
 from bgpvs_wf.studies.process import workflow_process
