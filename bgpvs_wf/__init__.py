@@ -2,23 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from bgpvs_wf._version import __version__
 from bgpvs_wf.config import RunConfig
 
 if TYPE_CHECKING:
-    from nipype import Workflow
-
+    from bgpvs_wf.api import (
+        Observer,
+        Segmentation,
+        compare,
+        evaluate,
+        finetune,
+        run,
+        segment,
+        simulate,
+        train,
+        validate,
+    )
     from bgpvs_wf.bids.inputs import SubjectInputs
+    from bgpvs_wf.bids.query import find_subjects
+    from bgpvs_wf.learning.bundle import find_model
+    from bgpvs_wf.workflows.anatomy import init_anatomy_wf
+    from bgpvs_wf.workflows.base import init_bgpvs_wf
+    from bgpvs_wf.workflows.predict import init_predict_wf
+    from bgpvs_wf.workflows.prepare import init_prepare_wf
+    from bgpvs_wf.workflows.pseudolabel import init_pseudolabel_wf
+    from bgpvs_wf.workflows.quantify import init_quantify_wf
+    from bgpvs_wf.workflows.sink import init_sink_wf
+    from bgpvs_wf.workflows.subject import init_subject_wf
 
-__all__ = ["RunConfig", "__version__", "init_bgpvs_wf"]
+__all__ = [
+    "Observer", "RunConfig", "Segmentation", "SubjectInputs", "__version__", "compare", "evaluate",
+    "find_model", "find_subjects", "finetune", "init_anatomy_wf", "init_bgpvs_wf",
+    "init_predict_wf", "init_prepare_wf", "init_pseudolabel_wf", "init_quantify_wf",
+    "init_sink_wf", "init_subject_wf", "run", "segment", "simulate", "train", "validate",
+]  # fmt: skip
+
+_PLACES = {
+    "SubjectInputs": "bids.inputs",
+    "find_subjects": "bids.query",
+    "find_model": "learning.bundle",
+    "init_bgpvs_wf": "workflows.base",
+    **{
+        f"init_{stage}_wf": f"workflows.{stage}"
+        for stage in ("anatomy", "predict", "prepare", "pseudolabel", "quantify", "sink", "subject")
+    },
+}
+"""Where names are that are not of `bgpvs_wf.api`."""
 
 
-def init_bgpvs_wf(config: RunConfig, subjects: Sequence[SubjectInputs] | None = None) -> Workflow:
-    """Build the workflow of a cohort; see `bgpvs_wf.workflows.base.init_bgpvs_wf`."""
-    # Nipype takes a second to import, which those who only read a version need not wait for.
-    from bgpvs_wf.workflows import base
-
-    return base.init_bgpvs_wf(config, subjects)
+def __getattr__(name: str) -> Any:
+    # Nipype and torch take seconds to import, which those who only read a version need not wait.
+    if name in __all__:
+        return getattr(importlib.import_module(f"bgpvs_wf.{_PLACES.get(name, 'api')}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
