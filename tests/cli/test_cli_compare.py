@@ -13,11 +13,10 @@ from program import call_program
 
 from bgpvs_wf.engine.summary import Report
 from bgpvs_wf.errors import UsageError
-from bgpvs_wf.evaluation.across import CohortScores, comparison_table
 from bgpvs_wf.evaluation.experiment import read_experiment
-from bgpvs_wf.evaluation.infants import Cohort, HybridInfants, SyntheticInfants
+from bgpvs_wf.evaluation.infants import Cohort, HybridInfants
 from bgpvs_wf.studies import comparison
-from bgpvs_wf.studies.cohorts import check_cohort, make_cohort
+from bgpvs_wf.studies.cohorts import make_cohort
 from bgpvs_wf.studies.observer import Observer
 
 PROTOCOL = """
@@ -183,46 +182,6 @@ def test_calls_that_cannot_be_served(tmp_path):
         assert done.stderr.count("\n") == 1
 
 
-@pytest.fixture
-def drawn(tmp_path: Path) -> SyntheticInfants:
-    (tmp_path / "scanner.toml").write_text(PROTOCOL)
-    return SyntheticInfants(
-        preset=str(tmp_path / "scanner.toml"), subjects=2, ages=("92w",), seed=4
-    )
-
-
-def test_a_cohort_is_made_again_only_if_its_settings_change(tmp_path, drawn):
-    def times() -> dict[str, int]:
-        found = (tmp_path / "cohort" / "bids").rglob("*.nii.gz")
-        return {path.name: path.stat().st_mtime_ns for path in found}
-
-    folder = tmp_path / "cohort"
-    made = make_cohort(Cohort("c", drawn, {}), folder, nprocs=1)
-    assert made.truth == folder / "bids" / "derivatives" / "truth"
-    assert made.derivatives == {}
-    before = times()
-    make_cohort(Cohort("c", drawn, {}), folder, nprocs=1)
-    assert times() == before
-    # The protocol is a setting, too, although its name stays the same.
-    Path(drawn.preset).write_text(PROTOCOL + "snr = 10\n")
-    make_cohort(Cohort("c", drawn, {}), folder, nprocs=1)
-    after = times()
-    assert after.keys() == before.keys()
-    # Of the T1w only; what comes out as it was keeps its time.
-    changed = {name for name in after if after[name] != before[name]}
-    assert changed == {"sub-01_T1w.nii.gz", "sub-02_T1w.nii.gz"}
-    assert not (folder / "bids.old").exists()
-
-
-def test_a_folder_of_others_is_left_alone(tmp_path, drawn):
-    file = tmp_path / "cohort" / "bids" / "mine.txt"
-    file.parent.mkdir(parents=True)
-    file.write_text("")
-    with pytest.raises(UsageError, match="was not made by this command"):
-        make_cohort(Cohort("c", drawn, {}), tmp_path / "cohort", nprocs=1)
-    assert file.exists()
-
-
 def test_hybrids_of_some_participants_with_their_nuclei(site, tmp_path):
     bids = site[0].cohort / "bids"
     hybrid = HybridInfants(
@@ -241,18 +200,6 @@ def test_hybrids_of_some_participants_with_their_nuclei(site, tmp_path):
     note = (tmp_path / "h" / "bids.json").read_text()
     assert str(bids / "participants.tsv") in note
     assert "version" in note
-
-
-@pytest.mark.parametrize("what", ["output", "work"])
-def test_nothing_is_written_into_raw_data(tmp_path, what):
-    raw = tmp_path / "raw"
-    raw.mkdir()
-    (raw / "dataset_description.json").write_text("{}")
-    hybrid = HybridInfants(onto=raw, derivatives={}, cases=1, seed=1)
-    folders = {"output": tmp_path / "out", "work": tmp_path / "work"}
-    check_cohort(Cohort("h", hybrid, {}), folders)
-    with pytest.raises(UsageError, match=f"The {what} folder .* is inside the raw dataset"):
-        check_cohort(Cohort("h", hybrid, {}), folders | {what: raw / "x"})
 
 
 def test_a_strategy_that_cannot_run_stops_no_other(tmp_path, monkeypatch):
@@ -278,12 +225,14 @@ def test_a_strategy_that_cannot_run_stops_no_other(tmp_path, monkeypatch):
     assert incomplete == ["anatomy: It holds another dataset."]
 
 
-def test_hybrids_are_told_from_infants():
-    table = pd.DataFrame({"method": ["a"], "BG Dice": ["0.90"]})
-    infants = CohortScores("i", 3, True, table)
-    hybrids = CohortScores("h", 10, True, table, scans=2)
-    assert infants.heading == "i: 3 scans, nuclei given"
-    assert hybrids.heading == "h: 10 hybrids of 2 scans, nuclei given"
-    assert not infants.notes
-    assert "not independent infants" in hybrids.notes[0]
-    assert comparison_table([infants, hybrids])["scans"].tolist() == ["n/a", "2"]
+def test_from_python_it_says_nothing_and_returns_the_same(site, capsys):
+    where, said = site
+    machine = {"nprocs": 2, "omp_nthreads": 1, "work_dir": where.root / "work"}
+    done = comparison.compare(where.root / "experiment.toml", where.root / "out", machine)
+    assert capsys.readouterr().out == ""
+    assert done.complete
+    assert (done.proposed, done.failures) == ("anatomy", ())
+    assert done.table == where.root / "out" / "comparison.tsv"
+    assert f"Table: {done.table}\nPage: {done.page}" in said
+    (scores,) = done.scores
+    assert scores.heading in said

@@ -11,9 +11,11 @@ import pandas as pd
 import pytest
 from program import call_program
 
+from bgpvs_wf.errors import UsageError
 from bgpvs_wf.imaging.files import save_image, write_json
 from bgpvs_wf.quantification import measure
 from bgpvs_wf.quantification.group import write_tsv
+from bgpvs_wf.studies.annotation import suggest
 from bgpvs_wf.studies.training_cases import given_labels
 
 AFFINE = np.array([[-0.8, 0, 0, 5], [0, 0.8, 0, -7], [0, 0, 0.8, 3], [0, 0, 0, 1]])
@@ -292,6 +294,22 @@ def test_a_damaged_table_leaves_its_subject_out(site, old, new, says):
     assert says in line
     table = pd.read_csv(site / "export" / "suggestions.tsv", sep="\t")
     assert set(table["participant"]) == {"sub-02", "sub-03", "sub-04"}
+
+
+def test_from_python_it_says_nothing_and_exports_the_same(site, capsys):
+    said = call(site, "out", "export", "--number", "2").stdout
+    done = suggest(site / "out", site / "python", number=2)
+    assert capsys.readouterr() == ("", "")
+    assert [one.label for one in done.chosen] == ["sub-01", "sub-03_ses-a"]
+    assert all(one.why in said for one in done.chosen)
+    assert done.problems == ()
+    assert done.readme == site / "python" / "README.txt"
+    ours, theirs = content(site / "python"), content(site / "export")
+    for files in (ours, theirs):
+        del files["README.txt"]  # names its own folder
+    assert ours == theirs
+    with pytest.raises(UsageError, match="All 4 subjects"):
+        suggest(site / "out", site / "python", labelled=[site / "out"])
 
 
 def test_finetune_names_labels_in_which_nothing_was_changed(site):

@@ -15,6 +15,8 @@ from toy_maps import toy_map
 
 from bgpvs_wf.imaging.files import save_image
 from bgpvs_wf.learning.bundle import check_weights, read_bundle
+from bgpvs_wf.learning.recipe import read_recipe
+from bgpvs_wf.studies.training import train
 from bgpvs_wf.studies.training_cases import split
 
 PROTOCOL = """
@@ -143,6 +145,16 @@ def test_again_nothing_is_done(site):
     assert "step" not in again.stdout
     assert "Making" not in again.stdout
     assert f"Model: {where.model}" in again.stdout
+    assert where.times() == before
+
+
+def test_from_python_it_says_nothing_and_returns_the_same(site, capsys):
+    where, _ = site
+    before = where.times()
+    machine = {"nprocs": 2, "work_dir": where.root / "work"}
+    done = train(read_recipe(where.root / "recipe.toml"), where.out, machine)
+    assert capsys.readouterr().out == ""
+    assert (done.model, done.problems) == (where.model, ())
     assert where.times() == before
 
 
