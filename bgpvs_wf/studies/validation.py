@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,18 +14,12 @@ from bgpvs_wf.errors import BadImageError, BadLabelsError, BGPVSError
 from bgpvs_wf.studies.cohort import run_both_levels
 from bgpvs_wf.studies.datasets import jobs_here, make_once, tell_case
 from bgpvs_wf.studies.observer import Observer
-from bgpvs_wf.studies.remembered import evaluated_files, hybrid_sources, recall, remember
+from bgpvs_wf.studies.remembered import hybrid_sources
+from bgpvs_wf.studies.validation_answer import PAGE, find_answer
 
 if TYPE_CHECKING:
     from bgpvs_wf.bids.inputs import SubjectInputs
     from bgpvs_wf.phantom.hybrid_dataset import Nuclei
-
-METHOD = "bgpvs-wf"
-DIAMETERS_MM = (0.4, 1.8)
-"""Of the tubes, drawn evenly: from what nobody sees to what everybody does, so that the curve
-between is known at both ends (chosen)."""
-_MADE_FROM = "made_from.json"
-_PAGE = "validation.html"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +39,9 @@ class Plan:
     """To find the nuclei with where they are not."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Of `RunConfig`: what segments."""
+    diameters_mm: tuple[float, float] = (0.4, 1.8)
+    """Of the tubes, drawn evenly: from what nobody sees to what everybody does, so that the curve
+    between is known at both ends (chosen)."""
 
     @property
     def hybrids(self) -> Path:
@@ -129,12 +125,12 @@ def validate(
     left_out = [*failures, *without]
     _make_hybrids(plan, usable, nuclei, jobs_here(machine["nprocs"]), observer)
     unfinished, problems = _run_hybrids(plan, given, machine, observer, verbose)
-    found_out = _answer(plan, len(usable), given, left_out, unfinished, observer)
+    found_out = find_answer(plan, len(usable), given, left_out, unfinished, observer)
     return Validation(
         answer=tuple(found_out["answer"]),
         problems=tuple(found_out["problems"]),
         failures=(*left_out, *problems),
-        page=plan.out / _PAGE,
+        page=plan.out / PAGE,
     )
 
 
@@ -226,7 +222,7 @@ def _make_hybrids(
         "onto": plan.bids_dir,
         "cases": plan.cases,
         "seed": plan.seed,
-        "diameters_mm": DIAMETERS_MM,
+        "diameters_mm": plan.diameters_mm,
         "files": hybrid_sources(plan.bids_dir, scans, nuclei),
     }
     subjects = sorted({scan.subject for scan in scans})
@@ -254,7 +250,7 @@ def _insert_tubes(
         participants=subjects,
         cases_per_scan=plan.cases,
         seed=plan.seed,
-        diameters_mm=DIAMETERS_MM,
+        diameters_mm=plan.diameters_mm,
         jobs=jobs,
         on_case=functools.partial(tell_case, observer),
     )
@@ -296,66 +292,3 @@ def _run_config(
             "anatomy": {**anatomy, "atlases": plan.atlases},
         }
     )
-
-
-def _answer(
-    plan: Plan,
-    scans: int,
-    given: bool,
-    left_out: Sequence[str],
-    unfinished: Sequence[str],
-    observer: Observer,
-) -> dict[str, Any]:
-    """Score and write the page, unless nothing changed since; return what was found."""
-    note = plan.out / _MADE_FROM
-    made_from = {
-        "version": __version__,
-        "seed": plan.seed,
-        "scans": scans,
-        "given": given,
-        "left_out": list(left_out),
-        "unfinished": sorted(unfinished),
-        "files": evaluated_files([plan.truth, plan.results]),
-    }
-    found = recall(note, made_from, {"answer": [str, ...], "problems": [str, ...]})
-    if found is None or not (plan.out / _PAGE).is_file():
-        observer.say("Scoring ...")
-        note.unlink(missing_ok=True)  # it is not to outlive what it stands for
-        found = _score(plan, scans, given, left_out, unfinished)
-        remember(note, made_from, found)
-    return found
-
-
-def _score(
-    plan: Plan, scans: int, given: bool, left_out: Sequence[str], unfinished: Sequence[str]
-) -> dict[str, Any]:
-    from bgpvs_wf.evaluation import evaluate, write_tables
-    from bgpvs_wf.evaluation.across import without_unfinished
-    from bgpvs_wf.evaluation.smallest import smallest_table
-    from bgpvs_wf.reports.validation import write_validation_page
-    from bgpvs_wf.studies.validation_answer import (
-        answer_lines,
-        by_scan,
-        notes,
-        pictures,
-        smallest,
-    )
-
-    tables = evaluate(plan.truth, {METHOD: plan.results}, seed=plan.seed)
-    tables = without_unfinished(tables, {METHOD: unfinished}, plan.seed)
-    per_scan = smallest_table(by_scan(tables.tubes), seed=plan.seed)
-    tables = dataclasses.replace(tables, smallest=per_scan)
-    write_tables(tables, plan.out)
-    diameters = smallest(tables.tubes, plan.seed)
-    write_validation_page(
-        tables,
-        plan.out,
-        title=f"Validation on {plan.bids_dir.name}",
-        smallest={name: found.interval for name, found in diameters.items()},
-        notes=[
-            *notes(tables, scans, diameters, given=given, put_in_mm=DIAMETERS_MM),
-            *(f"Left out: {line}" for line in left_out),
-        ],
-        pictures=pictures(tables.cases, plan.hybrids, plan.truth, plan.results),
-    )
-    return {"answer": answer_lines(tables, scans, diameters), "problems": list(tables.problems)}

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from bgpvs_wf._version import __version__
 from bgpvs_wf.evaluation.across import HYBRIDS_NOTE, counted, scan_of
 from bgpvs_wf.evaluation.smallest import LEAST_INFANTS, smallest_detected
 from bgpvs_wf.evaluation.tables import PVS
+from bgpvs_wf.studies.observer import Observer
+from bgpvs_wf.studies.remembered import evaluated_files, recall, remember
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from bgpvs_wf.evaluation.tables import EvaluationTables
+    from bgpvs_wf.studies.validation import Plan
 
+PAGE = "validation.html"
+_MADE_FROM = "made_from.json"
+_METHOD = "bgpvs-wf"
 _PROBABILITIES = {"50 %": 0.5, "90 %": 0.9}
 _MEASURES = {"PVS volume": "mm3", "PVS count": ""}
 
@@ -35,6 +43,62 @@ class Smallest(NamedTuple):
             return f"not known, {self.note}"
         known = f"95 % interval {low:.2f} to {high:.2f} mm" if low == low else ""
         return f"{diameter:.2f} mm ({'; '.join(filter(None, (known, self.note)))})"
+
+
+def find_answer(
+    plan: Plan,
+    scans: int,
+    given: bool,
+    left_out: Sequence[str],
+    unfinished: Sequence[str],
+    observer: Observer,
+) -> dict[str, Any]:
+    """Score and write the page, unless nothing changed since; return what was found."""
+    note = plan.out / _MADE_FROM
+    made_from = {
+        "version": __version__,
+        "seed": plan.seed,
+        "scans": scans,
+        "given": given,
+        "left_out": list(left_out),
+        "unfinished": sorted(unfinished),
+        "files": evaluated_files([plan.truth, plan.results]),
+    }
+    found = recall(note, made_from, {"answer": [str, ...], "problems": [str, ...]})
+    if found is None or not (plan.out / PAGE).is_file():
+        observer.say("Scoring ...")
+        note.unlink(missing_ok=True)  # it is not to outlive what it stands for
+        found = _score(plan, scans, given, left_out, unfinished)
+        remember(note, made_from, found)
+    return found
+
+
+def _score(
+    plan: Plan, scans: int, given: bool, left_out: Sequence[str], unfinished: Sequence[str]
+) -> dict[str, Any]:
+    from bgpvs_wf.evaluation import evaluate, write_tables
+    from bgpvs_wf.evaluation.across import without_unfinished
+    from bgpvs_wf.evaluation.smallest import smallest_table
+    from bgpvs_wf.reports.validation import write_validation_page
+
+    tables = evaluate(plan.truth, {_METHOD: plan.results}, seed=plan.seed)
+    tables = without_unfinished(tables, {_METHOD: unfinished}, plan.seed)
+    per_scan = smallest_table(by_scan(tables.tubes), seed=plan.seed)
+    tables = dataclasses.replace(tables, smallest=per_scan)
+    write_tables(tables, plan.out)
+    diameters = smallest(tables.tubes, plan.seed)
+    write_validation_page(
+        tables,
+        plan.out,
+        title=f"Validation on {plan.bids_dir.name}",
+        smallest={name: found.interval for name, found in diameters.items()},
+        notes=[
+            *notes(tables, scans, diameters, given=given, put_in_mm=plan.diameters_mm),
+            *(f"Left out: {line}" for line in left_out),
+        ],
+        pictures=pictures(tables.cases, plan.hybrids, plan.truth, plan.results),
+    )
+    return {"answer": answer_lines(tables, scans, diameters), "problems": list(tables.problems)}
 
 
 def by_scan(tubes: pd.DataFrame) -> pd.DataFrame:
