@@ -17,9 +17,9 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from bgpvs_wf.evaluation.cases import BGPVS, IGNORE, OCCUPANCY, find_cases
-from bgpvs_wf.learning.bundle import Model, find_model
-from bgpvs_wf.learning.calibration import calibration_error, moved_thresholds, reliability
+from bgpvs_wf.evaluation.case_files import BGPVS, IGNORE, OCCUPANCY, find_cases
+from bgpvs_wf.learning.inference.calibration import calibration_error, moved_thresholds, reliability
+from bgpvs_wf.learning.models.bundle import Model, find_model
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ import dataclasses
 import numpy as np
 from scipy import ndimage
 
-from bgpvs_wf.learning.tasks import dice
+from bgpvs_wf.learning.training.tasks import dice
 from bgpvs_wf.phantom.protocol import ProtocolConfig, load_protocol
 from bgpvs_wf.phantom.subject import simulate_subject
 

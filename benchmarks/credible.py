@@ -39,8 +39,8 @@ from bgpvs_wf.anatomy.labels import (
 )
 from bgpvs_wf.errors import BGPVSError
 from bgpvs_wf.imaging.geometry import Grid, resample
-from bgpvs_wf.learning.bundle import Model, find_model
-from bgpvs_wf.learning.prediction import predict
+from bgpvs_wf.learning.inference.prediction import predict
+from bgpvs_wf.learning.models.bundle import Model, find_model
 from bgpvs_wf.phantom.protocol import load_protocol
 from bgpvs_wf.phantom.subject import simulate_subject
 from bgpvs_wf.quantification.credible import Result, judge

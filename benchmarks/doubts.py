@@ -38,7 +38,7 @@ from scipy.spatial.transform import Rotation
 from bgpvs_wf.anatomy.labels import BG_LABELS
 from bgpvs_wf.errors import BGPVSError
 from bgpvs_wf.imaging.geometry import voxel_sizes
-from bgpvs_wf.learning.tasks import dice
+from bgpvs_wf.learning.training.tasks import dice
 from bgpvs_wf.quantification.credible import Result, judge
 
 WRONG, RIGHT = 0.75, 0.85

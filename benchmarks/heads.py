@@ -28,15 +28,15 @@ from bgpvs_wf.anatomy.labels import BG_LABELS, NUCLEI, SIDES
 from bgpvs_wf.errors import BGPVSError
 from bgpvs_wf.imaging.geometry import Grid, bounding_box, crop_affine, resample, voxel_sizes
 from bgpvs_wf.imaging.intensity import foreground
-from bgpvs_wf.learning.bundle import Model, find_model, head_model
 from bgpvs_wf.learning.heads.finding import Brain, find_brain
 from bgpvs_wf.learning.heads.grafts import CSF, REAL, graft, with_room
 from bgpvs_wf.learning.heads.maps import Head, distance_field, head_of_labels
 from bgpvs_wf.learning.heads.masking import mask_between
 from bgpvs_wf.learning.heads.painting import draw_signals
 from bgpvs_wf.learning.heads.seeing import HeadNetworks
-from bgpvs_wf.learning.prediction import Prediction, predict
-from bgpvs_wf.learning.tasks import dice
+from bgpvs_wf.learning.inference.prediction import Prediction, predict
+from bgpvs_wf.learning.models.bundle import Model, find_model, head_model
+from bgpvs_wf.learning.training.tasks import dice
 from bgpvs_wf.phantom.protocol import load_protocol
 from bgpvs_wf.phantom.subject import simulate_subject
 

@@ -23,8 +23,8 @@ from heads import INFANTS, MODALITIES, OTHER_T1W, found_in, subjects, usable
 from pseudolabels import DATA
 
 from bgpvs_wf.anatomy.labels import BG_LABELS
-from bgpvs_wf.learning.bundle import Model, find_model
-from bgpvs_wf.learning.tasks import dice
+from bgpvs_wf.learning.models.bundle import Model, find_model
+from bgpvs_wf.learning.training.tasks import dice
 
 SEEN = {"infant": ("01", "03")}
 """Infants that a model in the box has learnt from."""

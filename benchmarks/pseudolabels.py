@@ -28,7 +28,7 @@ import pandas as pd
 from scipy import ndimage
 
 from bgpvs_wf.config import PseudolabelConfig
-from bgpvs_wf.evaluation.cases import (
+from bgpvs_wf.evaluation.case_files import (
     NUCLEI,
     Files,
     Key,
@@ -38,7 +38,7 @@ from bgpvs_wf.evaluation.cases import (
     read_reference,
 )
 from bgpvs_wf.evaluation.cohort import tables_from_cases
-from bgpvs_wf.evaluation.paper import paper_table
+from bgpvs_wf.evaluation.publication_table import paper_table
 from bgpvs_wf.evaluation.scoring import ReferenceCase, score_case
 from bgpvs_wf.imaging.geometry import Grid, bounding_box, crop_affine, resample, voxel_sizes
 from bgpvs_wf.phantom.hybrid import insert_tubes

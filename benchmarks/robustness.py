@@ -33,9 +33,9 @@ from bgpvs_wf.anatomy.labels import (
 from bgpvs_wf.anatomy.starts import half_turn
 from bgpvs_wf.errors import BGPVSError
 from bgpvs_wf.imaging.geometry import Grid, bounding_box, crop_affine, resample, voxel_sizes
-from bgpvs_wf.learning.bundle import Model, find_model
-from bgpvs_wf.learning.prediction import predict
-from bgpvs_wf.learning.tasks import dice
+from bgpvs_wf.learning.inference.prediction import predict
+from bgpvs_wf.learning.models.bundle import Model, find_model
+from bgpvs_wf.learning.training.tasks import dice
 from bgpvs_wf.phantom.acquisition import move
 from bgpvs_wf.phantom.protocol import load_protocol
 from bgpvs_wf.phantom.subject import simulate_subject

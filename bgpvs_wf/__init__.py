@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     )
     from bgpvs_wf.bids.inputs import SubjectInputs
     from bgpvs_wf.bids.query import find_subjects
-    from bgpvs_wf.learning.bundle import find_model
+    from bgpvs_wf.learning.models.bundle import find_model
     from bgpvs_wf.workflows.anatomy import init_anatomy_wf
     from bgpvs_wf.workflows.base import init_bgpvs_wf
     from bgpvs_wf.workflows.predict import init_predict_wf

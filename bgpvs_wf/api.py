@@ -18,8 +18,8 @@ from bgpvs_wf.studies.single import Segmentation, segment
 
 if TYPE_CHECKING:
     from bgpvs_wf.engine.summary import Report
-    from bgpvs_wf.evaluation.tables import EvaluationTables
-    from bgpvs_wf.learning.recipe import Recipe
+    from bgpvs_wf.evaluation.score_tables import EvaluationTables
+    from bgpvs_wf.learning.training.recipe import Recipe
     from bgpvs_wf.studies.comparison import Comparison
     from bgpvs_wf.studies.training import Training
     from bgpvs_wf.studies.validation import Validation
@@ -77,7 +77,7 @@ def train(
     **machine
         Settings of `RunConfig` that say where and how it runs: `nprocs`, `work_dir`, `plugin`, ...
     """
-    from bgpvs_wf.learning.recipe import Recipe, read_recipe
+    from bgpvs_wf.learning.training.recipe import Recipe, read_recipe
     from bgpvs_wf.studies.process import machine_for_scoring
     from bgpvs_wf.studies.training import train as study
 
@@ -116,7 +116,7 @@ def finetune(
         `name`, `steps`, `learning_rate`, `held_out`, `seed`; see
         `bgpvs_wf.studies.finetuning.finetuning_recipe`.
     """
-    from bgpvs_wf.learning.bundle import find_model
+    from bgpvs_wf.learning.models.bundle import find_model
     from bgpvs_wf.studies.finetuning import finetune as study
     from bgpvs_wf.studies.process import machine_for_scoring
 
@@ -158,7 +158,7 @@ def evaluate(
     """
     from bgpvs_wf.evaluation import evaluate as score
     from bgpvs_wf.evaluation import write_tables
-    from bgpvs_wf.reports.evaluation import write_evaluation_page
+    from bgpvs_wf.reports.evaluation_page import write_evaluation_page
 
     folders = {name: check_path(path, name) for name, path in predictions.items()}
     known = check_path(reference, "reference")

@@ -115,7 +115,7 @@ class PseudolabelConfig(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class PredictConfig(Settings):
-    """Segmentation by a trained model: see `bgpvs_wf.learning.prediction`."""
+    """Segmentation by a trained model: see `bgpvs_wf.learning.inference.prediction`."""
 
     section: ClassVar[str] = "predict."
 

@@ -12,10 +12,10 @@ from typing import Any
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.evaluation.experiment import ExperimentFile
 from bgpvs_wf.evaluation.infants import HybridInfants, OwnInfants, SyntheticInfants
-from bgpvs_wf.learning.augmentation import AugmentationConfig
-from bgpvs_wf.learning.recipe import LABELS, RecipeFile
-from bgpvs_wf.learning.recipe_tables import CoarseConfig, FineConfig, HeadConfig, PVSConfig
-from bgpvs_wf.learning.training import TrainingConfig
+from bgpvs_wf.learning.data.augmentation import AugmentationConfig
+from bgpvs_wf.learning.training.loop import TrainingConfig
+from bgpvs_wf.learning.training.recipe import LABELS, RecipeFile
+from bgpvs_wf.learning.training.recipe_tables import CoarseConfig, FineConfig, HeadConfig, PVSConfig
 from bgpvs_wf.schema import json_schema, settings_table
 
 DOCS = Path(__file__).resolve().parent

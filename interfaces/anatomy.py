@@ -83,8 +83,8 @@ def found_lie(told: Any, affine: np.ndarray) -> np.ndarray | None:
     """Return the axes of a head in space, shape (3, 3); None if it lies as its header says."""
     from bgpvs_wf.anatomy.starts import turn_degrees
     from bgpvs_wf.imaging.geometry import axes_in_space
+    from bgpvs_wf.learning.data.scan import UPRIGHT_DEGREES
     from bgpvs_wf.learning.heads.lie import Lie
-    from bgpvs_wf.learning.views import UPRIGHT_DEGREES
 
     if not isdefined(told) or not told:
         return None
@@ -176,8 +176,8 @@ class Refine(HomeInterface):
     output_spec = RefineOutputSpec
 
     def _run_interface(self, runtime: Any) -> Any:
+        from bgpvs_wf.anatomy.harmonisation import require_nuclei
         from bgpvs_wf.anatomy.refine import refine
-        from bgpvs_wf.anatomy.tables import require_nuclei
         from bgpvs_wf.errors import RegistrationError
 
         dseg, affine = read_array(self.inputs.dseg, "registered atlas")
@@ -217,8 +217,8 @@ class Harmonise(HomeInterface):
     output_spec = HarmoniseOutputSpec
 
     def _run_interface(self, runtime: Any) -> Any:
+        from bgpvs_wf.anatomy.harmonisation import detect_table, harmonise, require_nuclei
         from bgpvs_wf.anatomy.sides import check_sides
-        from bgpvs_wf.anatomy.tables import detect_table, harmonise, require_nuclei
         from bgpvs_wf.imaging.files import check_labels_on_grid, load_image, read_image
 
         source = self.inputs.dseg

@@ -89,7 +89,7 @@ class PutBack(HomeInterface):
 
 def _registered(paths: list[str]) -> list[np.ndarray]:
     """Return the labels of all atlases, each known to lie in the image."""
-    from bgpvs_wf.anatomy.tables import require_nuclei
+    from bgpvs_wf.anatomy.harmonisation import require_nuclei
 
     dsegs = []
     for number, path in enumerate(paths, start=1):

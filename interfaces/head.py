@@ -44,10 +44,10 @@ class FindBrain(HomeInterface):
     def _run_interface(self, runtime: Any) -> Any:
         import torch
 
-        from bgpvs_wf.learning.bundle import read_bundle
         from bgpvs_wf.learning.heads.finding import find_brain
         from bgpvs_wf.learning.heads.seeing import HeadNetworks
-        from bgpvs_wf.learning.inference import choose_device
+        from bgpvs_wf.learning.models.bundle import read_bundle
+        from bgpvs_wf.learning.nets.sliding_window import choose_device
 
         inputs = self.inputs
         torch.set_num_threads(inputs.threads)

@@ -48,8 +48,8 @@ class CutCase(HomeInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         from bgpvs_wf.imaging.files import check_labels_on_grid, load_image
-        from bgpvs_wf.learning.case import make_case
-        from bgpvs_wf.learning.classes import divide_bg
+        from bgpvs_wf.learning.data.case import make_case
+        from bgpvs_wf.learning.data.classes import divide_bg
 
         inputs = self.inputs
         home = load_image(inputs.t2w if isdefined(inputs.t2w) else inputs.t1w)
@@ -101,9 +101,9 @@ class Relabel(HomeInterface):
     def _run_interface(self, runtime: Any) -> Any:
         import torch
 
-        from bgpvs_wf.learning.assessment import assess, calibrate, evenly
-        from bgpvs_wf.learning.case import read_case
-        from bgpvs_wf.learning.selftraining import relabel
+        from bgpvs_wf.learning.data.case import read_case
+        from bgpvs_wf.learning.training.assessment import assess, calibrate, evenly
+        from bgpvs_wf.learning.training.selftraining import relabel
 
         torch.set_num_threads(self.inputs.threads)
         member = _member(self.inputs.weights, self.inputs.networks)
@@ -159,10 +159,10 @@ class Assemble(HomeInterface):
     def _run_interface(self, runtime: Any) -> Any:
         import torch
 
-        from bgpvs_wf.learning.assembly import write_model
-        from bgpvs_wf.learning.assessment import assess, calibrate
-        from bgpvs_wf.learning.case import read_case
-        from bgpvs_wf.reports.training import training_curves
+        from bgpvs_wf.learning.data.case import read_case
+        from bgpvs_wf.learning.training.assessment import assess, calibrate
+        from bgpvs_wf.learning.training.trained_model import write_model
+        from bgpvs_wf.reports.training_curves import training_curves
 
         inputs = self.inputs
         torch.set_num_threads(inputs.threads)
@@ -203,8 +203,8 @@ def _trained(inputs: Any, name: str) -> Any:
     """Return a network and its weights, trained here or of a model; None if there is neither."""
     import torch
 
-    from bgpvs_wf.learning.bundle import load_network, read_bundle
-    from bgpvs_wf.learning.networks import NetworkConfig
+    from bgpvs_wf.learning.models.bundle import load_network, read_bundle
+    from bgpvs_wf.learning.nets.architectures import NetworkConfig
 
     weights, folder = getattr(inputs, name), getattr(inputs, f"{name}_model")
     if isdefined(weights):
@@ -221,8 +221,8 @@ def _member(weights: Any, networks: Any) -> Any:
     """Build the networks of a member with their weights."""
     import torch
 
-    from bgpvs_wf.learning.members import Member
-    from bgpvs_wf.learning.networks import NetworkConfig, build_network
+    from bgpvs_wf.learning.inference.ensemble import Member
+    from bgpvs_wf.learning.nets.architectures import NetworkConfig, build_network
 
     parts = []
     for path, fields in zip(weights, networks, strict=True):

@@ -50,9 +50,9 @@ class Predict(HomeInterface):
         import torch
 
         from bgpvs_wf.errors import ModelError
-        from bgpvs_wf.learning.bundle import read_bundle
         from bgpvs_wf.learning.heads.lie import Lie
-        from bgpvs_wf.learning.prediction import predict
+        from bgpvs_wf.learning.inference.prediction import predict
+        from bgpvs_wf.learning.models.bundle import read_bundle
 
         inputs = self.inputs
         model = read_bundle(inputs.model)

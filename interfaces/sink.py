@@ -133,7 +133,7 @@ class SubjectPage(HomeInterface):
         from bgpvs_wf.bids.derivatives import software_versions
         from bgpvs_wf.quantification import OBJECT_COLUMNS, REGION_COLUMNS
         from bgpvs_wf.quantification.group import read_regions
-        from bgpvs_wf.reports.subject import SubjectReport, write_subject_page
+        from bgpvs_wf.reports.subject_page import SubjectReport, write_subject_page
 
         inputs = self.inputs
         doubts = inputs.doubts if isdefined(inputs.doubts) else []

@@ -10,7 +10,7 @@ from nipype.interfaces.base import File, TraitedSpec, isdefined, traits
 from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array
 
 if TYPE_CHECKING:
-    from bgpvs_wf.learning.tasks import Task
+    from bgpvs_wf.learning.training.tasks import Task
 
 
 class LearnInputSpec(HomeInputSpec):
@@ -41,9 +41,9 @@ class Learn(HomeInterface):
         import torch
 
         from bgpvs_wf.imaging.files import atomic_file, write_json
-        from bgpvs_wf.learning.memory import keep_freed_memory
-        from bgpvs_wf.learning.monitor import Monitor
-        from bgpvs_wf.learning.training import TrainingConfig, train
+        from bgpvs_wf.learning.training.loop import TrainingConfig, train
+        from bgpvs_wf.learning.training.malloc import keep_freed_memory
+        from bgpvs_wf.learning.training.monitor import Monitor
 
         inputs = self.inputs
         torch.set_num_threads(inputs.threads)
@@ -81,10 +81,10 @@ class Train(Learn):
     input_spec = TrainInputSpec
 
     def _task(self) -> Task:
-        from bgpvs_wf.learning.augmentation import AugmentationConfig
-        from bgpvs_wf.learning.case import read_case
-        from bgpvs_wf.learning.networks import NetworkConfig
-        from bgpvs_wf.learning.tasks import make_task
+        from bgpvs_wf.learning.data.augmentation import AugmentationConfig
+        from bgpvs_wf.learning.data.case import read_case
+        from bgpvs_wf.learning.nets.architectures import NetworkConfig
+        from bgpvs_wf.learning.training.tasks import make_task
 
         inputs = self.inputs
         return make_task(
@@ -139,7 +139,7 @@ class TrainHead(Learn):
     def _task(self) -> Task:
         from bgpvs_wf.learning.heads.maps import Head
         from bgpvs_wf.learning.heads.task import make_head_task
-        from bgpvs_wf.learning.networks import NetworkConfig
+        from bgpvs_wf.learning.nets.architectures import NetworkConfig
 
         inputs = self.inputs
         return make_head_task(

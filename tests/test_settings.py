@@ -22,8 +22,8 @@ from bgpvs_wf.config import (
 )
 from bgpvs_wf.errors import ModelError, UsageError
 from bgpvs_wf.evaluation.infants import SyntheticInfants
-from bgpvs_wf.learning.augmentation import AugmentationConfig
-from bgpvs_wf.learning.training import TrainingConfig
+from bgpvs_wf.learning.data.augmentation import AugmentationConfig
+from bgpvs_wf.learning.training.loop import TrainingConfig
 from bgpvs_wf.paths import check_path
 from bgpvs_wf.phantom.protocol import AcquisitionConfig
 
@@ -273,7 +273,7 @@ def test_any_other_name_is_a_path(text):
 def test_a_models_description_is_checked(tmp_path, key, value, words):
     import json
 
-    from bgpvs_wf.learning.bundle import find_model, read_bundle
+    from bgpvs_wf.learning.models.bundle import find_model, read_bundle
 
     described = json.loads((find_model("").folder / "configs" / "metadata.json").read_text())
     section = next(v for v in described.values() if isinstance(v, dict) and "pvs_threshold" in v)

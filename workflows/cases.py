@@ -14,7 +14,7 @@ from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine.crashes import workflow_name
 from bgpvs_wf.engine.preview import HASH_SETTINGS
 from bgpvs_wf.interfaces.learning import CutCase
-from bgpvs_wf.learning.bundle import find_model, head_model
+from bgpvs_wf.learning.models.bundle import find_model, head_model
 from bgpvs_wf.workflows.anatomy import init_anatomy_wf
 from bgpvs_wf.workflows.predict import init_predict_wf
 from bgpvs_wf.workflows.prepare import init_prepare_wf

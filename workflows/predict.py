@@ -6,7 +6,7 @@ from nipype import Node, Workflow
 
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.interfaces.predict import Predict
-from bgpvs_wf.learning.bundle import Model
+from bgpvs_wf.learning.models.bundle import Model
 from bgpvs_wf.workflows.stage import IMAGES, wrap_node
 
 OUTPUTS = ["dseg", "anatomy", "pvs_probability", "uncertainty", "record", "doubts"]

@@ -17,7 +17,7 @@ from bgpvs_wf.interfaces.ants import (
 )
 from bgpvs_wf.interfaces.head import AgreeOnBrain, FindBrain
 from bgpvs_wf.interfaces.prepare import ComparePair, Conform, DivideBias, Scale, SourceImages
-from bgpvs_wf.learning.bundle import Model
+from bgpvs_wf.learning.models.bundle import Model
 from bgpvs_wf.workflows.stage import PREPARED, SCANS, images_of, init_inputnode
 
 BIAS_MM = 4.0

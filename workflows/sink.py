@@ -12,7 +12,7 @@ from bgpvs_wf.bids.derivatives import dataset_links, expected_outputs
 from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.interfaces.sink import Derivatives, SubjectPage
-from bgpvs_wf.learning.bundle import Model
+from bgpvs_wf.learning.models.bundle import Model
 
 SHARED = (
     "t2w_preproc",

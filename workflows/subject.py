@@ -15,7 +15,7 @@ from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine.crashes import workflow_name
 from bgpvs_wf.errors import AgeError, UsageError
-from bgpvs_wf.learning.bundle import find_model, head_model
+from bgpvs_wf.learning.models.bundle import find_model, head_model
 from bgpvs_wf.workflows.anatomy import init_anatomy_wf
 from bgpvs_wf.workflows.predict import init_predict_wf
 from bgpvs_wf.workflows.prepare import init_prepare_wf

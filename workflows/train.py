@@ -14,11 +14,19 @@ from bgpvs_wf.engine.preview import HASH_SETTINGS
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.interfaces.learning import LEARNT_CASES, Assemble, Relabel
 from bgpvs_wf.interfaces.training import MakeHead, Train, TrainHead
-from bgpvs_wf.learning.assessment import USUAL_THRESHOLD, evenly
-from bgpvs_wf.learning.bundle import Model, NetworkFile, find_model, head_file
-from bgpvs_wf.learning.networks import ANATOMY, COARSE, HEAD, JOINT, MASK, PVS, NetworkConfig
-from bgpvs_wf.learning.recipe import Recipe, to_mapping
-from bgpvs_wf.learning.recipe_tables import PVSConfig, find_maps
+from bgpvs_wf.learning.models.bundle import Model, NetworkFile, find_model, head_file
+from bgpvs_wf.learning.nets.architectures import (
+    ANATOMY,
+    COARSE,
+    HEAD,
+    JOINT,
+    MASK,
+    PVS,
+    NetworkConfig,
+)
+from bgpvs_wf.learning.training.assessment import USUAL_THRESHOLD, evenly
+from bgpvs_wf.learning.training.recipe import Recipe, to_mapping
+from bgpvs_wf.learning.training.recipe_tables import PVSConfig, find_maps
 
 _TRAIN_GB = 6.0
 _HEAD_GB = 2.0

@@ -281,8 +281,14 @@ def _write_model(folder: Path) -> None:
     """Write a model whose PVS network finds what is bright in the basal ganglia."""
     import torch
 
-    from bgpvs_wf.learning.bundle import write_bundle
-    from bgpvs_wf.learning.networks import ANATOMY, COARSE, PVS, NetworkConfig, build_network
+    from bgpvs_wf.learning.models.bundle import write_bundle
+    from bgpvs_wf.learning.nets.architectures import (
+        ANATOMY,
+        COARSE,
+        PVS,
+        NetworkConfig,
+        build_network,
+    )
 
     torch.manual_seed(0)
     parts = {}

@@ -29,7 +29,7 @@ _CANARY = "fuzz_canary"
 _IMPORTS = (
     *("nipype", "torch", "monai", "ants", "pandas", "bids", "matplotlib.pyplot", "jinja2"),
     *("skimage.measure", "scipy.stats", "pingouin", "rich.console", "yaml", "tomli_w", "numba"),
-    *("bgpvs_wf.workflows.base", "bgpvs_wf.learning.prediction"),
+    *("bgpvs_wf.workflows.base", "bgpvs_wf.learning.inference.prediction"),
 )
 """Imported once; forked processes have them."""
 

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bgpvs_wf.anatomy.harmonisation import detect_table, get_table, harmonise, require_nuclei
 from bgpvs_wf.anatomy.intensities import require_paintable
 from bgpvs_wf.anatomy.labels import label_table
 from bgpvs_wf.anatomy.plan import Plan, PlannedEntry
 from bgpvs_wf.anatomy.published import LabelTable
 from bgpvs_wf.anatomy.registry import ATLAS_FILE, Atlas, load_atlas, user_atlas_folder
 from bgpvs_wf.anatomy.sides import check_sides
-from bgpvs_wf.anatomy.tables import detect_table, get_table, harmonise, require_nuclei
 from bgpvs_wf.errors import AtlasError, BadImageError, BadLabelsError
+from bgpvs_wf.imaging.atomic_folders import atomic_folder
 from bgpvs_wf.imaging.files import (
     check_labels_on_grid,
     load_image,
@@ -24,7 +25,6 @@ from bgpvs_wf.imaging.files import (
     write_json,
     write_table,
 )
-from bgpvs_wf.imaging.folders import atomic_folder
 
 if TYPE_CHECKING:
     import nibabel as nib

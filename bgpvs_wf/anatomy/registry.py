@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from bgpvs_wf.errors import AtlasError
+from bgpvs_wf.json_shapes import check_shape
 from bgpvs_wf.reading import load_json, why_not
-from bgpvs_wf.shapes import check_shape
 
 ATLAS_FILE = "atlas.json"
 ATLAS_FOLDER_VARIABLE = "BGPVS_WF_ATLASES"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bgpvs_wf.bids.inputs import SubjectInputs, label_of
-from bgpvs_wf.bids.tables import Row, Table
+from bgpvs_wf.bids.tabular_files import Row, Table
 from bgpvs_wf.errors import AgeError
 from bgpvs_wf.tsv import differing
 

@@ -14,8 +14,8 @@ from bgpvs_wf.bids.folders import PIPELINE
 from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.imaging.files import read_json, write_json, write_text
+from bgpvs_wf.json_shapes import check_shape
 from bgpvs_wf.reading import load_json, why_not
-from bgpvs_wf.shapes import check_shape
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -227,7 +227,12 @@ def check_atlases() -> Iterator[Check]:
 
 def check_models() -> Iterator[Check]:
     """Check that the weights of the models in the box are whole, and that there is a default."""
-    from bgpvs_wf.learning.bundle import DEFAULT_MODEL, check_weights, models_folder, read_bundle
+    from bgpvs_wf.learning.models.bundle import (
+        DEFAULT_MODEL,
+        check_weights,
+        models_folder,
+        read_bundle,
+    )
 
     folders = sorted(p for p in models_folder().glob("*") if p.is_dir())
     for folder in folders:

@@ -65,7 +65,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     tables = evaluate(args.reference, predictions, proposed=proposed, seed=args.seed)
     write_tables(tables, args.out)
     say(*_report(tables))
-    from bgpvs_wf.reports.evaluation import write_evaluation_page
+    from bgpvs_wf.reports.evaluation_page import write_evaluation_page
 
     settings = {
         "Reference": str(args.reference),

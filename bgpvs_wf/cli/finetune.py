@@ -73,7 +73,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _finetune(args: argparse.Namespace) -> int:
-    from bgpvs_wf.learning.bundle import find_model
+    from bgpvs_wf.learning.models.bundle import find_model
     from bgpvs_wf.studies.finetuning import finetune
 
     model = find_model(args.model)

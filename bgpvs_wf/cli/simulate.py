@@ -105,7 +105,7 @@ def _simulate(args: argparse.Namespace) -> int:
         from bgpvs_wf.cli.simulate_onto import simulate_onto
 
         return simulate_onto(args)
-    from bgpvs_wf.anatomy.tables import read_labels
+    from bgpvs_wf.anatomy.harmonisation import read_labels
     from bgpvs_wf.phantom import simulate_dataset
     from bgpvs_wf.phantom.growth import parse_ages
     from bgpvs_wf.phantom.protocol import load_protocol

@@ -95,7 +95,7 @@ def submit(args: argparse.Namespace) -> int:
 
 def _config(args: argparse.Namespace) -> RunConfig:
     from bgpvs_wf.engine.plugin_needs import options
-    from bgpvs_wf.learning.bundle import find_model
+    from bgpvs_wf.learning.models.bundle import find_model
 
     if args.demo or args.dry_run or args.why:
         raise UsageError("--demo, --dry-run and --why belong to `bgpvs-wf run`.")

@@ -64,7 +64,7 @@ def _show_bar(folder: Path, end: threading.Event) -> None:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bars
 
-    from bgpvs_wf.learning.monitor import describe_state, running
+    from bgpvs_wf.learning.training.monitor import describe_state, running
 
     since = time.time()
     columns = (
@@ -86,7 +86,7 @@ def _show_bar(folder: Path, end: threading.Event) -> None:
 
 
 def _write_lines(folder: Path, end: threading.Event) -> None:
-    from bgpvs_wf.learning.monitor import describe_state, running
+    from bgpvs_wf.learning.training.monitor import describe_state, running
 
     since = time.time()
     told: dict[str, int] = {}

@@ -31,7 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _train(args: argparse.Namespace) -> int:
-    from bgpvs_wf.learning.recipe import read_recipe
+    from bgpvs_wf.learning.training.recipe import read_recipe
     from bgpvs_wf.studies.training import train
 
     recipe = read_recipe(args.recipe)

@@ -15,9 +15,9 @@ from bgpvs_wf.engine.plugin_needs import options
 from bgpvs_wf.engine.summary import subject_options
 from bgpvs_wf.errors import BGPVSError, UsageError
 from bgpvs_wf.imaging.files import write_json, write_text
+from bgpvs_wf.json_shapes import check_shape
 from bgpvs_wf.plain_names import has_control
 from bgpvs_wf.reading import load_json, why_not
-from bgpvs_wf.shapes import check_shape
 
 _LOG = logging.getLogger(__name__)
 _FILE = "submission.json"

@@ -23,9 +23,9 @@ from bgpvs_wf.engine.crashes import Crash
 from bgpvs_wf.engine.locks import Lock
 from bgpvs_wf.errors import BGPVSError
 from bgpvs_wf.imaging.files import write_json
-from bgpvs_wf.learning.bundle import find_model
+from bgpvs_wf.json_shapes import check_shape, is_number, shown
+from bgpvs_wf.learning.models.bundle import find_model
 from bgpvs_wf.reading import load_json, why_not
-from bgpvs_wf.shapes import check_shape, is_number, shown
 
 _NOT_IN_RESULTS = frozenset(
     {

@@ -15,7 +15,7 @@ from typing import Any
 from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine.crashes import Crash, describe, read_crashes, workflow_name
-from bgpvs_wf.engine.endings import noted_endings
+from bgpvs_wf.engine.interrupts import noted_endings
 from bgpvs_wf.engine.jobs import ELSEWHERE, NOT_RUN, SUBMITTED, Job, Outcome
 from bgpvs_wf.engine.ledger import Ledger, Record, describe_subject, missing_outputs
 from bgpvs_wf.engine.locks import Lock

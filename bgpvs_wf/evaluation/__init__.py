@@ -1,9 +1,9 @@
 """Predictions against references: overlap, objects, detection, agreement, comparison."""
 
 from bgpvs_wf.evaluation.cohort import evaluate, tables_from_cases
-from bgpvs_wf.evaluation.paper import paper_table
+from bgpvs_wf.evaluation.publication_table import paper_table
+from bgpvs_wf.evaluation.score_tables import EvaluationTables, write_tables
 from bgpvs_wf.evaluation.scoring import ReferenceCase, score_case
-from bgpvs_wf.evaluation.tables import EvaluationTables, write_tables
 
 __all__ = [
     "EvaluationTables",

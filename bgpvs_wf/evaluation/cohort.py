@@ -13,7 +13,7 @@ import numpy as np
 from bgpvs_wf.bids.inputs import label_of
 from bgpvs_wf.errors import BGPVSError, UsageError
 from bgpvs_wf.evaluation.agreement import agreement
-from bgpvs_wf.evaluation.cases import (
+from bgpvs_wf.evaluation.case_files import (
     BGPVS,
     NUCLEI,
     Files,
@@ -23,11 +23,9 @@ from bgpvs_wf.evaluation.cases import (
     read_prediction,
     read_reference,
 )
-from bgpvs_wf.evaluation.comparison import compare_methods, summary
 from bgpvs_wf.evaluation.detection import detection_table
-from bgpvs_wf.evaluation.scoring import Rows, score_case
-from bgpvs_wf.evaluation.smallest import smallest_table
-from bgpvs_wf.evaluation.tables import (
+from bgpvs_wf.evaluation.method_comparison import compare_methods, summary
+from bgpvs_wf.evaluation.score_tables import (
     AGREEMENT_COLUMNS,
     BG,
     CASE_COLUMNS,
@@ -38,6 +36,8 @@ from bgpvs_wf.evaluation.tables import (
     TUBE_COLUMNS,
     EvaluationTables,
 )
+from bgpvs_wf.evaluation.scoring import Rows, score_case
+from bgpvs_wf.evaluation.smallest import smallest_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +57,7 @@ def evaluate(
     Parameters
     ----------
     reference : path-like
-        Folder with the true labels; see `bgpvs_wf.evaluation.cases.read_reference`.
+        Folder with the true labels; see `bgpvs_wf.evaluation.case_files.read_reference`.
     predictions : mapping of str to path-like
         Name of each method to the folder of its results; the order is kept. What they hold
         beyond the subjects of the reference is left out.

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from bgpvs_wf.evaluation.overlap import NAN
-from bgpvs_wf.evaluation.tables import DETECTION_COLUMNS
+from bgpvs_wf.evaluation.score_tables import DETECTION_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd

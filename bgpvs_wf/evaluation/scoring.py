@@ -11,7 +11,7 @@ import numpy as np
 from bgpvs_wf.evaluation.clusters import cluster_scores, count_objects
 from bgpvs_wf.evaluation.detection import tube_coverage
 from bgpvs_wf.evaluation.overlap import NAN, counted, overlap
-from bgpvs_wf.evaluation.tables import BG, CASE_COLUMNS, PVS, TUBE_COLUMNS
+from bgpvs_wf.evaluation.score_tables import BG, CASE_COLUMNS, PVS, TUBE_COLUMNS
 from bgpvs_wf.imaging.geometry import bounding_box, voxel_volume
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bgpvs_wf.evaluation.overlap import NAN
-from bgpvs_wf.evaluation.tables import SMALLEST_COLUMNS
+from bgpvs_wf.evaluation.score_tables import SMALLEST_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd

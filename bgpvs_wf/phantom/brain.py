@@ -1,6 +1,6 @@
 """One infant's brain as functions of space: pose, growth, deformation, folding.
 
-`Brain` is an `bgpvs_wf.phantom.anatomy.Anatomy`.
+`Brain` is an `bgpvs_wf.phantom.abstract_anatomy.Anatomy`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 
 from bgpvs_wf.imaging.geometry import Grid
 from bgpvs_wf.phantom import template
-from bgpvs_wf.phantom.anatomy import Contrast, DistanceFunction
+from bgpvs_wf.phantom.abstract_anatomy import Contrast, DistanceFunction
 from bgpvs_wf.phantom.growth import NUCLEI_NAMES, Growth, growth_at
 from bgpvs_wf.phantom.render import LABELS, SKULL_MM, Canvas, grid_points, render
 from bgpvs_wf.phantom.shapes import Points, smooth_union

@@ -16,7 +16,7 @@ from bgpvs_wf.anatomy.labels import BG_LABELS, WM_LABELS
 from bgpvs_wf.imaging.geometry import Grid, bounding_box, crop_affine, voxel_sizes
 from bgpvs_wf.imaging.morphology import distance_to_mm
 from bgpvs_wf.imaging.tubes import Tube, tube_occupancy
-from bgpvs_wf.phantom.anatomy import Anatomy, DistanceFunction
+from bgpvs_wf.phantom.abstract_anatomy import Anatomy, DistanceFunction
 from bgpvs_wf.phantom.protocol import ConfounderConfig
 from bgpvs_wf.phantom.render import Canvas, grid_points, occupancy
 from bgpvs_wf.phantom.trees import grow_tubes

@@ -19,7 +19,7 @@ from bgpvs_wf.errors import BadImageError, BadLabelsError
 from bgpvs_wf.imaging.geometry import Grid, bounding_box, crop_affine, resample, same_grid
 from bgpvs_wf.imaging.morphology import distance_mm, distance_to_mm
 from bgpvs_wf.imaging.tubes import Tube, tube_occupancy
-from bgpvs_wf.phantom.anatomy import DistanceFunction
+from bgpvs_wf.phantom.abstract_anatomy import DistanceFunction
 from bgpvs_wf.phantom.label_anatomy import LabelAnatomy
 from bgpvs_wf.phantom.label_shapes import SignedDistance
 from bgpvs_wf.phantom.scan_facts import (

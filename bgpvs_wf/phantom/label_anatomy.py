@@ -9,11 +9,11 @@ import numpy as np
 from scipy import ndimage
 
 from bgpvs_wf.anatomy.contrast import capsule_weight
+from bgpvs_wf.anatomy.harmonisation import require_nuclei
 from bgpvs_wf.anatomy.labels import BG_LABELS, LENTIFORM_LABELS, NUCLEI, REGIONS
-from bgpvs_wf.anatomy.tables import require_nuclei
 from bgpvs_wf.imaging.geometry import Grid, bounding_box, crop_affine, voxel_sizes
 from bgpvs_wf.imaging.morphology import surface
-from bgpvs_wf.phantom.anatomy import Contrast, DistanceFunction
+from bgpvs_wf.phantom.abstract_anatomy import Contrast, DistanceFunction
 from bgpvs_wf.phantom.label_shapes import SignedDistance, entry_point, to_voxels
 from bgpvs_wf.phantom.render import LABELS, Canvas, grid_points
 from bgpvs_wf.phantom.shapes import Points
@@ -84,7 +84,8 @@ class LabelAnatomy:
         Parameters
         ----------
         labels : ndarray of int, shape (x, y, z)
-            Harmonised labels (`bgpvs_wf.anatomy.tables.harmonise`); the nuclei alone will do.
+            Harmonised labels (`bgpvs_wf.anatomy.harmonisation.harmonise`); the nuclei alone will
+            do.
         affine : ndarray, shape (4, 4)
             Voxel index to mm (RAS+).
         rng : Generator

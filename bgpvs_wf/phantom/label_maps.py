@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from bgpvs_wf.anatomy.harmonisation import require_nuclei
 from bgpvs_wf.anatomy.labels import REGIONS
-from bgpvs_wf.anatomy.tables import require_nuclei
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.imaging.geometry import bounding_box, crop_affine, voxel_volume
 from bgpvs_wf.imaging.morphology import close_mm, nearest_label

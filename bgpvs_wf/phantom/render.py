@@ -15,7 +15,7 @@ import numpy as np
 
 from bgpvs_wf.imaging.geometry import Grid
 from bgpvs_wf.phantom import template
-from bgpvs_wf.phantom.anatomy import Contrast
+from bgpvs_wf.phantom.abstract_anatomy import Contrast
 from bgpvs_wf.phantom.shapes import Points, smooth_step
 from bgpvs_wf.phantom.template import Insula, union_distance
 

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from bgpvs_wf.imaging.tubes import STEP_MM, Tube
-from bgpvs_wf.phantom.anatomy import Anatomy, DistanceFunction
+from bgpvs_wf.phantom.abstract_anatomy import Anatomy, DistanceFunction
 
 DIAMETER_MM = (0.5, 1.6)
 LENGTH_MM = (3.0, 15.0)

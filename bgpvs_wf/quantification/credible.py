@@ -16,7 +16,7 @@ from bgpvs_wf.anatomy.sides import left_right_gap_mm
 from bgpvs_wf.errors import NotCredibleError
 from bgpvs_wf.imaging.geometry import bounding_box, crop_affine, voxel_sizes
 from bgpvs_wf.imaging.intensity import foreground
-from bgpvs_wf.quantification import evidence
+from bgpvs_wf.quantification import plausibility
 from bgpvs_wf.quantification.bounds import SHOWN, Finding, Result, credible_table, some_of
 from bgpvs_wf.quantification.credible_volumes import check_volumes
 
@@ -122,7 +122,7 @@ def _sides(result: Result) -> Iterator[Finding]:
             f"The right nuclei lie {gap:.0f} mm to the right of the left ones, where {low:.0f} to "
             f"{high:.0f} are credible."
         )
-    overlap = evidence.mirror_overlap(result.anatomy, result.affine)
+    overlap = plausibility.mirror_overlap(result.anatomy, result.affine)
     if bounds["mirror"].beyond(overlap):
         yield Finding(
             "The basal ganglia of one side are no mirror image of the other's (Dice "
@@ -136,7 +136,7 @@ def _place(result: Result) -> Iterator[Finding]:
     part = tuple(slice(None, None, n) for n in step)
     image = next(iter(result.images.values()))[part]
     affine = result.affine @ np.diag([*step, 1.0])
-    inside, away = evidence.position(result.anatomy[part], foreground(image), affine)
+    inside, away = plausibility.position(result.anatomy[part], foreground(image), affine)
     if bounds["inside_head"].beyond(inside):
         yield Finding(
             f"{100 * (1 - inside):.0f} % of the nuclei lie outside of the head.",
@@ -196,8 +196,8 @@ def _shape(result: Result) -> Iterator[Finding]:
         mask = result.anatomy == label
         if not mask.any():
             continue
-        scattered = bounds["largest_part"].beyond(evidence.largest_part(mask))
-        if scattered or bounds["stretch"].beyond(evidence.stretch(mask, result.affine)):
+        scattered = bounds["largest_part"].beyond(plausibility.largest_part(mask))
+        if scattered or bounds["stretch"].beyond(plausibility.stretch(mask, result.affine)):
             name = REGIONS[label].name.replace("-area", "").replace("-", " ").lower()
             strange.append(f"{name} ({'in pieces' if scattered else 'drawn out'})")
     if strange:
@@ -206,16 +206,16 @@ def _shape(result: Result) -> Iterator[Finding]:
 
 def _signals(result: Result) -> Iterator[Finding]:
     bounds = credible_table().bounds
-    varieties = [evidence.variety(image, result.anatomy) for image in result.images.values()]
+    varieties = [plausibility.variety(image, result.anatomy) for image in result.images.values()]
     known = [value for value in varieties if math.isfinite(value)]
     if known and bounds["variety"].beyond(max(known)):
         yield Finding("Caudate, putamen and pallidum do not differ in their signal.")
     for name, image in result.images.items():
-        fluid = evidence.fluid_ratio(image, result.anatomy)
+        fluid = plausibility.fluid_ratio(image, result.anatomy)
         if bounds[f"fluid_{name.lower()}"].beyond(fluid):
             what = "brighter" if name == "T2w" else "darker"
             yield Finding(f"On the {name} the ventricles are not {what} than the basal ganglia.")
-        uneven = evidence.side_contrast(image, result.anatomy, result.affine)
+        uneven = plausibility.side_contrast(image, result.anatomy, result.affine)
         if bounds["side_contrast"].beyond(uneven):
             yield Finding(
                 f"On the {name} nuclei stand out from what is around them on one side otherwise "
@@ -227,14 +227,14 @@ def _scans(result: Result) -> Iterator[Finding]:
     bounds = credible_table().bounds
     for name, image in result.images.items():
         head = foreground(image)
-        least = min(evidence.coherence(image, head))
+        least = min(plausibility.coherence(image, head))
         far = [max(1, round(_FAR_MM / size)) for size in voxel_sizes(result.affine)]
-        blurred = max(evidence.coherence(image, head, (far[0], far[1], far[2])))
+        blurred = max(plausibility.coherence(image, head, (far[0], far[1], far[2])))
         if bounds["blur"].beyond(blurred):
             yield Finding(
                 f"The {name} is blurred: what lies {_FAR_MM:g} mm apart has almost the same signal."
             )
-        thick = evidence.slice_mm(image, head, result.affine)
+        thick = plausibility.slice_mm(image, head, result.affine)
         if bounds["slice_mm"].beyond(thick):
             yield Finding(
                 f"Slices of the {name} are repeated: its resolution is {thick:.0f} mm, which shows "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bgpvs_wf.quantification import evidence
+from bgpvs_wf.quantification import plausibility
 from bgpvs_wf.quantification.bounds import Bound, Finding, Result, credible_table, some_of
 
 _ANY_AGE = "any age from 30 weeks to 24 months"
@@ -22,7 +22,7 @@ _BG = ("caudate", "putamen", "pallidum", "accumbens")
 
 def check_volumes(result: Result) -> Iterator[Finding]:
     """Find what is not credible about the volumes of a result."""
-    volumes = evidence.nucleus_volumes(result.anatomy, result.affine)
+    volumes = plausibility.nucleus_volumes(result.anatomy, result.affine)
     yield from _bg_volume(result, volumes)
     yield from _missing(result, volumes)
     yield from _nucleus_volumes(result, volumes)

@@ -17,7 +17,7 @@ from bgpvs_wf.reports.chart_style import (
     plain,
     say_empty,
 )
-from bgpvs_wf.reports.measures import metric_of
+from bgpvs_wf.reports.measure_names import metric_of
 from bgpvs_wf.reports.names import case_labels, ordered_methods
 from bgpvs_wf.reports.numbers import Interval, decimals_for, fixed, p_value
 

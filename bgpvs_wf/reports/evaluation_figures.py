@@ -17,14 +17,14 @@ from bgpvs_wf.reports.charts import (
 from bgpvs_wf.reports.detection_charts import detection_curve, detection_heatmap
 from bgpvs_wf.reports.evaluation_scores import p_by_method
 from bgpvs_wf.reports.evaluation_tables import agreement_of
-from bgpvs_wf.reports.measures import MEASURES
+from bgpvs_wf.reports.measure_names import MEASURES
 from bgpvs_wf.reports.names import case_labels, ordered_methods
 from bgpvs_wf.reports.numbers import interval_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bgpvs_wf.evaluation.tables import EvaluationTables
+    from bgpvs_wf.evaluation.score_tables import EvaluationTables
 
 _SCORES = (("BG-PVS", "dice"), ("BG", "dice"), ("BG-PVS", "cluster_f1"), ("BG-PVS", "hd95_mm"))
 """Structure and metric of the charts of scores: voxels, objects and distances."""

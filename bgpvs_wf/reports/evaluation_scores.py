@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from bgpvs_wf.reports.measures import METRICS, Metric, metric_of
+from bgpvs_wf.reports.measure_names import METRICS, Metric, metric_of
 from bgpvs_wf.reports.names import ordered_methods
 from bgpvs_wf.reports.numbers import Row, fixed, number_of, p_value, records
-from bgpvs_wf.reports.tables import MISSING
+from bgpvs_wf.reports.page_tables import MISSING
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from bgpvs_wf.reports.measures import METRICS, measure_of, metric_of
+from bgpvs_wf.reports.measure_names import METRICS, measure_of, metric_of
 from bgpvs_wf.reports.numbers import (
     Interval,
     Row,
@@ -19,7 +19,7 @@ from bgpvs_wf.reports.numbers import (
     records,
     span,
 )
-from bgpvs_wf.reports.tables import MISSING, Cell, Column, Table, to_table
+from bgpvs_wf.reports.page_tables import MISSING, Cell, Column, Table, to_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bgpvs_wf.reports.registration import edge_tiles
-from bgpvs_wf.reports.scene import Scene
+from bgpvs_wf.reports.registration_tiles import edge_tiles
+from bgpvs_wf.reports.tile_scene import Scene
 from bgpvs_wf.reports.views import COLOURS, Outline, Tile, Volume
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from bgpvs_wf.reports.tables import MISSING, readable
+from bgpvs_wf.reports.page_tables import MISSING, readable
 
 if TYPE_CHECKING:
     import pandas as pd

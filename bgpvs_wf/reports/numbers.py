@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from bgpvs_wf.reports.tables import MISSING
+from bgpvs_wf.reports.page_tables import MISSING
 
 if TYPE_CHECKING:
     import pandas as pd

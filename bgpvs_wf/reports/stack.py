@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bgpvs_wf.reports.scene import Scene
+from bgpvs_wf.reports.tile_scene import Scene
 from bgpvs_wf.reports.views import LETTERS, PLANES, smooth_outline, voxel_outline
 
 _PLANE = "axial"

@@ -19,7 +19,7 @@ from bgpvs_wf.reading import read_bytes
 from bgpvs_wf.studies.observer import Observer
 
 if TYPE_CHECKING:
-    from bgpvs_wf.learning.selection import Suggestion
+    from bgpvs_wf.learning.training.active_learning import Suggestion
 
 README = "README.txt"
 """Says how to annotate what was exported."""
@@ -109,7 +109,7 @@ def suggest(
         If nobody can be read.
     """
     from bgpvs_wf.engine.resources import require_writable
-    from bgpvs_wf.learning.selection import choose
+    from bgpvs_wf.learning.training.active_learning import choose
 
     observer = observer or Observer()
     _check_folders(out, export)
@@ -167,7 +167,7 @@ def _linked_folders(description: Path) -> list[Path]:
 def _labelled(folders: Sequence[Path]) -> set[str]:
     """Return who is labelled in some folders."""
     from bgpvs_wf.bids.inputs import label_of
-    from bgpvs_wf.evaluation.cases import BGPVS, find_cases
+    from bgpvs_wf.evaluation.case_files import BGPVS, find_cases
 
     labelled: set[str] = set()
     for folder in folders:
@@ -204,7 +204,7 @@ def _describe(folder: Path, label: str) -> dict[str, float]:
     import numpy as np
 
     from bgpvs_wf.imaging.files import check_labels_on_grid, load_image
-    from bgpvs_wf.learning.selection import describe
+    from bgpvs_wf.learning.training.active_learning import describe
     from bgpvs_wf.quantification.group import read_regions
 
     names = {"uncertainty map": _UNCERTAINTY, "labels": _DSEG, "nuclei": "desc-nuclei_dseg.nii.gz"}

@@ -10,14 +10,14 @@ from typing import Any
 
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.errors import BGPVSError
-from bgpvs_wf.evaluation.across import (
+from bgpvs_wf.evaluation.experiment import Experiment, read_experiment
+from bgpvs_wf.evaluation.infants import Cohort
+from bgpvs_wf.evaluation.multi_cohort import (
     COMPARISON_FILE,
     CohortScores,
     comparison_table,
     describe_columns,
 )
-from bgpvs_wf.evaluation.experiment import Experiment, read_experiment
-from bgpvs_wf.evaluation.infants import Cohort
 from bgpvs_wf.studies.cohort import run_both_levels
 from bgpvs_wf.studies.cohorts import Dataset, check_cohort, make_cohort
 from bgpvs_wf.studies.observer import Observer
@@ -175,7 +175,7 @@ def _write(
 ) -> tuple[Path, Path]:
     """Write the table and the page of all cohorts."""
     from bgpvs_wf.imaging.files import write_json, write_table
-    from bgpvs_wf.reports.comparison import write_comparison_page
+    from bgpvs_wf.reports.experiment_page import write_comparison_page
 
     table = comparison_table(scores)
     path = write_table(table, out / COMPARISON_FILE)

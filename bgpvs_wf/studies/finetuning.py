@@ -12,8 +12,8 @@ from bgpvs_wf.studies.observer import Observer
 from bgpvs_wf.studies.training import Training, train
 
 if TYPE_CHECKING:
-    from bgpvs_wf.learning.bundle import Model
-    from bgpvs_wf.learning.recipe import Recipe
+    from bgpvs_wf.learning.models.bundle import Model
+    from bgpvs_wf.learning.training.recipe import Recipe
 
 
 def finetune(
@@ -30,7 +30,7 @@ def finetune(
     Parameters
     ----------
     model : Model
-        To start from; see `bgpvs_wf.learning.bundle.find_model`.
+        To start from; see `bgpvs_wf.learning.models.bundle.find_model`.
     out, machine, observer, verbose
         As for `bgpvs_wf.studies.training.train`.
     **choices
@@ -83,8 +83,9 @@ def finetuning_recipe(
         If a folder is missing, a number is absurd, or the model is not one to train further.
     """
     from bgpvs_wf.evaluation.infants import Cohort, OwnInfants
-    from bgpvs_wf.learning.augmentation import AugmentationConfig
-    from bgpvs_wf.learning.recipe import (
+    from bgpvs_wf.learning.data.augmentation import AugmentationConfig
+    from bgpvs_wf.learning.training.loop import TrainingConfig
+    from bgpvs_wf.learning.training.recipe import (
         GIVEN,
         CoarseConfig,
         FineConfig,
@@ -94,7 +95,6 @@ def finetuning_recipe(
         TrainingCohort,
         check_recipe,
     )
-    from bgpvs_wf.learning.training import TrainingConfig
 
     for what, folder in (("The dataset", bids_dir), ("--labels", labels)):
         if not folder.is_dir():

@@ -24,6 +24,6 @@ class Observer:
         Parameters
         ----------
         folder : Path
-            See `bgpvs_wf.learning.monitor.running` for what they write there.
+            See `bgpvs_wf.learning.training.monitor.running` for what they write there.
         """
         return contextlib.nullcontext()

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bgpvs_wf.json_shapes import check_shape
 from bgpvs_wf.reading import load_json
-from bgpvs_wf.shapes import check_shape
 
 if TYPE_CHECKING:
     from bgpvs_wf.bids.inputs import SubjectInputs
@@ -27,7 +27,7 @@ def recall(
     made_from : mapping
         What it would be made from now.
     shapes : mapping, optional
-        Name of what was found to its shape; see `bgpvs_wf.shapes.check_shape`.
+        Name of what was found to its shape; see `bgpvs_wf.json_shapes.check_shape`.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def hybrid_sources(
 
 def evaluated_files(folders: Iterable[Path]) -> dict[str, list[int]]:
     """Return size and time of all files in some folders that an evaluation reads."""
-    from bgpvs_wf.evaluation.cases import find_cases
+    from bgpvs_wf.evaluation.case_files import find_cases
 
     return file_states(
         path

@@ -18,7 +18,7 @@ from bgpvs_wf.tsv import read_tsv
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bgpvs_wf.evaluation.across import CohortScores
+    from bgpvs_wf.evaluation.multi_cohort import CohortScores
 
 PAGE = "evaluation.html"
 _PAPER = "evaluation_paper.tsv"
@@ -54,7 +54,7 @@ def score_cohort(
     BGPVSError
         If nothing at all can be scored, or the folder cannot be written to.
     """
-    from bgpvs_wf.evaluation.across import CohortScores
+    from bgpvs_wf.evaluation.multi_cohort import CohortScores
 
     out = folder / "evaluation"
     truth = dataset.known_truth
@@ -91,9 +91,9 @@ def _evaluate(
     out: Path,
 ) -> dict[str, Any]:
     from bgpvs_wf.evaluation import evaluate, paper_table, write_tables
-    from bgpvs_wf.evaluation.across import HYBRIDS_NOTE, scan_of, without_unfinished
+    from bgpvs_wf.evaluation.multi_cohort import HYBRIDS_NOTE, scan_of, without_unfinished
     from bgpvs_wf.imaging.files import write_table
-    from bgpvs_wf.reports.evaluation import write_evaluation_page
+    from bgpvs_wf.reports.evaluation_page import write_evaluation_page
 
     seed = experiment.seed
     proposed = experiment.proposed if experiment.proposed in predictions else None

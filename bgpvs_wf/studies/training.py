@@ -10,7 +10,7 @@ from typing import Any
 
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.errors import BGPVSError, ModelError, UsageError
-from bgpvs_wf.learning.recipe import Recipe
+from bgpvs_wf.learning.training.recipe import Recipe
 from bgpvs_wf.studies.cohorts import check_cohort
 from bgpvs_wf.studies.observer import Observer
 from bgpvs_wf.studies.process import workflow_process
@@ -85,8 +85,8 @@ def train(
 
 def _check(recipe: Recipe, out: Path, machine: Mapping[str, Any]) -> None:
     """Make sure that cohorts and models are there, before hours are spent and files written."""
-    from bgpvs_wf.learning.bundle import find_model, head_file
-    from bgpvs_wf.learning.recipe_tables import find_maps
+    from bgpvs_wf.learning.models.bundle import find_model, head_file
+    from bgpvs_wf.learning.training.recipe_tables import find_maps
 
     for cohort in recipe.cohorts:
         check_cohort(cohort.cohort, {"output": out, "work": machine["work_dir"]})
@@ -158,6 +158,6 @@ def _settings(recipe: Recipe) -> str:
     """Return the recipe as TOML, to be kept beside the log."""
     import tomli_w
 
-    from bgpvs_wf.learning.recipe import to_mapping
+    from bgpvs_wf.learning.training.recipe import to_mapping
 
     return tomli_w.dumps(to_mapping(recipe))

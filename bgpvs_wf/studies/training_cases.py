@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.errors import BGPVSError, UsageError
-from bgpvs_wf.evaluation.cases import BGPVS, IGNORE, OCCUPANCY
-from bgpvs_wf.learning.recipe import GIVEN, Recipe, TrainingCohort
+from bgpvs_wf.evaluation.case_files import BGPVS, IGNORE, OCCUPANCY
+from bgpvs_wf.learning.training.recipe import GIVEN, Recipe, TrainingCohort
 from bgpvs_wf.studies.cohort import run_jobs
 from bgpvs_wf.studies.cohorts import Dataset, make_cohort
 from bgpvs_wf.studies.observer import Observer
@@ -120,7 +120,7 @@ def _make(
     """Make a cohort's cases; return them, and a line for each that could not be made."""
     from bgpvs_wf.bids.query import find_subjects
     from bgpvs_wf.engine.jobs import Job
-    from bgpvs_wf.learning.case import read_case
+    from bgpvs_wf.learning.data.case import read_case
     from bgpvs_wf.workflows.cases import init_cases_wf
 
     name = cohort.cohort.name
@@ -191,7 +191,7 @@ def _usable(
     Those of finished cases were looked at when these were made.
     """
     from bgpvs_wf.engine.ledger import Ledger
-    from bgpvs_wf.evaluation.cases import find_cases
+    from bgpvs_wf.evaluation.case_files import find_cases
 
     if truth is None:
         return list(jobs), []
@@ -221,7 +221,7 @@ def _has_pvs(subject: SubjectInputs, files: Mapping[str, list[Path]]) -> bool:
         If they cannot be learnt from: unreadable, empty, on another grid than the image, with
         labels that nobody knows.
     """
-    from bgpvs_wf.evaluation.cases import read_reference
+    from bgpvs_wf.evaluation.case_files import read_reference
     from bgpvs_wf.imaging.files import check_labels_on_grid, load_image
 
     key = (subject.subject, subject.session)
@@ -243,7 +243,7 @@ def given_labels(folder: Path) -> dict[str, GivenLabels]:
         By ``sub-X[_ses-Y]``; those without ``desc-bgpvs_dseg`` are left out.
     """
     from bgpvs_wf.bids.inputs import label_of
-    from bgpvs_wf.evaluation.cases import find_cases
+    from bgpvs_wf.evaluation.case_files import find_cases
     from bgpvs_wf.workflows.cases import GivenLabels
 
     return {

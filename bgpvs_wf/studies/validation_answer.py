@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from bgpvs_wf._version import __version__
-from bgpvs_wf.evaluation.across import HYBRIDS_NOTE, counted, scan_of
+from bgpvs_wf.evaluation.multi_cohort import HYBRIDS_NOTE, counted, scan_of
+from bgpvs_wf.evaluation.score_tables import PVS
 from bgpvs_wf.evaluation.smallest import LEAST_INFANTS, smallest_detected
-from bgpvs_wf.evaluation.tables import PVS
 from bgpvs_wf.studies.observer import Observer
 from bgpvs_wf.studies.remembered import evaluated_files, recall, remember
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bgpvs_wf.evaluation.tables import EvaluationTables
+    from bgpvs_wf.evaluation.score_tables import EvaluationTables
     from bgpvs_wf.studies.validation import Plan
 
 PAGE = "validation.html"
@@ -77,9 +77,9 @@ def _score(
     plan: Plan, scans: int, given: bool, left_out: Sequence[str], unfinished: Sequence[str]
 ) -> dict[str, Any]:
     from bgpvs_wf.evaluation import evaluate, write_tables
-    from bgpvs_wf.evaluation.across import without_unfinished
+    from bgpvs_wf.evaluation.multi_cohort import without_unfinished
     from bgpvs_wf.evaluation.smallest import smallest_table
-    from bgpvs_wf.reports.validation import write_validation_page
+    from bgpvs_wf.reports.validation_page import write_validation_page
 
     tables = evaluate(plan.truth, {_METHOD: plan.results}, seed=plan.seed)
     tables = without_unfinished(tables, {_METHOD: unfinished}, plan.seed)

@@ -14,7 +14,7 @@ from bgpvs_wf.cli.main import main
 from bgpvs_wf.config import BOTH_LEVELS, RunConfig, settings_text
 from bgpvs_wf.engine.ledger import Ledger, describe_subject
 from bgpvs_wf.errors import BadImageError
-from bgpvs_wf.learning.monitor import read_monitor
+from bgpvs_wf.learning.training.monitor import read_monitor
 from bgpvs_wf.quantification.columns import REGION_COLUMNS
 from bgpvs_wf.quantification.parcels import region_rows
 from bgpvs_wf.studies.cohort import find_jobs

@@ -56,7 +56,7 @@ def test_a_damaged_atlas_is_named(tmp_path, monkeypatch):
 
 
 def test_a_damaged_model_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("bgpvs_wf.learning.bundle.models_folder", lambda: tmp_path)
+    monkeypatch.setattr("bgpvs_wf.learning.models.bundle.models_folder", lambda: tmp_path)
     (none,) = doctor.check_models()
     assert none.state == doctor.NOTE
     assert none.found == "not in the box"

@@ -18,8 +18,8 @@ from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine.jobs import Job
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.imaging.files import save_image, write_json
-from bgpvs_wf.learning.bundle import Model, write_bundle
-from bgpvs_wf.learning.networks import (
+from bgpvs_wf.learning.models.bundle import Model, write_bundle
+from bgpvs_wf.learning.nets.architectures import (
     ANATOMY,
     COARSE,
     HEAD,

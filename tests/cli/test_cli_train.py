@@ -14,8 +14,8 @@ from program import call_program
 from toy_maps import toy_map
 
 from bgpvs_wf.imaging.files import save_image
-from bgpvs_wf.learning.bundle import check_weights, read_bundle
-from bgpvs_wf.learning.recipe import read_recipe
+from bgpvs_wf.learning.models.bundle import check_weights, read_bundle
+from bgpvs_wf.learning.training.recipe import read_recipe
 from bgpvs_wf.studies.training import train
 from bgpvs_wf.studies.training_cases import split
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from program import call_program
 
-from bgpvs_wf.evaluation.tables import TABLES
+from bgpvs_wf.evaluation.score_tables import TABLES
 from bgpvs_wf.phantom import simulate_dataset
 from bgpvs_wf.phantom.protocol import plain
 

@@ -10,7 +10,7 @@ from scipy import stats
 
 from bgpvs_wf.evaluation.agreement import agreement, bland_altman, pearson
 from bgpvs_wf.evaluation.icc import intraclass_correlations
-from bgpvs_wf.evaluation.tables import AGREEMENT_COLUMNS
+from bgpvs_wf.evaluation.score_tables import AGREEMENT_COLUMNS
 
 # Shrout and Fleiss 1979, table 2: six targets, four judges.
 JUDGES = np.array(

@@ -10,8 +10,8 @@ from scipy import ndimage
 
 from bgpvs_wf.errors import BGPVSError, UsageError
 from bgpvs_wf.evaluation import evaluate, paper_table, tables_from_cases, write_tables
-from bgpvs_wf.evaluation.cases import find_cases
-from bgpvs_wf.evaluation.tables import TABLES
+from bgpvs_wf.evaluation.case_files import find_cases
+from bgpvs_wf.evaluation.score_tables import TABLES
 
 WHO = ("sub-01", "sub-02_ses-a", "sub-02_ses-b", "sub-03")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
 from bgpvs_wf.evaluation.detection import detection_table, tube_coverage, wilson_interval
-from bgpvs_wf.evaluation.tables import DETECTION_COLUMNS
+from bgpvs_wf.evaluation.score_tables import DETECTION_COLUMNS
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bgpvs_wf.evaluation.score_tables import CASE_COLUMNS, TUBE_COLUMNS
 from bgpvs_wf.evaluation.scoring import ReferenceCase, score_case
-from bgpvs_wf.evaluation.tables import CASE_COLUMNS, TUBE_COLUMNS
 
 VOXEL_MM3 = 0.5 * 0.8 * 1.0
 

@@ -9,8 +9,8 @@ import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bgpvs_wf.evaluation.score_tables import SMALLEST_COLUMNS
 from bgpvs_wf.evaluation.smallest import fit_logistic, smallest_detected, smallest_table
-from bgpvs_wf.evaluation.tables import SMALLEST_COLUMNS
 
 
 def some_tubes(seed: int = 0, count: int = 400, infants: int = 8) -> pd.DataFrame:

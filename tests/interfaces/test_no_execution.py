@@ -28,7 +28,7 @@ from bgpvs_wf.interfaces.ants import (
     N4BiasFieldCorrection,
     Registration,
 )
-from bgpvs_wf.learning.bundle import head_model
+from bgpvs_wf.learning.models.bundle import head_model
 from bgpvs_wf.phantom.subject import SyntheticInfant
 from bgpvs_wf.plain_names import is_plain
 from bgpvs_wf.workflows.prepare import init_prepare_wf

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bgpvs_wf.learning import nuclei
-from bgpvs_wf.learning.inference import WINDOWS
+from bgpvs_wf.learning.inference import localisation
+from bgpvs_wf.learning.nets.sliding_window import WINDOWS
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -19,10 +19,10 @@ def toy_windows():
 @pytest.fixture(autouse=True, scope="module")
 def toy_nuclei():
     """Let nuclei be believed that are as small as those of the toy head, 800 mm3 a side."""
-    before = nuclei._BELIEVED_MM3
-    nuclei._BELIEVED_MM3 = 300.0
+    before = localisation._BELIEVED_MM3
+    localisation._BELIEVED_MM3 = 300.0
     yield
-    nuclei._BELIEVED_MM3 = before
+    localisation._BELIEVED_MM3 = before
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from bgpvs_wf.learning.case import TrainingCase, write_case
-from bgpvs_wf.learning.tissues import TISSUES
+from bgpvs_wf.learning.data.case import TrainingCase, write_case
+from bgpvs_wf.learning.data.tissues import TISSUES
 
 # Label, centre and radii in mm of the right side; later ones over earlier ones.
 _PARTS = (

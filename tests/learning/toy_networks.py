@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bgpvs_wf.imaging.geometry import resample
-from bgpvs_wf.learning.bundle import Model, write_bundle
-from bgpvs_wf.learning.classes import COARSE_CLASSES, FINE_CLASSES
-from bgpvs_wf.learning.inference import WINDOWS
-from bgpvs_wf.learning.networks import (
+from bgpvs_wf.learning.data.classes import COARSE_CLASSES, FINE_CLASSES
+from bgpvs_wf.learning.data.pvs_input import pvs_input
+from bgpvs_wf.learning.data.scan import Scan
+from bgpvs_wf.learning.models.bundle import Model, write_bundle
+from bgpvs_wf.learning.nets.architectures import (
     ANATOMY,
     CHANNELS,
     COARSE,
@@ -23,8 +24,7 @@ from bgpvs_wf.learning.networks import (
     NetworkConfig,
     build_network,
 )
-from bgpvs_wf.learning.own_grid import pvs_input
-from bgpvs_wf.learning.views import Scan
+from bgpvs_wf.learning.nets.sliding_window import WINDOWS
 
 if TYPE_CHECKING:
     from torch import nn

@@ -12,8 +12,8 @@ from toy_scan import HOME, NUCLEI, OTHER, toy_scan
 from bgpvs_wf.bids.ages import AgeReader
 from bgpvs_wf.cli.main import main
 from bgpvs_wf.errors import BadImageError, BadLabelsError, UsageError
+from bgpvs_wf.phantom.hybrid_case import read_sidecar, save_like
 from bgpvs_wf.phantom.hybrid_dataset import Nuclei, find_nuclei, hybrid_dataset
-from bgpvs_wf.phantom.like import read_sidecar, save_like
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from toy_map import VOLUME_MM3, straight_grid, toy_labels, turned_grid
 
 from bgpvs_wf.anatomy.contrast import tissue_contrast
+from bgpvs_wf.anatomy.harmonisation import harmonise
 from bgpvs_wf.anatomy.labels import BG_LABELS
-from bgpvs_wf.anatomy.tables import harmonise
 from bgpvs_wf.errors import BadLabelsError
 from bgpvs_wf.imaging.geometry import Grid, voxel_volume
 from bgpvs_wf.phantom.label_anatomy import LabelAnatomy

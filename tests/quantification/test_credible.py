@@ -426,8 +426,8 @@ def test_every_bound_has_a_source():
 @pytest.mark.parametrize("what", ["phantom", "ball of noise", "half a head"])
 def test_what_the_model_makes_of_it(what):
     """The box finds nuclei in noise; that is told from what it finds in a head."""
-    from bgpvs_wf.learning.bundle import find_model
-    from bgpvs_wf.learning.prediction import predict
+    from bgpvs_wf.learning.inference.prediction import predict
+    from bgpvs_wf.learning.models.bundle import find_model
 
     made = simulate_subject(40.0, seed=7390, protocol=plain(1.0), n_tubes=5)
     t2w = made.t2w

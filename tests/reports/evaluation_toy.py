@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bgpvs_wf.evaluation.cohort import tables_from_cases
-from bgpvs_wf.evaluation.tables import TABLES, EvaluationTables
+from bgpvs_wf.evaluation.score_tables import TABLES, EvaluationTables
 
 METHODS = ("bgpvs-wf", "filter only", "nnU-Net")
 

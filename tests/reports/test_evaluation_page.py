@@ -16,14 +16,14 @@ from evaluation_toy import METHODS, png, toy_tables
 
 from bgpvs_wf.errors import BGPVSError
 from bgpvs_wf.evaluation.cohort import tables_from_cases
-from bgpvs_wf.evaluation.tables import MEASURES as REAL_MEASURES
-from bgpvs_wf.evaluation.tables import TABLES, EvaluationTables
-from bgpvs_wf.reports.evaluation import write_evaluation_page
+from bgpvs_wf.evaluation.score_tables import MEASURES as REAL_MEASURES
+from bgpvs_wf.evaluation.score_tables import TABLES, EvaluationTables
 from bgpvs_wf.reports.evaluation_figures import pairs_of
+from bgpvs_wf.reports.evaluation_page import write_evaluation_page
 from bgpvs_wf.reports.evaluation_scores import score_table
 from bgpvs_wf.reports.evaluation_tables import agreement_table, case_table
-from bgpvs_wf.reports.measures import MEASURES
-from bgpvs_wf.reports.validation import write_validation_page
+from bgpvs_wf.reports.measure_names import MEASURES
+from bgpvs_wf.reports.validation_page import write_validation_page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")

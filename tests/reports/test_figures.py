@@ -15,8 +15,8 @@ from bgpvs_wf.reports.figures import (
     registration_figure,
     tile_svg,
 )
-from bgpvs_wf.reports.registration import atlas_tiles, edge_tiles
-from bgpvs_wf.reports.scene import Scene
+from bgpvs_wf.reports.registration_tiles import atlas_tiles, edge_tiles
+from bgpvs_wf.reports.tile_scene import Scene
 from bgpvs_wf.reports.views import COLOURS, PVS_COLOUR, Volume
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from bgpvs_wf.reports.tables import to_table
+from bgpvs_wf.reports.page_tables import to_table
 
 
 def test_units_leave_the_name_for_the_small_print():

@@ -13,7 +13,7 @@ import pytest
 
 from bgpvs_wf.errors import BGPVSError
 from bgpvs_wf.reports.methods import methods_text
-from bgpvs_wf.reports.subject import SubjectReport, render_subject, write_subject_page
+from bgpvs_wf.reports.subject_page import SubjectReport, render_subject, write_subject_page
 from bgpvs_wf.reports.views import Volume
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from bgpvs_wf.reports.training import SCORES, training_curves
+from bgpvs_wf.reports.training_curves import SCORES, training_curves
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.spatial.transform import Rotation
 
 from bgpvs_wf.imaging.geometry import isotropic_grid, resample
-from bgpvs_wf.reports.scene import Scene
+from bgpvs_wf.reports.tile_scene import Scene
 from bgpvs_wf.reports.views import (
     Volume,
     choose_slices,

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from bgpvs_wf.errors import UsageError
-from bgpvs_wf.evaluation.across import CohortScores, comparison_table
 from bgpvs_wf.evaluation.infants import Cohort, HybridInfants, SyntheticInfants
+from bgpvs_wf.evaluation.multi_cohort import CohortScores, comparison_table
 from bgpvs_wf.studies.cohorts import check_cohort, make_cohort
 
 PROTOCOL = """

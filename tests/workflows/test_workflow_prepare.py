@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.config import PrepareConfig, RunConfig
 from bgpvs_wf.imaging.files import save_image
-from bgpvs_wf.learning.bundle import head_model
+from bgpvs_wf.learning.models.bundle import head_model
 from bgpvs_wf.phantom import SyntheticInfant, simulate_subject
 from bgpvs_wf.phantom.protocol import plain
 from bgpvs_wf.workflows.prepare import init_prepare_wf

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bgpvs_wf.learning.sampling import smooth_noise
+from bgpvs_wf.learning.data.sampling import smooth_noise
 
 if TYPE_CHECKING:
     import torch

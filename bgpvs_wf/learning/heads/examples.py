@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bgpvs_wf.anatomy.starts import turn_degrees
+from bgpvs_wf.learning.data.sampling import smooth_noise
 from bgpvs_wf.learning.heads.acquisition import field_of_view, scanned, standardise_head
 from bgpvs_wf.learning.heads.maps import BELOW, LEFT, RIGHT, Head
 from bgpvs_wf.learning.heads.scenes import Scene, Scenes
-from bgpvs_wf.learning.sampling import smooth_noise
 
 if TYPE_CHECKING:
     import torch

@@ -23,13 +23,13 @@ from bgpvs_wf.imaging.geometry import (
 )
 from bgpvs_wf.imaging.intensity import foreground
 from bgpvs_wf.imaging.morphology import largest_part
+from bgpvs_wf.learning.data.scan import HEAD_MM, MASK_MM, MODALITIES, canonical, orders, to_home
 from bgpvs_wf.learning.heads.acquisition import standardise_head
 from bgpvs_wf.learning.heads.lie import Lie, lying
 from bgpvs_wf.learning.heads.masking import mask_of
 from bgpvs_wf.learning.heads.seeing import HeadNetworks, See, seeing
-from bgpvs_wf.learning.inference import WINDOWS
-from bgpvs_wf.learning.networks import HEAD, MASK
-from bgpvs_wf.learning.views import HEAD_MM, MASK_MM, MODALITIES, canonical, orders, to_home
+from bgpvs_wf.learning.nets.architectures import HEAD, MASK
+from bgpvs_wf.learning.nets.sliding_window import WINDOWS
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from bgpvs_wf.imaging.geometry import Grid, coarsen, crop_affine, isotropic_grid, resample
 from bgpvs_wf.imaging.morphology import dilate_mm, distance_mm, distance_to_mm, largest_part
-from bgpvs_wf.learning.views import MASK_MM
+from bgpvs_wf.learning.data.scan import MASK_MM
 
 _NEAR_MM, _ELSEWHERE = 6.0, 0.06
 """A brain that was extracted has less than this share of all signal farther than this from what is

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bgpvs_wf.learning.data.sampling import sampler_grid, smooth_noise, voxel_indices
 from bgpvs_wf.learning.heads.maps import Head
 from bgpvs_wf.learning.heads.painting import draw_signals
-from bgpvs_wf.learning.sampling import sampler_grid, smooth_noise, voxel_indices
 
 if TYPE_CHECKING:
     import torch

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bgpvs_wf.learning.inference import fast_bfloat16
-from bgpvs_wf.learning.networks import HEAD, MASK
-from bgpvs_wf.learning.views import MODALITIES
+from bgpvs_wf.learning.data.scan import MODALITIES
+from bgpvs_wf.learning.nets.architectures import HEAD, MASK
+from bgpvs_wf.learning.nets.sliding_window import fast_bfloat16
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from bgpvs_wf.learning.bundle import Model
+    from bgpvs_wf.learning.models.bundle import Model
 
 See = Callable[..., np.ndarray]
 """Of a view to shares of classes; roughly and quickly, if it is told `fast`."""
@@ -42,7 +42,7 @@ class HeadNetworks:
         ModelError
             If the weights are missing, damaged, or not those that the metadata name.
         """
-        from bgpvs_wf.learning.bundle import head_file, load_network
+        from bgpvs_wf.learning.models.bundle import head_file, load_network
 
         files = (head_file(model, tells) for tells in (HEAD, MASK))
         return cls(*(load_network(model, file, device) for file in files))

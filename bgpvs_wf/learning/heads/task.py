@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bgpvs_wf.learning.data.scan import HEAD_MM, MASK_MM
 from bgpvs_wf.learning.heads.examples import HeadExamples, MaskExamples
 from bgpvs_wf.learning.heads.maps import Head
-from bgpvs_wf.learning.inference import WINDOWS
-from bgpvs_wf.learning.networks import HEAD, MASK, NetworkConfig
-from bgpvs_wf.learning.views import HEAD_MM, MASK_MM
+from bgpvs_wf.learning.nets.architectures import HEAD, MASK, NetworkConfig
+from bgpvs_wf.learning.nets.sliding_window import WINDOWS
 
 if TYPE_CHECKING:
     import torch

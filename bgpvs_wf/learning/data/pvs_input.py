@@ -1,0 +1,89 @@
+"""What the PVS network sees: signal over noise on the scan's own grid, and the basal ganglia.
+
+A tube is about a voxel wide. Interpolated to another grid it is blurred, and labels that went there
+by nearest neighbour have steps that no image shows; so whether a voxel is PVS is asked on the grid
+it was measured on (docs/design.md). The network is small: it need not find the nuclei, only
+be told where they are, roughly, as the fine network finds them. In training that is imitated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import ndimage
+
+from bgpvs_wf.imaging.intensity import median_and_spread
+from bgpvs_wf.learning.data.sampling import sampler_grid, smooth_noise, voxel_indices
+
+_LOCAL_MM = 3.0
+"""What changes over more than this is tissue or bias, and taken away (chosen)."""
+_SOFT_MM = 0.7
+"""The basal ganglia are blurred by this: their border is not known better (chosen)."""
+_WRONG_MM = 0.6
+"""Displacement of an imitated border along each axis, standard deviation (chosen)."""
+_LARGER = 0.3
+"""How much more or less than half inside counts as inside there, at most (chosen)."""
+_CLIP = 8.0
+"""Noise, in standard deviations, beyond which nothing more is told."""
+
+
+def pvs_input(
+    images: np.ndarray, bg: np.ndarray, voxel_mm: Sequence[float] | np.ndarray
+) -> np.ndarray:
+    """Return the input of the PVS network.
+
+    Parameters
+    ----------
+    images : ndarray of float32, shape (2, x, y, z)
+        Standardised, in the order of `MODALITIES`; one that is missing is 0.
+    bg : ndarray of bool, shape (x, y, z)
+        The basal ganglia.
+    voxel_mm : sequence of 3 float
+
+    Returns
+    -------
+    ndarray of float32, shape (3, x, y, z)
+        The channels are `bgpvs_wf.learning.nets.architectures.NetworkConfig.inputs`.
+    """
+    sizes = np.asarray(voxel_mm, float)
+    signals = [_over_noise(image, bg, sizes) for image in images]
+    share = ndimage.gaussian_filter(bg.astype(np.float32), _SOFT_MM / sizes)
+    return np.stack([*signals, share]).astype(np.float32)
+
+
+def _over_noise(image: np.ndarray, inside: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return how much an image exceeds what is around, in units of that in the basal ganglia."""
+    excess = image - ndimage.gaussian_filter(image, _LOCAL_MM / sizes)
+    _, noise = median_and_spread(excess[inside] if inside.any() else excess)
+    # An image that is missing has neither signal nor noise.
+    return np.clip(excess / max(noise, 1e-3), -_CLIP, _CLIP)
+
+
+def rough_mask(
+    bg: np.ndarray, voxel_mm: Sequence[float] | np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Return a mask of the basal ganglia as a fine network might find it: bent, larger or smaller.
+
+    Parameters
+    ----------
+    bg : ndarray of bool, shape (x, y, z)
+        As they are.
+    voxel_mm : sequence of 3 float
+    rng : Generator
+
+    Returns
+    -------
+    ndarray of bool, shape (x, y, z)
+    """
+    import torch
+    from torch.nn import functional
+
+    sizes = np.asarray(voxel_mm, float)
+    share = ndimage.gaussian_filter(bg.astype(np.float32), _SOFT_MM / sizes)
+    bent = smooth_noise(rng, 3, bg.shape).movedim(0, -1)
+    bent = bent * torch.from_numpy((_WRONG_MM / sizes).astype(np.float32))
+    grid = sampler_grid(voxel_indices(bg.shape) + bent, bg.shape)
+    source = torch.from_numpy(share)[None, None]
+    moved = functional.grid_sample(source, grid, "bilinear", "border", align_corners=False)
+    return np.asarray(moved[0, 0] >= 0.5 + rng.uniform(-_LARGER, _LARGER))

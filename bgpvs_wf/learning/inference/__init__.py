@@ -1,0 +1,1 @@
+"""From a scan to nuclei and perivascular spaces, by a trained model."""

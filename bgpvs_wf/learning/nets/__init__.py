@@ -1,0 +1,1 @@
+"""The networks themselves: architectures, losses, a window at a time."""

@@ -1,0 +1,84 @@
+"""The networks: MONAI's dynamic U-Net, whose first block keeps the full resolution; a small one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from bgpvs_wf.learning.data.classes import COARSE_CLASSES, CONTEXT, FINE_CLASSES
+from bgpvs_wf.learning.data.scan import MODALITIES
+
+if TYPE_CHECKING:
+    from torch import nn
+
+HEAD, MASK = "head", "mask"
+COARSE, ANATOMY, PVS, JOINT = "coarse", "anatomy", "pvs", "joint"
+"""What a network tells: what is brain in a head, and where its nuclei are, at 4 mm; what is brain
+more precisely, at 2 mm; the nuclei in it, at 2 mm; the nuclei, in a box at 1 mm; the perivascular
+spaces, on the scan's own grid; or both together there, as was published."""
+CHANNELS = {
+    HEAD: ("background", "brain", "left nuclei", "right nuclei"),
+    MASK: ("background", "brain"),
+    COARSE: COARSE_CLASSES,
+    ANATOMY: FINE_CLASSES,
+    PVS: ("perivascular space",),
+    JOINT: (*FINE_CLASSES, "perivascular space"),
+}
+"""Names of the channels of an output."""
+
+
+GROUPS = 4
+"""Channels of a network for both are normalised in as many groups."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """A network; with this and its weights it can be built again."""
+
+    tells: str
+    """`HEAD`, `MASK`, `COARSE`, `ANATOMY`, `PVS` or `JOINT`."""
+    filters: tuple[int, ...] = (16, 32, 64, 128)
+    """Channels of each level, the first at full resolution, each further one at half of it; of each
+    convolution in a network for PVS."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the channels of the input: each network knows what the one before it found."""
+        if self.tells == PVS:
+            return (*(f"{name} over its noise" for name in MODALITIES), "basal ganglia")
+        return MODALITIES if self.tells in (HEAD, MASK, COARSE, JOINT) else (*MODALITIES, *CONTEXT)
+
+
+def build_network(config: NetworkConfig) -> nn.Module:
+    """Build a network with random weights; its output has a channel for each class."""
+    module, _, name = network_class(config).rpartition(".")
+    network: nn.Module = getattr(import_module(module), name)(**network_arguments(config))
+    return network
+
+
+def network_class(config: NetworkConfig) -> str:
+    """Return the class of a network, to be imported."""
+    if config.tells == PVS:
+        return "bgpvs_wf.learning.nets.residual.ResidualNetwork"
+    return "monai.networks.nets.DynUNet"
+
+
+def network_arguments(config: NetworkConfig) -> dict[str, Any]:
+    """Return the arguments of a network's class."""
+    channels = {
+        "in_channels": len(config.inputs),
+        "out_channels": len(CHANNELS[config.tells]),
+        "filters": list(config.filters),
+    }
+    if config.tells == PVS:
+        return channels
+    levels = len(config.filters)
+    return {
+        "spatial_dims": 3,
+        **channels,
+        **({"norm_name": ["group", {"num_groups": GROUPS}]} if config.tells == JOINT else {}),
+        "kernel_size": [3] * levels,
+        "strides": [1] + [2] * (levels - 1),
+        "upsample_kernel_size": [2] * (levels - 1),
+    }

@@ -1,0 +1,1 @@
+"""From a recipe to a trained model, and whom to annotate for the next."""

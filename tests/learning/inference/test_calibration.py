@@ -1,0 +1,128 @@
+"""Calibration against scikit-learn, and on networks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import special
+from sklearn.calibration import calibration_curve
+from sklearn.linear_model import LogisticRegression
+
+from bgpvs_wf.learning.inference.calibration import (
+    calibration_error,
+    fit_line,
+    follow_line,
+    moved_thresholds,
+    reliability,
+    volume_margin,
+)
+from bgpvs_wf.learning.nets.architectures import PVS, NetworkConfig, build_network
+
+
+def overconfident(seed, slope, offset, count=3000):
+    """Return probabilities, and labels that follow a line in their logit."""
+    rng = np.random.default_rng(seed)
+    logit = rng.normal(-1, 2, count)
+    truth = rng.random(count) < special.expit(slope * logit + offset)
+    return special.expit(logit).astype(np.float32), truth
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 999), st.floats(0.2, 2), st.floats(-2, 1))
+def test_the_line_is_that_of_a_logistic_regression(seed, slope, offset):
+    probability, truth = overconfident(seed, slope, offset)
+    found, level = fit_line(probability, truth)
+    reference = LogisticRegression(C=1e8, tol=1e-8)
+    reference.fit(special.logit(probability.astype(float))[:, None], truth)
+    expected = (reference.coef_[0, 0], reference.intercept_[0])
+    assert (found, level) == pytest.approx(expected, abs=2e-3)
+
+
+def test_extremes_do_no_harm():
+    probability = np.array([0, 0, 0, 1, 1, 0.5, 0.5])
+    slope, offset = fit_line(probability, np.array([0, 0, 1, 1, 0, 1, 0], bool))
+    assert np.isfinite([slope, offset]).all()
+    assert slope > 0
+
+
+def test_a_network_follows_the_line():
+    torch.manual_seed(0)
+    config = NetworkConfig(tells=PVS, filters=(4, 4))
+    network = build_network(config).eval()
+    image = torch.randn(1, len(config.inputs), 8, 8, 8)
+    with torch.no_grad():
+        before = network(image)
+        follow_line(network, 0.4, -1.5)
+        after = network(image)
+    torch.testing.assert_close(after, 0.4 * before - 1.5)
+
+
+def test_reliability_is_that_of_scikit_learn():
+    probability, truth = overconfident(3, 0.5, -1)
+    table = reliability(probability, truth)
+    share, mean = calibration_curve(truth, probability, n_bins=10)
+    np.testing.assert_allclose(table["share"], share)
+    np.testing.assert_allclose(table["probability"], mean, rtol=1e-6)
+    assert table["voxels"].sum() == len(truth)
+
+
+def test_voxels_far_from_any_pvs_hide_no_error():
+    probability, truth = overconfident(5, 0.4, -1)
+    nothing = np.zeros(100_000)
+    alone = calibration_error(reliability(probability, truth))
+    among = calibration_error(
+        reliability(np.append(probability, nothing), np.append(truth, nothing > 0))
+    )
+    assert among == pytest.approx(alone)
+    assert np.isnan(calibration_error(reliability(nothing, nothing > 0)))
+
+
+def test_the_error_falls_when_a_network_is_calibrated():
+    probability, truth = overconfident(5, 0.4, -1, 30_000)
+    slope, offset = fit_line(probability, truth)
+    line = special.expit(slope * special.logit(probability.astype(float)) + offset)
+    before, after = (calibration_error(reliability(p, truth)) for p in (probability, line))
+    assert before > 0.05
+    assert after < 0.01
+    assert calibration_error(reliability(np.array([0.0, 1.0]), np.array([False, True]))) == 0
+
+
+def scans(seed, count, size=300):
+    """Return scans whose network is wrong by a different shift of the logit each."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for shift in rng.normal(0, 0.7, count):
+        logit = rng.normal(-2, 2, size)
+        made.append((special.expit(logit), rng.random(size) < special.expit(logit + shift)))
+    return made
+
+
+def covered(scan, threshold, margin):
+    probability, truth = scan
+    lower, higher = moved_thresholds(threshold, margin)
+    return (probability >= higher).sum() <= truth.sum() <= (probability >= lower).sum()
+
+
+@given(st.integers(0, 999), st.integers(9, 25), st.floats(0.1, 0.9))
+def test_the_margin_is_the_least_that_covers_enough_scans(seed, count, threshold):
+    cases = scans(seed, count)
+    margin = volume_margin(cases, threshold)
+    wanted = np.ceil((count + 1) * 0.9)
+    assert sum(covered(case, threshold, margin) for case in cases) >= wanted
+    assert margin == 0 or sum(covered(c, threshold, margin - 3e-5) for c in cases) < wanted
+
+
+def test_new_scans_are_covered_as_often_as_promised():
+    shares = []
+    for seed in range(40):
+        margin = volume_margin(scans(seed, 19), 0.3)
+        shares += [covered(scan, 0.3, margin) for scan in scans(1000 + seed, 25)]
+    assert 0.87 < np.mean(shares) < 0.95
+
+
+def test_of_few_scans_nothing_is_promised():
+    assert volume_margin(scans(1, 8), 0.5) is None
+    assert volume_margin([], 0.5) is None

@@ -1,0 +1,199 @@
+"""`bgpvs-wf run` with a model, on toy heads that it knows."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from toy_networks import random_model, toy_model
+from toy_site import Site
+
+from bgpvs_wf.bids.derivatives import expected_outputs
+from bgpvs_wf.bids.inputs import SubjectInputs
+from bgpvs_wf.config import AnatomyConfig, PredictConfig, RunConfig
+from bgpvs_wf.engine.ledger import compare, describe_subject
+from bgpvs_wf.errors import ModelError
+from bgpvs_wf.learning.models.bundle import Model, read_bundle
+from bgpvs_wf.workflows.subject import init_subject_wf
+
+
+@pytest.fixture(autouse=True, scope="module")
+def toy_windows():
+    """Leave the networks their windows: processes of their own have no others."""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Site:
+    root = tmp_path_factory.mktemp("model_run")
+    site = Site.found(root)
+    site.add("01", "T2w", "T1w")
+    toy_model(site.model)
+    return site
+
+
+@pytest.fixture(scope="module")
+def done(site) -> subprocess.CompletedProcess[str]:
+    done = site.run()
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def test_a_model_needs_neither_atlas_nor_age(site, done):
+    assert "sub-01: predict done" in done.stdout
+    assert "anatomy" not in done.stdout
+    np.testing.assert_array_equal(site.load("desc-bgpvs_dseg"), site.toy.bgpvs)
+    nuclei = np.where(np.isin(site.toy.dseg, (12, 51)), site.toy.dseg, 0)
+    np.testing.assert_array_equal(site.load("desc-nuclei_dseg"), nuclei)
+    np.testing.assert_array_equal(site.load("label-PVS_probseg") >= 0.5, site.toy.tubes)
+    assert site.load("desc-uncertainty_probseg").max() <= 1
+    assert not list(site.out.rglob("*pseudo*"))
+    assert (site.out / "group_bgpvs.tsv").is_file()
+
+
+def test_sidecars_and_page_say_which_model(site, done):
+    model = read_bundle(site.model)
+    path = site.out / "sub-01" / "anat" / "sub-01_label-PVS_probseg.json"
+    said = json.loads(path.read_text())
+    assert said["Parameters"]["predict"] == {
+        "model": "toy",
+        "checksum": model.checksum,
+        "strategy": "manual",
+        "members": 1,
+        "pvs_threshold": 0.5,
+        "flips": False,
+    }
+    assert said["Parameters"]["segmentation"] == "model"
+    assert "pseudolabel" not in said["Parameters"]
+    assert {"torch", "monai"} <= set(said["SoftwareVersions"])
+    assert all("dseg" not in source for source in said["Sources"])
+    page = (site.out / "sub-01.html").read_text()
+    assert "the trained model &#39;toy&#39; (SHA-256 " + model.checksum[:12] in page
+    assert "thalamus were segmented by the model" in page
+    assert "vesselness" not in page
+    assert model.caution == "It knows toys only."
+    assert "Model toy: It knows toys only." in page
+
+
+def test_what_makes_a_subject_run_again(site, done):
+    again = site.run()
+    assert again.stdout.startswith("Nothing to do: sub-01 finished before")
+    moved = site.root / "moved"
+    shutil.copytree(site.model, moved, dirs_exist_ok=True)
+    elsewhere = site.run("--model", moved, "--device", "cpu")
+    assert elsewhere.stdout.startswith("Nothing to do: sub-01 finished before")
+    before = read_bundle(moved)
+    path = moved / "configs" / "metadata.json"
+    path.write_text(path.read_text().replace('"pvs_threshold": 0.5', '"pvs_threshold": 0.25'))
+    changed = site.run("--model", moved)
+    assert changed.returncode == 0, changed.stdout
+    after = read_bundle(moved)
+    reason = f'sub-01 will run: model was "{before.label}", is "{after.label}".'
+    assert reason in changed.stdout
+    assert "sub-01: ran predict, quantify, sink; reused prepare" in changed.stdout
+    assert site.run().returncode == 0  # as it was
+
+
+@pytest.mark.slow
+def test_one_image_and_given_nuclei(site, done):
+    site.add("02", "T2w")
+    truth = site.bids / "derivatives" / "truth"
+    words = ("--derivatives", f"truth={truth}", "--anatomy", "derivatives")
+    only = site.run("--participant-label", "02", *words)
+    assert only.returncode == 0, only.stdout + only.stderr
+    assert "sub-02: anatomy done" in only.stdout
+    np.testing.assert_array_equal(site.load("desc-bgpvs_dseg", "02"), site.toy.bgpvs)
+    page = (site.out / "sub-02.html").read_text()
+    assert "were taken from existing segmentations" in page
+    assert "T2w only, no T1w" in page
+
+
+@pytest.mark.slow
+def test_both(site, done):
+    truth = site.bids / "derivatives" / "truth"
+    words = ("--segmentation", "both", "--derivatives", f"truth={truth}", "--strategy", "filter")
+    both = site.run("--participant-label", "01", *words)
+    assert both.returncode == 0, both.stdout + both.stderr
+    np.testing.assert_array_equal(site.load("desc-bgpvs_dseg"), site.toy.bgpvs)
+    assert site.load("desc-pseudo_dseg").max() > 0
+    page = (site.out / "sub-01.html").read_text()
+    assert "Those of the pseudo-labels were taken from existing segmentations" in page
+    assert "Pseudo-labels, written but not measured, were voxels" in page
+
+
+def test_a_model_that_is_not_there_or_damaged(site, tmp_path):
+    missing = site.run("--model", tmp_path / "nowhere")
+    assert missing.returncode == 2
+    (line,) = missing.stderr.splitlines()
+    assert "nowhere" in line
+    assert "give --model PATH or --segmentation pseudolabel" in line
+    assert "Traceback" not in missing.stderr
+
+
+def _config(tmp_path: Path, model: Path, segmentation: str, source: str = "auto") -> RunConfig:
+    return RunConfig(
+        bids_dir=tmp_path,
+        output_dir=tmp_path / "out",
+        nprocs=4,
+        segmentation=segmentation,
+        anatomy=AnatomyConfig(source=source),
+        predict=PredictConfig(model=str(model)),
+    )
+
+
+@pytest.fixture(scope="module")
+def random(tmp_path_factory) -> Model:
+    return random_model(tmp_path_factory.mktemp("random") / "model")
+
+
+_INPUTS = SubjectInputs(subject="01", t2w=Path("a.nii"), dseg=Path("b.nii"))
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "source", "stages"),
+    [
+        ("model", "auto", {"predict"}),
+        ("model", "derivatives", {"anatomy", "predict"}),
+        ("pseudolabel", "auto", {"anatomy", "pseudolabel"}),
+        ("both", "auto", {"anatomy", "pseudolabel", "predict"}),
+        ("both", "derivatives", {"anatomy", "pseudolabel", "predict"}),
+    ],
+)
+def test_only_what_is_needed_is_in_the_workflow(tmp_path, random, segmentation, source, stages):
+    config = _config(tmp_path, random.folder, segmentation, source)
+    workflow = init_subject_wf(config=config, inputs=_INPUTS)
+    names = workflow.list_node_names()
+    found = {name.split("_wf.")[0] for name in names if "_wf." in name}
+    assert found == {"prepare", "quantify", "sink", *stages}
+    outputs = expected_outputs(config, _INPUTS)
+    assert {n for n in outputs if n.startswith("pseudo")} == (
+        {"pseudo_dseg", "pseudo_probseg"} if "pseudolabel" in stages else set()
+    )
+    assert ("pvs_probseg" in outputs) == ("predict" in stages)
+    if "predict" in stages:
+        node = workflow.get_node("predict_wf").get_node("segment")
+        assert node.n_procs == 4
+        assert node.inputs.model_checksum == random.checksum
+    # Where the model finds the nuclei, it is not told any.
+    graph = workflow._graph
+    pairs = {(a.name, b.name) for a, b in graph.edges()}
+    told = ("anatomy_wf", "predict_wf") in pairs
+    assert told == (source == "derivatives" and "predict" in stages)
+
+
+def test_the_ledger_knows_the_model_and_not_where_it_is(tmp_path, random):
+    config = _config(tmp_path, random.folder, "model")
+    then = describe_subject(config, _INPUTS)
+    copied = tmp_path / "copy"
+    shutil.copytree(random.folder, copied)
+    assert compare(then, describe_subject(_config(tmp_path, copied, "model"), _INPUTS), {}) == []
+    changed = random_model(copied, pvs_threshold=0.2)
+    now = describe_subject(_config(tmp_path, copied, "model"), _INPUTS)
+    assert compare(then, now, {}) == [f'model was "{random.label}", is "{changed.label}"']
+    pseudo = describe_subject(_config(tmp_path, copied, "pseudolabel"), _INPUTS)
+    assert "model" not in pseudo.facts
+    with pytest.raises(ModelError, match="nowhere"):
+        describe_subject(_config(tmp_path, tmp_path / "nowhere", "model"), _INPUTS)
