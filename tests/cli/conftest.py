@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from toy_site import Site, make_site
+from text_site import Site, make_site
 
 
 @pytest.fixture
