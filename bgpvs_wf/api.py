@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bgpvs_wf.learning.training.recipe import Recipe
     from bgpvs_wf.studies.comparison import Comparison
     from bgpvs_wf.studies.training import Training
-    from bgpvs_wf.studies.validation import Validation
+    from bgpvs_wf.studies.validation.study import Validation
 
 __all__ = [
     "Observer", "Segmentation", "compare", "evaluate", "finetune", "run", "segment", "simulate",
@@ -220,11 +220,11 @@ def validate(
         As for `train`.
     **choices
         `participants`, `cases`, `seed`, `derivatives`, `atlases`, `settings`; see
-        `bgpvs_wf.studies.validation.Plan`.
+        `bgpvs_wf.studies.validation.study.Plan`.
     """
     from bgpvs_wf.studies.process import machine_for_scoring
-    from bgpvs_wf.studies.validation import Plan
-    from bgpvs_wf.studies.validation import validate as study
+    from bgpvs_wf.studies.validation.plan import Plan
+    from bgpvs_wf.studies.validation.study import validate as study
 
     folder = check_path(out, "out").absolute()
     settings, _ = machine_for_scoring(machine or {}, folder)

@@ -86,7 +86,8 @@ def _add_scans(group: argparse._ArgumentGroup) -> None:
 
 def _validate(args: argparse.Namespace) -> int:
     out, machine = set_up_verb(args)
-    from bgpvs_wf.studies.validation import Plan, validate
+    from bgpvs_wf.studies.validation.plan import Plan
+    from bgpvs_wf.studies.validation.study import validate
 
     plan = Plan(
         bids_dir=args.bids_dir.expanduser().absolute(),

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
 from bgpvs_wf.imaging.geometry import Grid
-
-if TYPE_CHECKING:
-    from bgpvs_wf.phantom.render import Canvas
+from bgpvs_wf.phantom.canvas import Canvas, Contrast
 
 DistanceFunction = Callable[[np.ndarray], np.ndarray]
 """Points (n, 3), mm in the scanner (RAS+), to signed distances (n,), mm, negative inside."""
-Contrast = Mapping[str, Mapping[str, float]]
-"""Modality to tissue to signal, as `bgpvs_wf.anatomy.contrast.tissue_contrast` names tissues."""
 
 
 class Anatomy(Protocol):

@@ -17,8 +17,8 @@ from bgpvs_wf.imaging.geometry import Grid, bounding_box, crop_affine, voxel_siz
 from bgpvs_wf.imaging.morphology import distance_to_mm
 from bgpvs_wf.imaging.tubes import Tube, tube_occupancy
 from bgpvs_wf.phantom.abstract_anatomy import Anatomy, DistanceFunction
+from bgpvs_wf.phantom.canvas import Canvas, grid_points, occupancy
 from bgpvs_wf.phantom.protocol import ConfounderConfig
-from bgpvs_wf.phantom.render import Canvas, grid_points, occupancy
 from bgpvs_wf.phantom.trees import grow_tubes
 from bgpvs_wf.phantom.waves import WaveField
 

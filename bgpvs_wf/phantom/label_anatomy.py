@@ -13,9 +13,9 @@ from bgpvs_wf.anatomy.harmonisation import require_nuclei
 from bgpvs_wf.anatomy.labels import BG_LABELS, LENTIFORM_LABELS, NUCLEI, REGIONS
 from bgpvs_wf.imaging.geometry import Grid, bounding_box, crop_affine, voxel_sizes
 from bgpvs_wf.imaging.morphology import surface
-from bgpvs_wf.phantom.abstract_anatomy import Contrast, DistanceFunction
+from bgpvs_wf.phantom.abstract_anatomy import DistanceFunction
+from bgpvs_wf.phantom.canvas import LABELS, Canvas, Contrast, grid_points
 from bgpvs_wf.phantom.label_shapes import SignedDistance, entry_point, to_voxels
-from bgpvs_wf.phantom.render import LABELS, Canvas, grid_points
 from bgpvs_wf.phantom.shapes import Points
 from bgpvs_wf.phantom.waves import WaveField
 

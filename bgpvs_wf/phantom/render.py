@@ -1,50 +1,21 @@
-"""Paint a brain onto a voxel grid: labels and, with partial volume, T1w and T2w signals.
-
-A voxel is shared between two tissues according to the distance of its centre from the boundary,
-in units of how far the voxel reaches across it: exact for a flat boundary along the voxel's faces,
-a straight ramp otherwise. Any voxel size and obliquity follow from differences between neighbours.
-"""
+"""Paint a drawn brain onto a voxel grid, part by part."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bgpvs_wf.imaging.geometry import Grid
 from bgpvs_wf.phantom import template
-from bgpvs_wf.phantom.abstract_anatomy import Contrast
+from bgpvs_wf.phantom.brain_shape import BrainShape
+from bgpvs_wf.phantom.canvas import Canvas, Contrast, grid_points, occupancy
 from bgpvs_wf.phantom.shapes import Points, smooth_step
 from bgpvs_wf.phantom.template import Insula, union_distance
-
-if TYPE_CHECKING:
-    from bgpvs_wf.phantom.brain import Brain
 
 _FAR_MM = 6.0
 _SLAB_VOXELS = 400_000
 _DEEP_BOX = ((0.0, 42.0), (-56.0, 40.0), (-32.0, 36.0))
-LABELS = {
-    "cortex": (3, 42),
-    "wm": (2, 41),
-    "claustrum": (2, 41),
-    "thalamus": (10, 49),
-    "caudate": (11, 50),
-    "putamen": (12, 51),
-    "pallidum": (13, 52),
-    "accumbens": (26, 58),
-    "ventricle": (4, 43),
-    "hippocampus": (17, 53),
-    "amygdala": (18, 54),
-    "third": (14, 14),
-    "csf": (24, 24),
-    "fourth": (15, 15),
-    "brainstem": (16, 16),
-    "cerebellum": (8, 47),
-    "cerebellum_wm": (7, 46),
-}
-"""Structure to its harmonised labels, left and right; the claustrum has none of its own."""
 SKULL_MM = 9.0
 """How far the scalp reaches beyond the fluid around the brain."""
 _SHELLS = (("scalp", SKULL_MM), ("bone", 5.0), ("dura", 1.5))
@@ -54,68 +25,14 @@ _SHELL_SIGNAL = {
 }
 """Layers from outside inwards, mm beyond the fluid, and their signals: chosen; the dura's layer
 is the fluid under it."""
-_SIGNAL_OF = {
-    "claustrum": "cortex",
-    "hippocampus": "cortex",
-    "amygdala": "cortex",
-    "third": "ventricle",
-    "fourth": "ventricle",
-    "cerebellum_wm": "wm",
-}
 
 
-@dataclass
-class Canvas:
-    """What is painted on: labels and signals, each shape (x, y, z)."""
-
-    dseg: np.ndarray
-    signals: dict[str, np.ndarray]
-    """Modality to signal, in the units of `tissue_contrast`."""
-    left: np.ndarray
-    contrast: Contrast
-
-    def cut(self, slices: tuple[slice, ...]) -> Canvas:
-        """Return the part of the canvas inside some slices, as views."""
-        parts = {name: image[slices] for name, image in self.signals.items()}
-        return Canvas(self.dseg[slices], parts, self.left[slices], self.contrast)
-
-    def paint(self, tissue: str, distance: np.ndarray) -> None:
-        """Put a tissue where a signed distance is negative, over what is there."""
-        share = occupancy(distance)
-        inside = distance < 0
-        left, right = LABELS[tissue]
-        self.dseg[inside] = np.where(self.left[inside], left, right)
-        for name, image in self.signals.items():
-            value = self.contrast[name][_SIGNAL_OF.get(tissue, tissue)]
-            image += share * (np.float32(value) - image)
-
-
-def occupancy(distance: np.ndarray) -> np.ndarray:
-    """Return the share of each voxel inside a shape, from the signed distance at its centre.
-
-    Examples
-    --------
-    >>> occupancy(np.array([[[-2.0]], [[-1.0]], [[0.0]], [[1.0]]])).ravel()
-    array([1. , 1. , 0.5, 0. ])
-    """
-    reach = np.full_like(distance, 1e-3)
-    for axis in range(3):
-        if distance.shape[axis] > 1:
-            step = np.abs(np.diff(distance, axis=axis))
-            first, last = _ends(axis)
-            side = np.zeros_like(distance)
-            side[first] = step
-            np.maximum(side[last], step, out=side[last])
-            reach += side
-    return np.clip(0.5 - distance / reach, 0, 1)
-
-
-def render(brain: Brain, grid: Grid, contrast: Contrast) -> Canvas:
+def render(brain: BrainShape, grid: Grid, contrast: Contrast) -> Canvas:
     """Paint a brain.
 
     Parameters
     ----------
-    brain : Brain
+    brain : BrainShape
     grid : Grid
     contrast : mapping
         `T1w`, `T2w` or both to the tissues' signals; nothing paints labels only.
@@ -152,19 +69,7 @@ def render(brain: Brain, grid: Grid, contrast: Contrast) -> Canvas:
     return canvas
 
 
-def grid_points(grid: Grid, rows: slice | None = None) -> Points:
-    """Return the positions of voxel centres, three float32 arrays, mm."""
-    rows = rows or slice(0, grid.shape[0])
-    index = np.ogrid[rows, 0 : grid.shape[1], 0 : grid.shape[2]]
-    affine = np.asarray(grid.affine, float)
-    x, y, z = (
-        (sum(affine[i, j] * index[j] for j in range(3)) + affine[i, 3]).astype(np.float32)
-        for i in range(3)
-    )
-    return x, y, z
-
-
-def _paint_all(brain: Brain, canvas: Canvas, points: Points, affine: np.ndarray) -> None:
+def _paint_all(brain: BrainShape, canvas: Canvas, points: Points, affine: np.ndarray) -> None:
     cerebrum = template.cerebrum_distance((np.abs(points[0]), points[1], points[2]))
     head = brain.head(points, cerebrum)
     if brain.skull:
@@ -190,7 +95,7 @@ def _paint_skull(canvas: Canvas, head_mm: np.ndarray) -> None:
 
 
 def _cortical_surfaces(
-    brain: Brain, points: Points, cerebrum: np.ndarray, affine: np.ndarray
+    brain: BrainShape, points: Points, cerebrum: np.ndarray, affine: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Signed distances to the pial and the white surface of the cerebrum."""
     growth = brain.growth
@@ -217,7 +122,7 @@ def _cortical_surfaces(
 
 
 def _sulcus_distance(
-    brain: Brain, points: Points, surface: np.ndarray, affine: np.ndarray
+    brain: BrainShape, points: Points, surface: np.ndarray, affine: np.ndarray
 ) -> np.ndarray:
     """Unsigned distance to the middle of the nearest sulcus, mm of the template."""
     field = brain.fold_field(points)
@@ -244,7 +149,7 @@ def gradient_norm(field: np.ndarray, affine: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(total, 0))
 
 
-def _painter_of_deep(brain: Brain) -> Callable[[Canvas, Points], None]:
+def _painter_of_deep(brain: BrainShape) -> Callable[[Canvas, Points], None]:
     def paint(canvas: Canvas, points: Points) -> None:
         sided = (np.abs(points[0]), points[1], points[2])
         nuclei = brain.nuclei(points)
@@ -261,7 +166,7 @@ def _painter_of_deep(brain: Brain) -> Callable[[Canvas, Points], None]:
     return paint
 
 
-def _claustrum_distance(brain: Brain, sided: Points) -> np.ndarray:
+def _claustrum_distance(brain: BrainShape, sided: Points) -> np.ndarray:
     """Signed distance to the thin grey sheet that parts the external from the extreme capsule."""
     growth = brain.growth
     beside = (growth.sylvian_width_mm / 2 + growth.cortex_mm) / growth.scale
@@ -289,7 +194,7 @@ def _paint_capsule(canvas: Canvas, nuclei: dict[str, np.ndarray], sided: Points)
         image += weight * np.float32(values["internal_capsule"] - values["wm"])
 
 
-def _painter_of_hindbrain(brain: Brain) -> Callable[[Canvas, Points], None]:
+def _painter_of_hindbrain(brain: BrainShape) -> Callable[[Canvas, Points], None]:
     def paint(canvas: Canvas, points: Points) -> None:
         sided = (np.abs(points[0]), points[1], points[2])
         cerebellum = brain.cerebellum(sided)
@@ -307,7 +212,7 @@ def _near(distance: np.ndarray) -> np.ndarray:
     return np.clip(distance, -_FAR_MM, _FAR_MM)
 
 
-def _occupied(brain: Brain, points: Points) -> tuple[slice, ...] | None:
+def _occupied(brain: BrainShape, points: Points) -> tuple[slice, ...] | None:
     """Find the part of the points that may lie in the head, or None."""
     few = (points[0][:, ::4, ::4], points[1][:, ::4, ::4], points[2][:, ::4, ::4])
     reach = SKULL_MM / brain.growth.scale + 1 if brain.skull else _FAR_MM
@@ -348,9 +253,3 @@ def _slabs(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice, slice]]:
         stop = min(start + rows, shape[0])
         low, high = max(start - 2, 0), min(stop + 2, shape[0])
         yield slice(low, high), slice(start - low, stop - low), slice(start, stop)
-
-
-def _ends(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    first, last = [slice(None)] * 3, [slice(None)] * 3
-    first[axis], last[axis] = slice(None, -1), slice(1, None)
-    return tuple(first), tuple(last)

@@ -10,12 +10,12 @@ from bgpvs_wf.anatomy.contrast import tissue_contrast
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.imaging.geometry import Grid, same_grid
 from bgpvs_wf.imaging.tubes import Tube, tube_occupancy
-from bgpvs_wf.phantom.abstract_anatomy import Anatomy, Contrast
+from bgpvs_wf.phantom.abstract_anatomy import Anatomy
 from bgpvs_wf.phantom.acquisition import acquire, grid_around
 from bgpvs_wf.phantom.brain import draw_brain
+from bgpvs_wf.phantom.canvas import Canvas, Contrast
 from bgpvs_wf.phantom.confounders import Confounders, draw_confounders, paint_confounders
 from bgpvs_wf.phantom.protocol import AcquisitionConfig, ProtocolConfig, plain
-from bgpvs_wf.phantom.render import Canvas
 from bgpvs_wf.phantom.trees import draw_pvs
 from bgpvs_wf.phantom.truth import pvs_labels
 

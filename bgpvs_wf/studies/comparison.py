@@ -19,7 +19,7 @@ from bgpvs_wf.evaluation.multi_cohort import (
     describe_columns,
 )
 from bgpvs_wf.studies.cohort import run_both_levels
-from bgpvs_wf.studies.cohorts import Dataset, check_cohort, make_cohort
+from bgpvs_wf.studies.datasets.cohorts import Dataset, check_cohort, make_cohort
 from bgpvs_wf.studies.observer import Observer
 from bgpvs_wf.studies.scores import PAGE, score_cohort
 

@@ -10,9 +10,9 @@ from bgpvs_wf._version import __version__
 from bgpvs_wf.errors import TableError
 from bgpvs_wf.evaluation.experiment import Experiment
 from bgpvs_wf.evaluation.infants import Cohort, HybridInfants
-from bgpvs_wf.studies.cohorts import Dataset
+from bgpvs_wf.studies.datasets.cohorts import Dataset
+from bgpvs_wf.studies.datasets.remembered import evaluated_files, recall, remember
 from bgpvs_wf.studies.observer import Observer
-from bgpvs_wf.studies.remembered import evaluated_files, recall, remember
 from bgpvs_wf.tsv import read_tsv
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.errors import BGPVSError, ModelError, UsageError
 from bgpvs_wf.learning.training.recipe import Recipe
-from bgpvs_wf.studies.cohorts import check_cohort
+from bgpvs_wf.studies.datasets.cohorts import check_cohort
 from bgpvs_wf.studies.observer import Observer
 from bgpvs_wf.studies.process import workflow_process
 from bgpvs_wf.studies.training_cases import make_cases

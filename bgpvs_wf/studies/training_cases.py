@@ -14,7 +14,7 @@ from bgpvs_wf.errors import BGPVSError, UsageError
 from bgpvs_wf.evaluation.case_files import BGPVS, IGNORE, OCCUPANCY
 from bgpvs_wf.learning.training.recipe import GIVEN, Recipe, TrainingCohort
 from bgpvs_wf.studies.cohort import run_jobs
-from bgpvs_wf.studies.cohorts import Dataset, make_cohort
+from bgpvs_wf.studies.datasets.cohorts import Dataset, make_cohort
 from bgpvs_wf.studies.observer import Observer
 
 if TYPE_CHECKING:

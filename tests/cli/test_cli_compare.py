@@ -16,7 +16,7 @@ from bgpvs_wf.errors import UsageError
 from bgpvs_wf.evaluation.experiment import read_experiment
 from bgpvs_wf.evaluation.infants import Cohort, HybridInfants
 from bgpvs_wf.studies import comparison
-from bgpvs_wf.studies.cohorts import make_cohort
+from bgpvs_wf.studies.datasets.cohorts import make_cohort
 from bgpvs_wf.studies.observer import Observer
 
 PROTOCOL = """

@@ -18,7 +18,7 @@ from bgpvs_wf.learning.training.monitor import read_monitor
 from bgpvs_wf.quantification.columns import REGION_COLUMNS
 from bgpvs_wf.quantification.parcels import region_rows
 from bgpvs_wf.studies.cohort import find_jobs
-from bgpvs_wf.studies.remembered import file_states, recall, remember
+from bgpvs_wf.studies.datasets.remembered import file_states, recall, remember
 
 ANAT = Path("sub-02") / "anat"
 MORPH = ANAT / "sub-02_desc-bgpvs_morph.tsv"

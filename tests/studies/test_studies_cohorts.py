@@ -10,7 +10,7 @@ import pytest
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.evaluation.infants import Cohort, HybridInfants, SyntheticInfants
 from bgpvs_wf.evaluation.multi_cohort import CohortScores, comparison_table
-from bgpvs_wf.studies.cohorts import check_cohort, make_cohort
+from bgpvs_wf.studies.datasets.cohorts import check_cohort, make_cohort
 
 PROTOCOL = """
 hindbrain = false

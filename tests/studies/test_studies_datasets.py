@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bgpvs_wf.studies import datasets
-from bgpvs_wf.studies.datasets import jobs_here, make_once
+from bgpvs_wf.studies.datasets.once import jobs_here, make_once
 
 
 def test_what_a_stopped_call_left_is_finished(tmp_path):

@@ -8,8 +8,9 @@ import pytest
 from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.phantom.hybrid_dataset import Nuclei
 from bgpvs_wf.studies.observer import Observer
-from bgpvs_wf.studies.validation import Plan, _usable
-from bgpvs_wf.studies.validation_answer import Smallest, pictures, smallest
+from bgpvs_wf.studies.validation.answer import Smallest, pictures, smallest
+from bgpvs_wf.studies.validation.plan import Plan
+from bgpvs_wf.studies.validation.study import _usable
 
 NAN = float("nan")
 

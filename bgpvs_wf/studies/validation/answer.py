@@ -14,14 +14,14 @@ from bgpvs_wf._version import __version__
 from bgpvs_wf.evaluation.multi_cohort import HYBRIDS_NOTE, counted, scan_of
 from bgpvs_wf.evaluation.score_tables import PVS
 from bgpvs_wf.evaluation.smallest import LEAST_INFANTS, smallest_detected
+from bgpvs_wf.studies.datasets.remembered import evaluated_files, recall, remember
 from bgpvs_wf.studies.observer import Observer
-from bgpvs_wf.studies.remembered import evaluated_files, recall, remember
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from bgpvs_wf.evaluation.score_tables import EvaluationTables
-    from bgpvs_wf.studies.validation import Plan
+    from bgpvs_wf.studies.validation.plan import Plan
 
 PAGE = "validation.html"
 _MADE_FROM = "made_from.json"

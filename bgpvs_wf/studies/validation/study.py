@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,57 +12,15 @@ from bgpvs_wf._version import __version__
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.errors import BadImageError, BadLabelsError, BGPVSError
 from bgpvs_wf.studies.cohort import run_both_levels
-from bgpvs_wf.studies.datasets import jobs_here, make_once, tell_case
+from bgpvs_wf.studies.datasets.once import jobs_here, make_once, tell_case
+from bgpvs_wf.studies.datasets.remembered import hybrid_sources
 from bgpvs_wf.studies.observer import Observer
-from bgpvs_wf.studies.remembered import hybrid_sources
-from bgpvs_wf.studies.validation_answer import PAGE, find_answer
+from bgpvs_wf.studies.validation.answer import PAGE, find_answer
+from bgpvs_wf.studies.validation.plan import Plan
 
 if TYPE_CHECKING:
     from bgpvs_wf.bids.inputs import SubjectInputs
     from bgpvs_wf.phantom.hybrid_dataset import Nuclei
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What is validated, on which scans."""
-
-    bids_dir: Path
-    out: Path
-    participants: tuple[str, ...] = ()
-    """Labels; none means all."""
-    cases: int = 5
-    """Hybrids of each scan."""
-    seed: int = 1
-    derivatives: Mapping[str, Path] = field(default_factory=dict)
-    """Name to folder: where the nuclei of the scans may be."""
-    atlases: tuple[str, ...] = ()
-    """To find the nuclei with where they are not."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    """Of `RunConfig`: what segments."""
-    diameters_mm: tuple[float, float] = (0.4, 1.8)
-    """Of the tubes, drawn evenly: from what nobody sees to what everybody does, so that the curve
-    between is known at both ends (chosen)."""
-
-    @property
-    def hybrids(self) -> Path:
-        """The dataset of scans with tubes put in."""
-        return self.out / "hybrids"
-
-    @property
-    def truth(self) -> Path:
-        """What is true of the hybrids."""
-        return self.hybrids / "derivatives" / "truth"
-
-    @property
-    def finds_nuclei_by(self) -> str:
-        """The source of the nuclei where they are not given; see `AnatomyConfig`."""
-        segmentation = self.settings.get("segmentation", RunConfig.segmentation)
-        return "atlas" if self.atlases or segmentation == "pseudolabel" else "auto"
-
-    @property
-    def results(self) -> Path:
-        """What the pipeline makes of the hybrids."""
-        return self.out / "results"
 
 
 @dataclass(frozen=True)

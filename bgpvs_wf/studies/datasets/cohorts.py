@@ -20,9 +20,9 @@ from bgpvs_wf.evaluation.infants import (
     OwnInfants,
     SyntheticInfants,
 )
-from bgpvs_wf.studies.datasets import jobs_here, make_once, tell_case
+from bgpvs_wf.studies.datasets.once import jobs_here, make_once, tell_case
+from bgpvs_wf.studies.datasets.remembered import hybrid_sources
 from bgpvs_wf.studies.observer import Observer
-from bgpvs_wf.studies.remembered import hybrid_sources
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,9 @@ def make_cohort(
     ----------
     cohort : Cohort
     folder : Path
-        Its dataset goes to `bids` in it; see `bgpvs_wf.studies.datasets.make_once`.
+        Its dataset goes to `bids` in it; see `bgpvs_wf.studies.datasets.once.make_once`.
     nprocs : int
-        Processors asked for; see `bgpvs_wf.studies.datasets.jobs_here`.
+        Processors asked for; see `bgpvs_wf.studies.datasets.once.jobs_here`.
     observer : Observer, optional
 
     Raises

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from bgpvs_wf.engine.resources import memory_gb, processors
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.reading import read_bytes
+from bgpvs_wf.studies.datasets.remembered import recall, remember
 from bgpvs_wf.studies.observer import Observer
-from bgpvs_wf.studies.remembered import recall, remember
 
 if TYPE_CHECKING:
     from bgpvs_wf.phantom.dataset import Made
