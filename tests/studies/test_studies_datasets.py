@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bgpvs_wf.studies import datasets
+from bgpvs_wf.studies.datasets import once
 from bgpvs_wf.studies.datasets.once import jobs_here, make_once
 
 
@@ -31,6 +31,6 @@ def test_what_a_stopped_call_left_is_finished(tmp_path):
     [(200, 64.0, 8), (2, 64.0, 2), (200, 4.0, 2), (3, 0.5, 1), (3, 0, 3)],
 )
 def test_infants_are_made_on_this_machine(monkeypatch, nprocs, memory, jobs):
-    monkeypatch.setattr(datasets, "processors", lambda: 8)
-    monkeypatch.setattr(datasets, "memory_gb", lambda: memory)
+    monkeypatch.setattr(once, "processors", lambda: 8)
+    monkeypatch.setattr(once, "memory_gb", lambda: memory)
     assert jobs_here(nprocs) == jobs
