@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bgpvs_wf._version import __version__
@@ -39,6 +40,14 @@ __all__ = [
     "init_predict_wf", "init_prepare_wf", "init_pseudolabel_wf", "init_quantify_wf",
     "init_sink_wf", "init_subject_wf", "run", "segment", "simulate", "train", "validate",
 ]  # fmt: skip
+
+for _folder in ("data", "interfaces", "workflows"):
+    if Path(__file__).with_name(_folder).is_file():
+        raise ImportError(
+            f"bgpvs_wf/{_folder} is a file where a link to the folder {_folder} should be: this "
+            "checkout was made without symbolic links. Clone it with "
+            "`git clone -c core.symlinks=true`, or install the package."
+        )
 
 _PLACES = {
     "SubjectInputs": "bids.inputs",
