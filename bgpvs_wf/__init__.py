@@ -52,7 +52,7 @@ for _folder in ("data", "interfaces", "workflows"):
 _PLACES = {
     "SubjectInputs": "bids.inputs",
     "find_subjects": "bids.query",
-    "find_model": "learning.bundle",
+    "find_model": "learning.models.bundle",
     "init_bgpvs_wf": "workflows.base",
     **{
         f"init_{stage}_wf": f"workflows.{stage}"
