@@ -190,8 +190,8 @@ class RunConfig(Settings):
         choices=("never", "done"),
     )
     segmentation: str = setting(
-        "What segments: a trained `model`, the synthesis of a `pseudolabel`, or `both` (the model "
-        "is measured).",
+        "What segments: a trained model, synthesised pseudo-labels, or both (the model is "
+        "measured).",
         "model",
         choices=("model", "pseudolabel", "both"),
     )
