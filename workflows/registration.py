@@ -85,8 +85,7 @@ def init_registration_wf(
             workflow.connect(inputnode, key, sources[level], key)
             # Both are on the home grid.
             workflow.connect(inputnode, "brain_mask", sources[level], f"{key}_brain_mask")
-    starts = Node(Starts(), name="starts")
-    choose = Node(ChooseStart(), name="choose")
+    choose = _add_starts(workflow, config, targets, sources["whole"], len(modalities))
     box = Node(
         Registration(**_box_settings(config, len(modalities))),
         name="box",
@@ -99,35 +98,8 @@ def init_registration_wf(
         n_procs=config.threads,
         mem_gb=3,
     )
-    warped = Node(niu.Merge(len(TURNS)), name="warped")
-    transforms = Node(niu.Merge(len(TURNS)), name="transforms")
-    for number in range(len(TURNS)):
-        whole = Node(
-            Registration(**_whole_settings(config, len(modalities))),
-            name=f"whole_{number}",
-            n_procs=config.threads,
-            mem_gb=1,
-        )
-        workflow.connect(
-            [
-                (starts, whole, [((f"start_{number}", _listed), "initial_moving_transform")]),
-                (targets, whole, [("whole_images", "fixed_image")]),
-                (targets, whole, [(("whole_mask", _listed), "fixed_image_masks")]),
-                (sources["whole"], whole, [("images", "moving_image")]),
-                (whole, warped, [("warped_image", f"in{number + 1}")]),
-                (whole, transforms, [("forward_transforms", f"in{number + 1}")]),
-            ]
-        )
     workflow.connect(
         [
-            (targets, starts, [("whole_mask", "fixed")]),
-            (sources["whole"], starts, [(("images", _first), "moving")]),
-            (inputnode, starts, [("lie", "lie")]),
-            (inputnode, choose, [("lie", "lie")]),
-            (sources["whole"], choose, [(("images", _first), "moving")]),
-            (targets, choose, [("whole_images", "fixed"), ("whole_mask", "mask")]),
-            (warped, choose, [("out", "warped")]),
-            (transforms, choose, [("out", "transforms")]),
             (choose, box, [("transform", "initial_moving_transform")]),
             (targets, box, [("box_images", "fixed_image")]),
             (targets, box, [(("box_mask", _listed), "fixed_image_masks")]),
@@ -153,6 +125,47 @@ def init_registration_wf(
         ]
     )
     return workflow
+
+
+def _add_starts(
+    workflow: Workflow, config: RunConfig, targets: Node, source: Node, images: int
+) -> Node:
+    """Add the affine registrations of the whole cerebrum; return the node that chooses one."""
+    inputnode = workflow.get_node("inputnode")
+    starts = Node(Starts(), name="starts")
+    choose = Node(ChooseStart(), name="choose")
+    warped = Node(niu.Merge(len(TURNS)), name="warped")
+    transforms = Node(niu.Merge(len(TURNS)), name="transforms")
+    for number in range(len(TURNS)):
+        whole = Node(
+            Registration(**_whole_settings(config, images)),
+            name=f"whole_{number}",
+            n_procs=config.threads,
+            mem_gb=1,
+        )
+        workflow.connect(
+            [
+                (starts, whole, [((f"start_{number}", _listed), "initial_moving_transform")]),
+                (targets, whole, [("whole_images", "fixed_image")]),
+                (targets, whole, [(("whole_mask", _listed), "fixed_image_masks")]),
+                (source, whole, [("images", "moving_image")]),
+                (whole, warped, [("warped_image", f"in{number + 1}")]),
+                (whole, transforms, [("forward_transforms", f"in{number + 1}")]),
+            ]
+        )
+    workflow.connect(
+        [
+            (targets, starts, [("whole_mask", "fixed")]),
+            (source, starts, [(("images", _first), "moving")]),
+            (inputnode, starts, [("lie", "lie")]),
+            (inputnode, choose, [("lie", "lie")]),
+            (source, choose, [(("images", _first), "moving")]),
+            (targets, choose, [("whole_images", "fixed"), ("whole_mask", "mask")]),
+            (warped, choose, [("out", "warped")]),
+            (transforms, choose, [("out", "transforms")]),
+        ]
+    )
+    return choose
 
 
 def _whole_settings(config: RunConfig, images: int) -> dict[str, Any]:
