@@ -16,7 +16,10 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
+import types
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from traceback import format_exception
@@ -83,9 +86,10 @@ class MultiProcPlugin(SturdyReports, multiproc.MultiProcPlugin):
             max_workers=size,
             initializer=_start_worker,
             initargs=(self._cwd, self.plugin_args.get("log_file")),
-            mp_context=multiprocessing.get_context(self.plugin_args.get("mp_context", "fork")),
+            mp_context=multiprocessing.get_context(self.plugin_args.get("mp_context", _safe())),
         )
-        pool.submit(os.getpid).result()
+        with _without_main():
+            pool.submit(os.getpid).result()
         self._note_workers(pool)
         return pool
 
@@ -129,7 +133,8 @@ class MultiProcPlugin(SturdyReports, multiproc.MultiProcPlugin):
 
     def _submit(self, pool: ProcessPoolExecutor, taskid: int) -> Future[Any]:
         node, updatehash = self._nodes[taskid]
-        future = pool.submit(multiproc.run_node, node, updatehash, taskid)
+        with _without_main():
+            future = pool.submit(multiproc.run_node, node, updatehash, taskid)
         self._note_workers(pool)
         return future
 
@@ -173,6 +178,25 @@ class MultiProcPlugin(SturdyReports, multiproc.MultiProcPlugin):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
             del self._workers[pid]
+
+
+def _safe() -> str:
+    """Return how processes are started here: forked, unless torch is loaded.
+
+    A forked process waits for ever for the threads that torch had before.
+    """
+    return "spawn" if "torch" in sys.modules else "fork"
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Start processes that do not run the script that called this: it need not be guarded."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _start_worker(cwd: str, log_file: str | None) -> None:

@@ -216,7 +216,7 @@ def _config(
         "nprocs": processors() if nprocs is None else nprocs,
         "predict": {"device": device, **({} if model is None else {"model": os.fspath(model)})},
     }
-    return RunConfig.from_mapping(merge({"plugin": "Linear", **settings}, given))
+    return RunConfig.from_mapping(merge({"plugin": "MultiProc", **settings}, given))
 
 
 def _weeks(age: float | str | None) -> float | None:
