@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shutil
-import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -43,17 +43,15 @@ def place(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def told(place) -> dict[str, dict[str, Any]]:
-    """Run all examples as one script; return the names each section leaves."""
+    """Run all examples as one script; return the names that each section leaves."""
+    lines = ["left = {}"]
+    for heading, blocks in examples().items():
+        lines += [*blocks, f"left[{heading!r}] = dict(globals())"]
+    script = place / "script.py"
+    script.write_text("\n".join(lines))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
-        patch.setitem(sys.modules, "__main__", sys.modules[__name__])
-        names: dict[str, Any] = {"__name__": "example"}
-        left = {}
-        for heading, blocks in examples().items():
-            for block in blocks:
-                exec(compile(block, f"{PAGE.name}: {heading}", "exec"), names)
-            left[heading] = dict(names)
-    return left
+        return runpy.run_path(str(script))["left"]
 
 
 def table(path: Path) -> pd.DataFrame:
