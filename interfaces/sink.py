@@ -11,7 +11,6 @@ from nipype.interfaces.base import File, TraitedSpec, isdefined, traits
 from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array
 
 IMAGES = ("t2w_preproc", "t1w_preproc", "pvs_probseg", "uncertainty_probseg", "pseudo_probseg")
-LABELS = ("brain_mask", "nuclei_dseg", "bgpvs_dseg", "pseudo_dseg", "pvs_dseg")
 TABLES = ("bgpvs_morph", "pvs_objects")
 _ABOUT = {
     "pvs_probseg": {"Description": "Probability of a perivascular space, in the basal ganglia"},

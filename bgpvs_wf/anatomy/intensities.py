@@ -1,4 +1,4 @@
-"""Images to register: those an atlas has, or ones painted from its labels."""
+"""Images to register, painted from the labels of an atlas that has none."""
 
 from __future__ import annotations
 
@@ -11,56 +11,12 @@ from bgpvs_wf.anatomy.labels import (
     NUCLEI,
     WM_LABELS,
 )
-from bgpvs_wf.anatomy.registry import AtlasEntry
 from bgpvs_wf.errors import AtlasError
 from bgpvs_wf.imaging.geometry import bounding_box, voxel_sizes
 
 _CLOSING_MM = 3.0  # chosen: bridges the gaps that group label maps leave between gyri
 # Labels of sources without sides or split, to those that carry the same contrast.
 _PAINTED_AS = {213: 4, 219: 2, 220: 3, 172: 8, 9008: 8, 9010: 10, 9012: 12, 9051: 51, 9017: 17}
-
-
-def entry_image(
-    entry: AtlasEntry, modality: str, age_weeks: float | None = None
-) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Return an image of an atlas entry, painted from its labels where it has none.
-
-    Parameters
-    ----------
-    entry : AtlasEntry
-    modality : str
-        `T1w` or `T2w`.
-    age_weeks : float, optional
-        Post-menstrual age to paint for, weeks: the subject's. Default: the entry's.
-
-    Returns
-    -------
-    image : ndarray of float32, shape (x, y, z)
-    affine : ndarray, shape (4, 4)
-    painted : bool
-        Whether it was made from the labels. An entry with the other modality only is painted
-        too: across the T2 inversion the atlas's own contrast would be a guess.
-
-    Raises
-    ------
-    AtlasError
-        If it would have to be painted and the labels are the nuclei alone.
-    BadImageError
-        If a file of the atlas cannot be read.
-    AgeError
-        If the tissue contrast of that age is not known.
-    """
-    from bgpvs_wf.imaging.files import load_image
-
-    path = entry.image(modality)
-    if path is not None:
-        image = load_image(path, what=f"{modality} of atlas {entry.atlas}")
-        return np.asarray(image.dataobj, np.float32), image.affine, False
-    labels = load_image(entry.dseg, what=f"dseg of atlas {entry.atlas}")
-    dseg = np.asarray(labels.dataobj).astype(np.int16)
-    require_paintable(dseg, source=f"Atlas '{entry.atlas}'")
-    age = entry.age_weeks if age_weeks is None else age_weeks
-    return paint(dseg, labels.affine, age, modality), labels.affine, True
 
 
 def require_paintable(dseg: np.ndarray, *, source: str) -> None:

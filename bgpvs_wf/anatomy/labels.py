@@ -86,7 +86,6 @@ NUCLEI: dict[int, str] = {i: REGIONS[i].name for i in sorted(BG_LABELS + THALAMU
 """Index to FreeSurfer name of what is segmented and reported."""
 LENTIFORM_LABELS = (9012, 9051)
 """Putamen and pallidum in one, as Draw-EM and the ALBERTs have it."""
-DEEP_GM_LABELS = _of("deepGM")
 VENTRICLE_LABELS = _of("ventricle")
 """Lateral and third ventricles, the ones that touch the nuclei."""
 CSF_LABELS = _of("CSF", "ventricle")

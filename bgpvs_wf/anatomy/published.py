@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bgpvs_wf.anatomy.label_names import FILL
-from bgpvs_wf.anatomy.labels import BG_LABELS, REGIONS
+from bgpvs_wf.anatomy.labels import REGIONS
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,6 @@ class LabelTable:
     """Index of the source to harmonised index; 0 is background, `FILL` goes to its neighbours."""
     signature: tuple[frozenset[int], ...] = ()
     """The source is recognised if all labels of one of these sets are there."""
-
-    @property
-    def has_nuclei(self) -> bool:
-        """Whether the source tells single nuclei of the basal ganglia apart."""
-        return not set(BG_LABELS).isdisjoint(self.mapping.values())
 
 
 def _sets(*groups: Iterable[int]) -> tuple[frozenset[int], ...]:

@@ -36,8 +36,6 @@ class SubjectInputs:
     """Label without ``ses-``; None where the dataset has no sessions."""
     t2w: Path | None = None
     t1w: Path | None = None
-    t1w_in_t2w_space: bool = False
-    """The T1w says ``space-T2w``. Trust, but verify: public pairs are off by millimetres."""
     preprocessed: bool = False
     """The home image is bias-corrected already (``desc-restore``, ``desc-preproc``)."""
     t1w_preprocessed: bool = False

@@ -178,7 +178,6 @@ def _inputs(
         session=session,
         t2w=t2w.path if t2w else None,
         t1w=t1w.path if t1w else None,
-        t1w_in_t2w_space=t2w is not None and t1w is not None and t1w.space == "T2w",
         preprocessed=home.desc in PREPROCESSED,
         t1w_preprocessed=t1w is not None and t1w.desc in PREPROCESSED,
         brain_mask=mask.path if mask else None,

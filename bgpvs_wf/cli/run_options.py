@@ -155,16 +155,6 @@ def run_config(args: argparse.Namespace) -> tuple[RunConfig, tuple[str, ...]]:
     return config, levels
 
 
-def settings_text(config: RunConfig, levels: Iterable[str]) -> str:
-    """Return TOML that `--config` takes to run the same again."""
-    import tomli_w
-
-    settings = config.to_mapping()
-    if tuple(levels) == BOTH_LEVELS:
-        del settings["analysis_level"]
-    return tomli_w.dumps(settings)
-
-
 def _checked(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Refuse what a file says by itself, whatever the command line has over it."""
     RunConfig.check_part(settings)

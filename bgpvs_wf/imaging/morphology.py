@@ -132,38 +132,6 @@ def open_mm(mask: np.ndarray, affine: np.ndarray, radius_mm: float) -> np.ndarra
     return dilate_mm(erode_mm(mask, affine, radius_mm), affine, radius_mm) & mask
 
 
-def close_labels(mask: np.ndarray, affine: np.ndarray, radius_mm: float) -> np.ndarray:
-    """Close a mask, or the union of labels, by a ball.
-
-    Parameters
-    ----------
-    mask : ndarray of bool or int, shape (x, y, z)
-        A mask, or labels with 0 as background.
-    affine : ndarray, shape (4, 4)
-    radius_mm : float
-        Gaps narrower than twice the radius close.
-
-    Returns
-    -------
-    ndarray, shape (x, y, z), of the type of `mask`
-        Labelled voxels keep their label; voxels that the closing adds carry the nearest one.
-
-    Examples
-    --------
-    >>> labels = np.zeros((6, 9, 9), int)
-    >>> labels[1], labels[4] = 11, 12
-    >>> close_labels(labels, np.eye(4), 2.0)[:, 4, 4]
-    array([ 0, 11, 11, 12, 12,  0])
-    """
-    mask = np.asarray(mask)
-    closed = close_mm(mask != 0, affine, radius_mm)
-    added = closed & (mask == 0)
-    out = mask.copy()
-    if added.any():
-        out[added] = nearest_label(mask, affine)[added]
-    return out
-
-
 def nearest_label(labels: np.ndarray, affine: np.ndarray) -> np.ndarray:
     """Return, for every voxel, the label of the nearest labelled voxel (0 is no label).
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bgpvs_wf.reports.registration_tiles import edge_tiles
 from bgpvs_wf.reports.tile_scene import Scene
 from bgpvs_wf.reports.views import COLOURS, Outline, Tile, Volume
 
@@ -84,25 +83,6 @@ def overlay_figure(
     return _mosaic(tiles, title)
 
 
-def registration_figure(fixed: Volume, moving: Mapping[str, Volume], *, title: str = "") -> bytes:
-    """Draw the edges of a fixed image on others, a row each, without and with.
-
-    Parameters
-    ----------
-    fixed : Volume
-    moving : mapping of str to Volume
-        Caption ("T1w before") to image, on any grid.
-    title : str
-
-    Returns
-    -------
-    bytes
-        A PNG file.
-    """
-    tiles = [t for caption, image in moving.items() for t in edge_tiles(fixed, image, caption)]
-    return _mosaic(tiles, title, columns=3)
-
-
 def legend(tiles: Sequence[Tile]) -> dict[str, str]:
     """Return name to colour of everything outlined in some tiles; thalamus and PVS last."""
     found: dict[str, str] = {}
@@ -154,10 +134,11 @@ def _marks(tile: Tile, sides_known: bool) -> str:
     return f'<g class="marks">{texts}{bar}</g>'
 
 
-def _mosaic(tiles: Sequence[Tile], title: str, columns: int = 4) -> bytes:
+def _mosaic(tiles: Sequence[Tile], title: str) -> bytes:
     """Draw tiles in rows, each row first plain, then with outlines."""
     from matplotlib.figure import Figure
 
+    columns = 4
     rows = -(-len(tiles) // columns)
     figure = Figure(figsize=(3.2 * columns, 5.8 * rows + 0.9), facecolor="black", dpi=110)
     axes = figure.subplots(2 * rows, columns, squeeze=False)

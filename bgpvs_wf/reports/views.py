@@ -13,7 +13,6 @@ from bgpvs_wf.imaging.geometry import (
     Grid,
     resample,
     same_grid,
-    voxel_sizes,
 )
 
 PVS_COLOUR = "#F0E442"
@@ -103,12 +102,6 @@ def to_display(volume: Volume) -> Volume:
     change = orient.ornt_transform(start, orient.axcodes2ornt(("L", "P", "I")))
     data = orient.apply_orientation(volume.data, change)
     return Volume(data, volume.affine @ orient.inv_ornt_aff(change, volume.data.shape))
-
-
-def tilt_degrees(affine: np.ndarray) -> float:
-    """Return the largest angle between a voxel axis and the axis of the body nearest to it."""
-    cosines = np.abs(np.asarray(affine, float)[:3, :3] / voxel_sizes(affine))
-    return float(np.degrees(np.arccos(np.clip(cosines.max(axis=0).min(), 0, 1))))
 
 
 def choose_slices(

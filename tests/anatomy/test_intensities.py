@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bgpvs_wf.anatomy.contrast import tissue_contrast
-from bgpvs_wf.anatomy.intensities import entry_image, fill_inside, paint, require_paintable
-from bgpvs_wf.anatomy.registry import AtlasEntry
+from bgpvs_wf.anatomy.intensities import fill_inside, paint, require_paintable
 from bgpvs_wf.errors import AtlasError
 
 AFFINE = np.diag([-1.0, 1.0, 1.5, 1.0])
@@ -68,23 +67,8 @@ def test_filling_keeps_what_is_labelled(seed, share):
     assert set(np.unique(filled)) <= {0, *np.unique(dseg).tolist()}
 
 
-def test_entry_gives_its_own_image_or_a_painted_one(tmp_path, dseg, image, save):
-    labels = save(tmp_path / "dseg.nii.gz", dseg)
-    t2w = save(tmp_path / "T2w.nii.gz", image)
-    entry = AtlasEntry("a", 40, 37, 44, labels, t2w=t2w)
-    own, affine, painted = entry_image(entry, "T2w", 92)
-    np.testing.assert_array_equal(own, image)
-    assert not painted
-    made, same, painted = entry_image(entry, "T1w", 92)
-    np.testing.assert_allclose(affine, same)
-    assert painted
-    np.testing.assert_allclose(made, paint(dseg, affine, 92, "T1w"))
-    np.testing.assert_allclose(entry_image(entry, "T1w")[0], paint(dseg, affine, 40, "T1w"))
-
-
-def test_nuclei_alone_cannot_be_painted(tmp_path, dseg, save):
+def test_nuclei_alone_cannot_be_painted(dseg):
     nuclei = np.where(np.isin(dseg, (11, 12, 13, 50, 51, 52)), dseg, 0)
-    entry = AtlasEntry("bare", 40, 37, 44, save(tmp_path / "dseg.nii.gz", nuclei))
     with pytest.raises(AtlasError, match=r"bare.*T1w or T2w"):
-        entry_image(entry, "T2w")
+        require_paintable(nuclei, source="bare")
     require_paintable(dseg, source="whole")

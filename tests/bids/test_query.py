@@ -196,7 +196,6 @@ def test_dhcp_derivatives_second_release(raw, derived):
     subject = only(find_subjects(raw.config(derivatives={"dhcp": derived.root})))
     assert (subject.t2w, subject.t1w) == (t2w, t1w)
     assert (subject.dseg, subject.brain_mask) == (dseg, mask)
-    assert subject.t1w_in_t2w_space
     assert subject.preprocessed
     assert subject.t1w_preprocessed
     assert subject.age_weeks == pytest.approx(40.3)

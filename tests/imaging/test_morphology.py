@@ -98,17 +98,6 @@ def test_closing_takes_in_the_gap_narrower_than_twice_the_radius():
     assert not morphology.close_mm(mask, affine, 1.0)[10:16, 6, 6].any()
 
 
-def test_close_labels_keeps_labels_and_carries_the_nearest_into_the_gap():
-    labels = np.zeros((20, 9, 9), np.int16)
-    labels[3:8], labels[12:17] = 11, 12
-    out = morphology.close_labels(labels, np.eye(4), 3.0)
-    assert out.dtype == labels.dtype
-    assert (out[labels > 0] == labels[labels > 0]).all()
-    assert (out[8:10, 2:7, 2:7] == 11).all()
-    assert (out[10:12, 2:7, 2:7] == 12).all()
-    assert not out[:3].any()
-
-
 @FAST
 @given(affines(sheared=True), st.integers(0, 100))
 def test_nearest_label_is_nearest_in_space(affine, seed):
@@ -126,7 +115,6 @@ def test_nothing_stays_nothing():
     empty = np.zeros((4, 5, 6), bool)
     for function in (morphology.dilate_mm, morphology.close_mm, morphology.open_mm):
         assert not function(empty, np.eye(4), 2.0).any()
-    assert not morphology.close_labels(empty, np.eye(4), 2.0).any()
     with pytest.raises(ValueError, match="no label"):
         morphology.nearest_label(empty, np.eye(4))
     with pytest.raises(ValueError, match="negative"):

@@ -12,7 +12,6 @@ from bgpvs_wf.reports.figures import (
     legend,
     overlay_figure,
     png_uri,
-    registration_figure,
     tile_svg,
 )
 from bgpvs_wf.reports.registration_tiles import atlas_tiles, edge_tiles
@@ -95,9 +94,3 @@ def test_edges_lie_on_the_fixed_image_whatever_is_shown():
 def test_atlas_outlines_are_those_of_its_tissues(toy):
     tiles = atlas_tiles(toy.t2w, toy.nuclei, "atlas")
     assert {outline.name for tile in tiles for outline in tile.outlines} == {"BG"}
-
-
-def test_registration_figure_has_a_row_an_image(toy):
-    one = pixels(registration_figure(toy.t2w, {"after": toy.t1w}))
-    two = pixels(registration_figure(toy.t2w, {"before": toy.t1w, "after": toy.t1w}))
-    assert two.shape[0] > 1.5 * one.shape[0]

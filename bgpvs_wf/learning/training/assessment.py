@@ -105,13 +105,6 @@ def assess(
     return Assessment(threshold, _table(found, threshold), error, margin)
 
 
-def score_cases(
-    members: Sequence[Member], cases: Sequence[TrainingCase], pvs_threshold: float
-) -> pd.DataFrame:
-    """Return the table of `Assessment` for a given threshold."""
-    return _table([_apply(members, case) for case in cases], pvs_threshold)
-
-
 @dataclass(frozen=True)
 class _Found:
     """What a model finds in a case; arrays of voxels in the basal ganglia, true or found."""
