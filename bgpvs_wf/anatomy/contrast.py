@@ -15,6 +15,12 @@ import numpy as np
 from scipy import ndimage
 from scipy.interpolate import PchipInterpolator
 
+from bgpvs_wf.anatomy.labels import (
+    ACCUMBENS_LABELS,
+    CAUDATE_LABELS,
+    PALLIDUM_LABELS,
+    PUTAMEN_LABELS,
+)
 from bgpvs_wf.errors import AgeError, UsageError
 
 MIN_AGE_WEEKS = 28.0
@@ -54,10 +60,10 @@ _ASEG_TISSUE = {
     "cortex": (3, 42, 17, 53, 18, 54),
     "ventricle": (4, 43, 5, 44, 14, 15, 72),
     "csf": (24, 31, 63),
-    "caudate": (11, 50),
-    "putamen": (12, 51),
-    "pallidum": (13, 52),
-    "accumbens": (26, 58),
+    "caudate": CAUDATE_LABELS,
+    "putamen": PUTAMEN_LABELS,
+    "pallidum": PALLIDUM_LABELS,
+    "accumbens": ACCUMBENS_LABELS,
     "thalamus": (9, 48, 10, 49),
     "brainstem": (16, 28, 60, 170),
     "cerebellum": (7, 46, 8, 47),

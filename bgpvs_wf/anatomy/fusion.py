@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-from bgpvs_wf.anatomy.labels import NUCLEI
+from bgpvs_wf.anatomy.labels import LENTIFORM_LABELS, NUCLEI, PALLIDUM_LABELS, PUTAMEN_LABELS
 from bgpvs_wf.imaging.geometry import bounding_box
 from bgpvs_wf.imaging.morphology import nearest_label
 
@@ -16,8 +16,7 @@ MARGIN_MM = 5.0
 PATCH_RADIUS = 2
 """Radius of the patches that are compared, voxels: the default of antsJointFusion."""
 _PARTS = {
-    9012: (12, 13),
-    9051: (51, 52),
+    **dict(zip(LENTIFORM_LABELS, zip(PUTAMEN_LABELS, PALLIDUM_LABELS, strict=True), strict=True)),
     213: (4, 43),
     219: (2, 41),
     220: (3, 42),

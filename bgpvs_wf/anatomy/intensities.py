@@ -8,7 +8,9 @@ from scipy import ndimage
 from bgpvs_wf.anatomy.labels import (
     CORTEX_LABELS,
     CSF_LABELS,
+    LENTIFORM_LABELS,
     NUCLEI,
+    PUTAMEN_LABELS,
     WM_LABELS,
 )
 from bgpvs_wf.errors import AtlasError
@@ -16,7 +18,8 @@ from bgpvs_wf.imaging.geometry import bounding_box, voxel_sizes
 
 _CLOSING_MM = 3.0  # chosen: bridges the gaps that group label maps leave between gyri
 # Labels of sources without sides or split, to those that carry the same contrast.
-_PAINTED_AS = {213: 4, 219: 2, 220: 3, 172: 8, 9008: 8, 9010: 10, 9012: 12, 9051: 51, 9017: 17}
+_PAINTED_AS = {213: 4, 219: 2, 220: 3, 172: 8, 9008: 8, 9010: 10, 9017: 17}
+_PAINTED_AS |= dict(zip(LENTIFORM_LABELS, PUTAMEN_LABELS, strict=True))
 
 
 def require_paintable(dseg: np.ndarray, *, source: str) -> None:

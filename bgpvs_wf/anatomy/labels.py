@@ -84,8 +84,15 @@ BG_LABELS = _of("BG")
 THALAMUS_LABELS = _of("thalamus")
 NUCLEI: dict[int, str] = {i: REGIONS[i].name for i in sorted(BG_LABELS + THALAMUS_LABELS)}
 """Index to FreeSurfer name of what is segmented and reported."""
-LENTIFORM_LABELS = (9012, 9051)
+_LEFT_RIGHT = {name: (left, right) for left, right, name, *_ in _PAIRS}
+CAUDATE_LABELS = _LEFT_RIGHT["Caudate"]
+PUTAMEN_LABELS = _LEFT_RIGHT["Putamen"]
+PALLIDUM_LABELS = _LEFT_RIGHT["Pallidum"]
+ACCUMBENS_LABELS = _LEFT_RIGHT["Accumbens-area"]
+LENTIFORM_LABELS = _LEFT_RIGHT["Lentiform"]
 """Putamen and pallidum in one, as Draw-EM and the ALBERTs have it."""
+ANY_LENTIFORM_LABELS = (*PUTAMEN_LABELS, *PALLIDUM_LABELS, *LENTIFORM_LABELS)
+"""The lentiform nuclei, split or in one."""
 VENTRICLE_LABELS = _of("ventricle")
 """Lateral and third ventricles, the ones that touch the nuclei."""
 CSF_LABELS = _of("CSF", "ventricle")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bgpvs_wf.anatomy.registry import ATLAS_FILE, Atlas, AtlasEntry, load_atlas
-from bgpvs_wf.bids.ages import TERM_WEEKS, WEEKS_PER_YEAR
+from bgpvs_wf.bids.ages import TERM_WEEKS, WEEKS_PER_MONTH, WEEKS_PER_YEAR
 from bgpvs_wf.errors import AgeError, AtlasError
 
 
@@ -35,7 +35,7 @@ def parse_age(text: str) -> float:
     value = float(match[1])
     if match[2] == "w":
         return value
-    return TERM_WEEKS + value * WEEKS_PER_YEAR / (1 if match[2] == "y" else 12)
+    return TERM_WEEKS + value * (WEEKS_PER_YEAR if match[2] == "y" else WEEKS_PER_MONTH)
 
 
 def choose_entries(

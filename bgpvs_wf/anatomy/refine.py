@@ -11,7 +11,9 @@ import numpy as np
 from scipy import ndimage
 
 from bgpvs_wf.anatomy.labels import (
+    ANY_LENTIFORM_LABELS,
     BG_LABELS,
+    CAUDATE_LABELS,
     CORTEX_LABELS,
     CSF_LABELS,
     MIRROR,
@@ -164,8 +166,8 @@ def _classes(dseg: np.ndarray, affine: np.ndarray) -> np.ndarray:
     out[np.isin(dseg, CSF_LABELS)] = FLUID
     nuclei = np.isin(dseg, tuple(NUCLEI))
     out[nuclei] = dseg[nuclei]
-    caudal = np.isin(dseg, (*THALAMUS_LABELS, 11, 50, 4, 43, 213))
-    lentiform = np.isin(dseg, (12, 13, 51, 52, 9012, 9051))
+    caudal = np.isin(dseg, (*THALAMUS_LABELS, *CAUDATE_LABELS, 4, 43, 213))
+    lentiform = np.isin(dseg, ANY_LENTIFORM_LABELS)
     capsule = np.isin(dseg, (0, *WM_LABELS))
     for structure in (caudal, lentiform):
         capsule &= distance_to_mm(structure, affine) < _CAPSULE_MM

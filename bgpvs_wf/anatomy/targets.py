@@ -17,6 +17,7 @@ from scipy import ndimage
 from bgpvs_wf.anatomy.contrast import tissue_contrast
 from bgpvs_wf.anatomy.intensities import fill_inside, paint
 from bgpvs_wf.anatomy.labels import (
+    ANY_LENTIFORM_LABELS,
     BRAINSTEM_LABELS,
     CEREBELLUM_LABELS,
     CORTEX_LABELS,
@@ -42,7 +43,6 @@ BOX_DEPTH_MM = 10.0
 """How far around the nuclei the second level looks (chosen)."""
 _HULL_CLOSING_MM = 2.5
 _CLAUSTRUM_MM = 7.0  # chosen: putamen to insular cortex is about that wide
-_LENTIFORM = (12, 51, 13, 52, 9012, 9051)
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def _paint(
     else the lateral border of the putamen is drawn to edges that are not there.
     """
     sheet = np.isin(fill_inside(cerebrum, affine), WM_LABELS)
-    for labels in (_LENTIFORM, CORTEX_LABELS):
+    for labels in (ANY_LENTIFORM_LABELS, CORTEX_LABELS):
         sheet &= distance_to_mm(np.isin(cerebrum, labels), affine) < _CLAUSTRUM_MM
     images = {}
     for modality in modalities:

@@ -14,7 +14,7 @@ from typing import Any
 from bgpvs_wf.anatomy.label_names import label_of_name
 from bgpvs_wf.anatomy.labels import NUCLEI
 from bgpvs_wf.anatomy.plan import Plan, PlannedEntry, images_in, stem_of
-from bgpvs_wf.bids.ages import TERM_WEEKS, WEEKS_PER_YEAR
+from bgpvs_wf.bids.ages import TERM_WEEKS, WEEKS_PER_MONTH, WEEKS_PER_YEAR
 from bgpvs_wf.errors import AtlasError
 from bgpvs_wf.reading import load_json, why_not
 
@@ -119,7 +119,7 @@ def _cohort_age(
 def _in_weeks(value: float, units: str) -> float | None:
     """Months and years count from term; weeks are post-menstrual."""
     if units.startswith("m"):
-        return TERM_WEEKS + value * WEEKS_PER_YEAR / 12
+        return TERM_WEEKS + value * WEEKS_PER_MONTH
     if units.startswith("y"):
         return TERM_WEEKS + value * WEEKS_PER_YEAR
     return value if units.startswith("w") else None

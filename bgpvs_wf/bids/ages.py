@@ -20,6 +20,7 @@ TERM_WEEKS = 40.0
 """Gestation at the expected date of delivery, weeks: 280 days from the last menstrual period."""
 WEEKS_PER_YEAR = 52.1775
 """365.2425 days, the mean Gregorian year, by 7."""
+WEEKS_PER_MONTH = WEEKS_PER_YEAR / 12
 AGE_LIMITS_WEEKS = (28.0, 160.0)
 """Accepted post-menstrual ages (chosen): 30 weeks to 24 months after term (144.4), with slack."""
 BIRTH_LIMITS_WEEKS = (20.0, 45.0)
@@ -42,8 +43,8 @@ _BIRTH = {
 _UNITS = {
     "years": WEEKS_PER_YEAR, "year": WEEKS_PER_YEAR, "y": WEEKS_PER_YEAR, "yr": WEEKS_PER_YEAR,
     "yrs": WEEKS_PER_YEAR, "a": WEEKS_PER_YEAR,
-    "months": WEEKS_PER_YEAR / 12, "month": WEEKS_PER_YEAR / 12, "mo": WEEKS_PER_YEAR / 12,
-    "mos": WEEKS_PER_YEAR / 12,
+    "months": WEEKS_PER_MONTH, "month": WEEKS_PER_MONTH, "mo": WEEKS_PER_MONTH,
+    "mos": WEEKS_PER_MONTH,
     "weeks": 1.0, "week": 1.0, "w": 1.0, "wk": 1.0, "wks": 1.0,
     "days": 1 / 7, "day": 1 / 7, "d": 1 / 7,
 }  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bgpvs_wf.bids.ages import TERM_WEEKS, WEEKS_PER_YEAR
+from bgpvs_wf.bids.ages import TERM_WEEKS, WEEKS_PER_MONTH
 from bgpvs_wf.errors import BGPVSError
 from bgpvs_wf.imaging.files import save_image, write_json
 
@@ -21,14 +21,19 @@ FOLD_SEED = 7
 INTENSITY_STEPS = 250
 """Grey levels of fluid on T2w: coarse enough to pack small, finer than any tissue contrast."""
 
-_MONTH = WEEKS_PER_YEAR / 12
+
+def _months(number: float) -> float:
+    """Return the post-menstrual weeks of an age in months from term."""
+    return TERM_WEEKS + number * WEEKS_PER_MONTH
+
+
 AGES: dict[str, tuple[float, float, float]] = {
     "32w": (32.0, 28.0, 36.0),
     "40w": (40.0, 36.0, 46.0),
-    "3m": (TERM_WEEKS + 3 * _MONTH, 46.0, TERM_WEEKS + 4.5 * _MONTH),
-    "6m": (TERM_WEEKS + 6 * _MONTH, TERM_WEEKS + 4.5 * _MONTH, TERM_WEEKS + 9 * _MONTH),
-    "12m": (TERM_WEEKS + 12 * _MONTH, TERM_WEEKS + 9 * _MONTH, TERM_WEEKS + 18 * _MONTH),
-    "24m": (TERM_WEEKS + 24 * _MONTH, TERM_WEEKS + 18 * _MONTH, 160.0),
+    "3m": (_months(3), 46.0, _months(4.5)),
+    "6m": (_months(6), _months(4.5), _months(9)),
+    "12m": (_months(12), _months(9), _months(18)),
+    "24m": (_months(24), _months(18), 160.0),
 }
 """Name to age, youngest and oldest age served, post-menstrual weeks."""
 

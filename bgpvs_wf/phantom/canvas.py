@@ -12,6 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bgpvs_wf.anatomy.labels import (
+    ACCUMBENS_LABELS,
+    CAUDATE_LABELS,
+    PALLIDUM_LABELS,
+    PUTAMEN_LABELS,
+    THALAMUS_LABELS,
+)
 from bgpvs_wf.imaging.geometry import Grid
 from bgpvs_wf.phantom.shapes import Points
 
@@ -21,11 +28,11 @@ LABELS = {
     "cortex": (3, 42),
     "wm": (2, 41),
     "claustrum": (2, 41),
-    "thalamus": (10, 49),
-    "caudate": (11, 50),
-    "putamen": (12, 51),
-    "pallidum": (13, 52),
-    "accumbens": (26, 58),
+    "thalamus": THALAMUS_LABELS,
+    "caudate": CAUDATE_LABELS,
+    "putamen": PUTAMEN_LABELS,
+    "pallidum": PALLIDUM_LABELS,
+    "accumbens": ACCUMBENS_LABELS,
     "ventricle": (4, 43),
     "hippocampus": (17, 53),
     "amygdala": (18, 54),

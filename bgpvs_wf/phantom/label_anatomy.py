@@ -10,7 +10,14 @@ from scipy import ndimage
 
 from bgpvs_wf.anatomy.contrast import capsule_weight
 from bgpvs_wf.anatomy.harmonisation import require_nuclei
-from bgpvs_wf.anatomy.labels import BG_LABELS, LENTIFORM_LABELS, NUCLEI, REGIONS
+from bgpvs_wf.anatomy.labels import (
+    ANY_LENTIFORM_LABELS,
+    BG_LABELS,
+    LENTIFORM_LABELS,
+    NUCLEI,
+    PUTAMEN_LABELS,
+    REGIONS,
+)
 from bgpvs_wf.imaging.geometry import Grid, bounding_box, crop_affine, voxel_sizes
 from bgpvs_wf.imaging.morphology import surface
 from bgpvs_wf.phantom.abstract_anatomy import DistanceFunction
@@ -225,12 +232,12 @@ class LabelAnatomy:
 
     def _mix_capsule_in(self, image: np.ndarray, difference: float) -> None:
         """Add the internal capsule to the white matter of the painted map, in place."""
-        lentiform = np.isin(self.labels, (12, 13, 51, 52, *LENTIFORM_LABELS))
+        lentiform = np.isin(self.labels, ANY_LENTIFORM_LABELS)
         if not lentiform.any():
             return
         box = bounding_box(lentiform, self.affine, _CAPSULE_REACH_MM)
         known = self.labels[box].copy()
-        for ours, theirs in ((LENTIFORM_LABELS[0], 12), (LENTIFORM_LABELS[1], 51), (219, 2)):
+        for ours, theirs in (*zip(LENTIFORM_LABELS, PUTAMEN_LABELS, strict=True), (219, 2)):
             known[known == ours] = theirs
         sizes = voxel_sizes(self.affine)
         weight = capsule_weight(known, (float(sizes[0]), float(sizes[1]), float(sizes[2])))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from bgpvs_wf.anatomy.labels import LENTIFORM_LABELS, SIDES
+from bgpvs_wf.anatomy.labels import ACCUMBENS_LABELS, ANY_LENTIFORM_LABELS, SIDES
 from bgpvs_wf.imaging.geometry import bounding_box, crop_affine, voxel_sizes
 from bgpvs_wf.imaging.morphology import distance_mm, distance_to_mm
 from bgpvs_wf.phantom.shapes import Points
@@ -15,8 +15,11 @@ FAR_MM = 1000.0
 _MARGIN_MM = 6.0
 _UNEVEN_MM = 0.25  # edges of a voxel that differ by less count as equal
 _BELOW_MM = 2.0
-_LENTIFORM = {"left": (12, 13, LENTIFORM_LABELS[0]), "right": (51, 52, LENTIFORM_LABELS[1])}
-_ACCUMBENS = {"left": 26, "right": 58}
+_LENTIFORM = {
+    side: tuple(label for label in ANY_LENTIFORM_LABELS if label in of_side)
+    for side, of_side in SIDES.items()
+}
+_ACCUMBENS = dict(zip(SIDES, ACCUMBENS_LABELS, strict=True))
 
 
 class SignedDistance:

@@ -11,6 +11,8 @@ from bgpvs_wf.anatomy.labels import (
     LENTIFORM_LABELS,
     MIRROR,
     NUCLEI,
+    PALLIDUM_LABELS,
+    PUTAMEN_LABELS,
     SIDES,
     THALAMUS_LABELS,
     side_of,
@@ -20,7 +22,7 @@ from bgpvs_wf.imaging.morphology import nearest_label
 REST = {"left": -1, "right": -2}
 """Parcels of the closed BG that are in no nucleus: mostly internal capsule."""
 REST_NAME = "BG-rest"
-_PUTAMEN_PALLIDUM = (12, 13, 51, 52)
+_PUTAMEN_PALLIDUM = PUTAMEN_LABELS + PALLIDUM_LABELS
 
 
 @dataclass(frozen=True)

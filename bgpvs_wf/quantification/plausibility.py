@@ -5,10 +5,17 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from bgpvs_wf.anatomy.labels import BG_LABELS, MIRROR, NUCLEI, SIDES, VENTRICLE_LABELS, side_of
+from bgpvs_wf.anatomy.labels import (
+    ACCUMBENS_LABELS,
+    BG_LABELS,
+    MIRROR,
+    NUCLEI,
+    SIDES,
+    VENTRICLE_LABELS,
+    side_of,
+)
 from bgpvs_wf.imaging.geometry import bounding_box, voxel_sizes, voxel_volume
 
-ACCUMBENS_LABELS = (26, 58)
 _RING_MM = (1.5, 5.0)
 """From where to where around a nucleus its surroundings are looked at (chosen)."""
 _LEAST_VOXELS = 10

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from bgpvs_wf.bids.ages import TERM_WEEKS, WEEKS_PER_MONTH
 from bgpvs_wf.imaging.signal import sees_pvs, thickness_doubt
 from bgpvs_wf.reports.figures import legend, side_letters, tile_svg
 from bgpvs_wf.reports.headlines import BG_REGION, Headline, headlines, sides_marked
@@ -23,9 +24,6 @@ from bgpvs_wf.reports.views import Tile, Volume
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_WEEKS_PER_MONTH = 52.1775 / 12
-_TERM_WEEKS = 40.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +129,7 @@ def age_text(weeks: float | None) -> str:
     """
     if weeks is None:
         return "age unknown"
-    months = (weeks - _TERM_WEEKS) / _WEEKS_PER_MONTH
+    months = (weeks - TERM_WEEKS) / WEEKS_PER_MONTH
     return f"{weeks:.1f} weeks PMA" + (f" ({months:.1f} months after term)" if months >= 1 else "")
 
 

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from bgpvs_wf.anatomy.labels import (
+    ACCUMBENS_LABELS,
     BG_LABELS,
+    CAUDATE_LABELS,
     NUCLEI,
+    PALLIDUM_LABELS,
+    PUTAMEN_LABELS,
     SIDES,
     THALAMUS_LABELS,
     VENTRICLE_LABELS,
@@ -22,10 +26,10 @@ if TYPE_CHECKING:
 
 Array = TypeVar("Array", np.ndarray, "torch.Tensor")
 _OF_NAME = {
-    "caudate": (11, 50),
-    "putamen": (12, 51),
-    "pallidum": (13, 52),
-    "accumbens": (26, 58),
+    "caudate": CAUDATE_LABELS,
+    "putamen": PUTAMEN_LABELS,
+    "pallidum": PALLIDUM_LABELS,
+    "accumbens": ACCUMBENS_LABELS,
     "thalamus": THALAMUS_LABELS,
     "ventricle": VENTRICLE_LABELS,
 }

@@ -7,6 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from bgpvs_wf.anatomy.labels import (
+    ACCUMBENS_LABELS,
+    CAUDATE_LABELS,
+    PALLIDUM_LABELS,
+    PUTAMEN_LABELS,
+    THALAMUS_LABELS,
+)
+
 _FLUID = (4, 5, 14, 15, 24, 43, 44, 72)
 _KINDS = (
     _FLUID,
@@ -18,7 +26,13 @@ _KINDS = (
     (16, 28, 60),
     (30, 62),
 )
-_NUCLEI = ((10, 49), (11, 50), (12, 51), (13, 52), (26, 58))
+_NUCLEI = (
+    THALAMUS_LABELS,
+    CAUDATE_LABELS,
+    PUTAMEN_LABELS,
+    PALLIDUM_LABELS,
+    ACCUMBENS_LABELS,
+)
 AROUND = 500
 """Labels from here on are of what is around the brain."""
 _LIKE_A_SCAN = 0.6

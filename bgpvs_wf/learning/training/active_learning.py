@@ -16,6 +16,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bgpvs_wf.anatomy.labels import (
+    CAUDATE_LABELS,
+    PALLIDUM_LABELS,
+    PUTAMEN_LABELS,
+    THALAMUS_LABELS,
+)
 from bgpvs_wf.errors import BadLabelsError
 from bgpvs_wf.imaging.geometry import bounding_box, crop_affine, voxel_sizes
 from bgpvs_wf.imaging.morphology import distance_mm, distance_to_mm
@@ -37,8 +43,11 @@ FEATURES: Mapping[str, tuple[str, ...]] = {
     UNCERTAINTY: (UNCERTAINTY,),
 }
 """Groups of features; each group counts the same, however many features it has."""
-_CONTRAST = {"putamen": (12, 51), "pallidum": (13, 52), "thalamus": (10, 49)}
-_CAUDATE = (11, 50)
+_CONTRAST = {
+    "putamen": PUTAMEN_LABELS,
+    "pallidum": PALLIDUM_LABELS,
+    "thalamus": THALAMUS_LABELS,
+}
 _NORMAL_IQR = 1.349
 """Interquartile range of a normal distribution, in standard deviations."""
 _ROUNDING = 1e-6
@@ -158,7 +167,7 @@ def describe(
     features["pvs_count"] = _log(1 + known("BG", "pvs_count"))
     features["pvs_fraction"] = _log(1 + 100 * known("BG", "pvs_fraction"))
     tissue = np.asarray(dseg) != 2
-    caudate = _median(t2w, np.isin(nuclei, _CAUDATE) & tissue)
+    caudate = _median(t2w, np.isin(nuclei, CAUDATE_LABELS) & tissue)
     for name, labels in _CONTRAST.items():
         signal = _median(t2w, np.isin(nuclei, labels) & tissue)
         features[f"t2w_{name}"] = _log(signal) - _log(caudate)
