@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from nipype.interfaces.base import File, TraitedSpec, isdefined, traits
@@ -18,8 +18,8 @@ from bgpvs_wf.interfaces.base import (
     read_optional,
 )
 
-LEARNT_CASES = 8
-"""Cases that the threshold of PVS is chosen on where none is held out."""
+if TYPE_CHECKING:
+    from bgpvs_wf.learning.nets.architectures import NetworkConfig
 
 
 class CutCaseInputSpec(HomeInputSpec):
@@ -48,31 +48,23 @@ class CutCase(HomeInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         from bgpvs_wf.imaging.files import check_labels_on_grid, load_image
-        from bgpvs_wf.learning.data.case import make_case
-        from bgpvs_wf.learning.data.classes import divide_bg
+        from bgpvs_wf.learning.data.case import case_of_labels
 
         inputs = self.inputs
         home = load_image(inputs.t2w if isdefined(inputs.t2w) else inputs.t1w)
-        affine = home.affine
         labels = load_image(inputs.bgpvs, what="labels", allow_constant=True)
         check_labels_on_grid(labels, home, labels_path=inputs.bgpvs, image_path=inputs.subject)
-        bgpvs = np.asanyarray(labels.dataobj)
-        anatomy = read_array(inputs.anatomy, "anatomy")[0]
-        confidence = read_optional(inputs.confidence, "confidence")
-        ignore = read_optional(inputs.ignore, "ignore mask")
-        if ignore is not None:
-            confidence = np.ones(ignore.shape, np.float32) if confidence is None else confidence
-            confidence = np.where(ignore > 0, 0, confidence)
-        case = make_case(
+        case = case_of_labels(
             Path(inputs.folder),
             inputs.subject,
             t2w=read_optional(inputs.t2w, "T2w"),
             t1w=read_optional(inputs.t1w, "T1w"),
-            affine=affine,
+            affine=home.affine,
             brain=read_mask(inputs.brain_mask),
-            anatomy=divide_bg(anatomy, bgpvs > 0, affine),
-            bgpvs=bgpvs,
-            confidence=confidence,
+            anatomy=read_array(inputs.anatomy, "anatomy")[0],
+            bgpvs=np.asanyarray(labels.dataobj),
+            confidence=read_optional(inputs.confidence, "confidence"),
+            ignore=read_optional(inputs.ignore, "ignore mask"),
             fluid=read_optional(inputs.fluid, "PVS occupancy"),
             by_hand=inputs.by_hand,
         )
@@ -102,21 +94,15 @@ class Relabel(HomeInterface):
         import torch
 
         from bgpvs_wf.learning.data.case import read_case
-        from bgpvs_wf.learning.training.assessment import assess, calibrate, evenly
-        from bgpvs_wf.learning.training.selftraining import relabel
+        from bgpvs_wf.learning.inference.ensemble import load_members
+        from bgpvs_wf.learning.training.selftraining import relabel_all
 
-        torch.set_num_threads(self.inputs.threads)
-        member = _member(self.inputs.weights, self.inputs.networks)
-        cases = [read_case(path) for path in self.inputs.cases]
-        some = evenly(cases, LEARNT_CASES)
-        calibrate(member, some)
-        threshold = assess([member], some).pvs_threshold
-        made = []
-        for number, case in enumerate(cases):
-            folder = Path(self.inputs.folder) / f"{number:05d}"
-            new = case if case.by_hand else relabel(case, [member], folder, threshold)
-            made.append(str(new.folder / "case.json"))
-        self._results["cases"] = made
+        inputs = self.inputs
+        torch.set_num_threads(inputs.threads)
+        (member,) = load_members(inputs.weights, _configs(inputs.networks))
+        cases = [read_case(path) for path in inputs.cases]
+        made = relabel_all(cases, member, Path(inputs.folder))
+        self._results["cases"] = [str(case.folder / "case.json") for case in made]
         return runtime
 
 
@@ -160,35 +146,26 @@ class Assemble(HomeInterface):
         import torch
 
         from bgpvs_wf.learning.data.case import read_case
-        from bgpvs_wf.learning.training.assessment import assess, calibrate
+        from bgpvs_wf.learning.inference.ensemble import load_members
+        from bgpvs_wf.learning.training.assessment import assess_model
         from bgpvs_wf.learning.training.trained_model import write_model
         from bgpvs_wf.reports.training_curves import training_curves
 
         inputs = self.inputs
         torch.set_num_threads(inputs.threads)
-        each = len(inputs.networks)
-        parts = [inputs.fine[i : i + each] for i in range(0, len(inputs.fine), each)]
-        members = [_member(part, inputs.networks) for part in parts]
+        members = load_members(inputs.fine, _configs(inputs.networks))
         cases = [read_case(path) for path in inputs.held_out or inputs.learnt]
-        for member in members:
-            calibrate(member, cases)
-        assessment = assess(members, cases, inputs.usual_threshold)
-        if not inputs.held_out:
-            # What was learnt is no measure of accuracy.
-            nothing = assessment.cases.iloc[:0]
-            assessment = dataclasses.replace(assessment, cases=nothing, volume_margin=None)
-        coarse = _trained(inputs, "coarse")
-        assert coarse is not None
+        assessment = assess_model(
+            members, cases, inputs.usual_threshold, held_out=bool(inputs.held_out)
+        )
+        texts = [Path(path).read_text(encoding="utf-8") for path in inputs.progress]
+        trainings = dict(zip(inputs.names, map(json.loads, texts), strict=True))
         head, mask = _trained(inputs, "head"), _trained(inputs, "mask")
-        trainings = {
-            name: json.loads(Path(path).read_text(encoding="utf-8"))
-            for name, path in zip(inputs.names, inputs.progress, strict=True)
-        }
         folder = write_model(
             Path(inputs.folder),
             recipe=inputs.recipe,
             head=None if head is None else (head, mask),
-            coarse=coarse,
+            coarse=_trained(inputs, "coarse"),
             members=members,
             assessment=assessment,
             trainings=trainings,
@@ -203,31 +180,16 @@ def _trained(inputs: Any, name: str) -> Any:
     """Return a network and its weights, trained here or of a model; None if there is neither."""
     import torch
 
-    from bgpvs_wf.learning.models.bundle import load_network, read_bundle
-    from bgpvs_wf.learning.nets.architectures import NetworkConfig
+    from bgpvs_wf.learning.models.bundle import load_trained
 
     weights, folder = getattr(inputs, name), getattr(inputs, f"{name}_model")
     if isdefined(weights):
-        config = NetworkConfig(**getattr(inputs, f"{name}_network"))
+        (config,) = _configs([getattr(inputs, f"{name}_network")])
         return config, torch.load(weights, map_location="cpu", weights_only=True)
-    if not isdefined(folder):
-        return None
-    model = read_bundle(folder)
-    file = getattr(model, name)
-    return file.network, load_network(model, file, "cpu").state_dict()
+    return load_trained(folder, name) if isdefined(folder) else None
 
 
-def _member(weights: Any, networks: Any) -> Any:
-    """Build the networks of a member with their weights."""
-    import torch
+def _configs(networks: Iterable[Mapping[str, Any]]) -> list[NetworkConfig]:
+    from bgpvs_wf.learning.nets.architectures import NetworkConfig
 
-    from bgpvs_wf.learning.inference.ensemble import Member
-    from bgpvs_wf.learning.nets.architectures import NetworkConfig, build_network
-
-    parts = []
-    for path, fields in zip(weights, networks, strict=True):
-        config = NetworkConfig(**fields)
-        network = build_network(config)
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        parts.append((config, network.eval()))
-    return Member.of(parts)
+    return [NetworkConfig(**fields) for fields in networks]

@@ -12,7 +12,7 @@ from nipype.interfaces import utility as niu
 
 from bgpvs_wf.engine.preview import HASH_SETTINGS
 from bgpvs_wf.errors import UsageError
-from bgpvs_wf.interfaces.learning import LEARNT_CASES, Assemble, Relabel
+from bgpvs_wf.interfaces.learning import Assemble, Relabel
 from bgpvs_wf.interfaces.training import MakeHead, Train, TrainHead
 from bgpvs_wf.learning.models.bundle import Model, NetworkFile, find_model, head_file
 from bgpvs_wf.learning.nets.architectures import (
@@ -24,7 +24,7 @@ from bgpvs_wf.learning.nets.architectures import (
     PVS,
     NetworkConfig,
 )
-from bgpvs_wf.learning.training.assessment import USUAL_THRESHOLD, evenly
+from bgpvs_wf.learning.training.assessment import LEARNT_CASES, USUAL_THRESHOLD, evenly
 from bgpvs_wf.learning.training.recipe import Recipe, to_mapping
 from bgpvs_wf.learning.training.recipe_tables import PVSConfig, find_maps
 

@@ -22,7 +22,7 @@ from bgpvs_wf.imaging.files import atomic_file, write_json
 from bgpvs_wf.imaging.geometry import Grid, coarse_labels, coarsen, voxel_sizes
 from bgpvs_wf.imaging.intensity import foreground
 from bgpvs_wf.json_shapes import check_shape
-from bgpvs_wf.learning.data.classes import coarse_classes, fine_classes
+from bgpvs_wf.learning.data.classes import coarse_classes, divide_bg, fine_classes
 from bgpvs_wf.learning.data.scan import BoxImages, Scan, canonical
 from bgpvs_wf.learning.data.tissues import all_named, named_tissues, with_unnamed
 from bgpvs_wf.reading import load_json, why_not
@@ -194,6 +194,40 @@ def make_case(
         "coarse": np.stack([*head, classes, with_unnamed(head_tissue, head)]),
     }
     return write_case(folder, arrays, facts)
+
+
+def case_of_labels(
+    folder: Path,
+    subject: str,
+    *,
+    affine: np.ndarray,
+    anatomy: np.ndarray,
+    bgpvs: np.ndarray,
+    confidence: np.ndarray | None = None,
+    ignore: np.ndarray | None = None,
+    **others: Any,
+) -> TrainingCase:
+    """Make a case whose basal ganglia are those of the labels, whatever the anatomy says.
+
+    Parameters
+    ----------
+    folder, subject, affine, anatomy, bgpvs, confidence, **others
+        See `make_case`; the anatomy only tells the nuclei apart.
+    ignore : ndarray, optional, shape (x, y, z)
+        Voxels (above 0) about which nothing is known: they are not learnt from.
+    """
+    if ignore is not None:
+        confidence = np.ones(ignore.shape, np.float32) if confidence is None else confidence
+        confidence = np.where(ignore > 0, 0, confidence)
+    return make_case(
+        folder,
+        subject,
+        affine=affine,
+        anatomy=divide_bg(anatomy, bgpvs > 0, affine),
+        bgpvs=bgpvs,
+        confidence=confidence,
+        **others,
+    )
 
 
 def write_case(

@@ -12,7 +12,7 @@ from bgpvs_wf.learning.data.classes import BG_CLASSES
 from bgpvs_wf.learning.data.pvs_input import pvs_input
 from bgpvs_wf.learning.data.scan import BoxImages
 from bgpvs_wf.learning.inference.resampling import to_own_grid
-from bgpvs_wf.learning.nets.architectures import JOINT, NetworkConfig
+from bgpvs_wf.learning.nets.architectures import JOINT, NetworkConfig, build_network
 from bgpvs_wf.learning.nets.sliding_window import apply_network
 
 Network = tuple[NetworkConfig, Any]
@@ -34,6 +34,32 @@ class Member(NamedTuple):
     def networks(self) -> tuple[Network, ...]:
         """Of one that tells all, or of two."""
         return self[:1] if self.anatomy[0].tells == JOINT else self[:]
+
+
+def load_members(weights: Sequence[str], networks: Sequence[NetworkConfig]) -> list[Member]:
+    """Build members with their weights.
+
+    Parameters
+    ----------
+    weights : sequence of str
+        Files of all networks, member by member.
+    networks : sequence of NetworkConfig
+        The networks of a member.
+    """
+    each = len(networks)
+    parts = [weights[i : i + each] for i in range(0, len(weights), each)]
+    return [
+        Member.of([_loaded(path, config) for path, config in zip(part, networks, strict=True)])
+        for part in parts
+    ]
+
+
+def _loaded(path: str, config: NetworkConfig) -> Network:
+    import torch
+
+    network = build_network(config)
+    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    return config, network.eval()
 
 
 def apply_anatomy(

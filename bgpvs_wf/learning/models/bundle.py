@@ -345,6 +345,21 @@ def load_network(model: Model, file: NetworkFile, device: torch.device | str) ->
     return network.to(device).eval()
 
 
+def load_trained(folder: str | Path, part: str) -> Trained:
+    """Return a network of a model and its weights.
+
+    Parameters
+    ----------
+    folder : path
+        Of the model.
+    part : str
+        `head`, `mask` or `coarse`: the field of `Model`.
+    """
+    model = read_bundle(folder)
+    file = getattr(model, part)
+    return file.network, load_network(model, file, "cpu").state_dict()
+
+
 def check_weights(model: Model) -> None:
     """Make sure that all weights are there, and those that the metadata name.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 Case = TypeVar("Case")
 THRESHOLDS = tuple(round(0.1 + 0.05 * i, 2) for i in range(17))
 USUAL_THRESHOLD = 0.5
+LEARNT_CASES = 8
+"""Cases that the threshold of PVS is chosen on where none is held out."""
 _SURE = 0.5  # confidence from which on a label is believed here
 
 
@@ -103,6 +105,31 @@ def assess(
     error = calibration_error(reliability(*_voxels(found)))
     margin = volume_margin([(one.probability, one.pvs) for one in found], threshold)
     return Assessment(threshold, _table(found, threshold), error, margin)
+
+
+def assess_model(
+    members: Sequence[Member],
+    cases: Sequence[TrainingCase],
+    usual_threshold: float = USUAL_THRESHOLD,
+    *,
+    held_out: bool = True,
+) -> Assessment:
+    """Calibrate members in place, and assess them together.
+
+    Parameters
+    ----------
+    members, cases, usual_threshold
+        See `assess`.
+    held_out : bool
+        Whether nothing was learnt from the cases. Otherwise they are no measure of accuracy:
+        there are no scores and no margin.
+    """
+    for member in members:
+        calibrate(member, cases)
+    assessment = assess(members, cases, usual_threshold)
+    if held_out:
+        return assessment
+    return replace(assessment, cases=assessment.cases.iloc[:0], volume_margin=None)
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,30 @@ from bgpvs_wf.learning.data.cascade_input import case_context
 from bgpvs_wf.learning.data.case import FINE_CHANNELS, OWN_CHANNELS, TrainingCase, write_case
 from bgpvs_wf.learning.data.classes import BG_CLASSES, VENTRICLE_CLASS
 from bgpvs_wf.learning.inference.ensemble import Member, apply_anatomy, apply_pvs
+from bgpvs_wf.learning.training.assessment import LEARNT_CASES, assess_model, evenly
 from bgpvs_wf.pseudolabels.region import with_gaps, with_tubes
 
 _LEAST = 0.05
 """Confidence of a label that the network is undecided about (chosen)."""
+
+
+def relabel_all(cases: Sequence[TrainingCase], member: Member, folder: Path) -> list[TrainingCase]:
+    """Give cases the labels of a member that learnt from them; given labels stay.
+
+    Parameters
+    ----------
+    cases : sequence of TrainingCase
+    member : Member
+        Calibrated on some of the cases, in place; the threshold of PVS is chosen on them, too.
+    folder : Path
+        Where the new cases go, by their numbers.
+    """
+    some = evenly(cases, LEARNT_CASES)
+    threshold = assess_model([member], some).pvs_threshold
+    return [
+        case if case.by_hand else relabel(case, [member], folder / f"{number:05d}", threshold)
+        for number, case in enumerate(cases)
+    ]
 
 
 def relabel(

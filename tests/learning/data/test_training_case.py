@@ -19,6 +19,7 @@ from bgpvs_wf.learning.data.case import (
     COARSE_CHANNELS,
     FINE_CHANNELS,
     OWN_CHANNELS,
+    case_of_labels,
     make_case,
     read_case,
 )
@@ -187,6 +188,21 @@ def test_confidence_and_fluid_are_shares(tmp_path):
     np.testing.assert_allclose(inner, 0.75)
     assert 0.3 < channel(case, "fluid").max() <= 0.5
     assert not case.by_hand
+
+
+@pytest.mark.parametrize("sure", [None, 0.75])
+def test_what_is_ignored_is_not_learnt_from(tmp_path, sure):
+    subject = toy_subject(2.5)
+    subject["bgpvs"].flat[np.flatnonzero(subject["bgpvs"])[::9]] = 0
+    ignore = np.zeros(subject["t2w"].shape)
+    ignore[: len(ignore) // 2] = 1
+    confidence = None if sure is None else np.full(ignore.shape, sure)
+    case = case_of_labels(tmp_path / "a", "x", **subject, confidence=confidence, ignore=ignore)
+    anatomy = divide_bg(subject["anatomy"], subject["bgpvs"] > 0, subject["affine"])
+    confidence = np.where(ignore > 0, 0, sure or 1)
+    same = make_case(tmp_path / "b", "x", **{**subject, "anatomy": anatomy}, confidence=confidence)
+    assert case.digest == same.digest
+    assert set(np.unique(case.own()[OWN_CHANNELS.index("confidence")])) == {0, sure or 1}
 
 
 @pytest.mark.parametrize("missing", ["t2w", "t1w"])

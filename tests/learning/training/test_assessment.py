@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -19,8 +21,8 @@ from bgpvs_wf.learning.inference.calibration import fit_line
 from bgpvs_wf.learning.inference.ensemble import Member, apply_anatomy, apply_pvs
 from bgpvs_wf.learning.nets.architectures import ANATOMY, COARSE, PVS, NetworkConfig, build_network
 from bgpvs_wf.learning.training import assessment, selftraining
-from bgpvs_wf.learning.training.assessment import THRESHOLDS, assess, calibrate
-from bgpvs_wf.learning.training.selftraining import relabel
+from bgpvs_wf.learning.training.assessment import THRESHOLDS, assess, assess_model, calibrate
+from bgpvs_wf.learning.training.selftraining import relabel, relabel_all
 from bgpvs_wf.learning.training.tasks import FineTask, PVSTask, dice, make_task
 from bgpvs_wf.learning.training.trained_model import model_card
 from bgpvs_wf.pseudolabels.region import with_gaps
@@ -118,6 +120,16 @@ def test_the_threshold_is_the_best_one(tmp_path, answering):
         assert 0.5 < row["bg_dice"] <= 1
 
 
+def test_what_was_learnt_is_no_measure_of_accuracy(case, answering):
+    answering(case, answers(case, 0))
+    told, learnt = (assess_model([], [case], held_out=known) for known in (True, False))
+    assert told.cases.equals(assess([], [case]).cases)
+    assert learnt.pvs_threshold == told.pvs_threshold
+    assert learnt.cases.empty
+    assert list(learnt.cases) == list(told.cases)
+    assert learnt.volume_margin is None
+
+
 def test_without_pvs_the_threshold_stays(tmp_path, answering):
     case = toy_case(tmp_path / "case", pvs=False)
     answering(case, answers(case, 1, blur=0))
@@ -185,6 +197,23 @@ def test_a_model_gives_new_labels(case, tmp_path, answering):
     for name in ("classes", "pvs", "confidence"):
         own = made.own()[OWN_CHANNELS.index(name)]
         np.testing.assert_array_equal(own, after[name].astype(np.float16))
+
+
+def test_given_labels_stay(tmp_path, answering, monkeypatch):
+    given, made = (toy_case(tmp_path / name, seed=i) for i, name in enumerate(("given", "made")))
+    made = dataclasses.replace(made, by_hand=False)
+    for seed, case in enumerate((given, made)):
+        answering(case, answers(case, seed))
+    calibrated = []
+    monkeypatch.setattr(
+        assessment, "calibrate", lambda member, cases: calibrated.append((member, cases))
+    )
+    one, two = relabel_all([given, made], "member", tmp_path / "new")
+    assert calibrated == [("member", [given, made])]
+    assert one is given
+    assert two.folder == tmp_path / "new" / "00001"
+    threshold = assess([], [given, made]).pvs_threshold
+    assert two.digest == relabel(made, [], tmp_path / "again", threshold).digest
 
 
 def test_a_tube_that_the_classes_take_for_fluid_is_a_tube_of_its_nucleus(case, tmp_path, answering):
