@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import nibabel as nib
@@ -12,6 +13,7 @@ import pytest
 from nipype import Node
 from nipype.pipeline.engine.nodes import NodeExecutionError
 
+from bgpvs_wf.cli.doctor import _ANTS_COMMANDS
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.imaging.files import save_image
 from bgpvs_wf.interfaces import antspyx
@@ -79,7 +81,9 @@ def test_antspyx_serves_the_same_command(bare_path: Path, tmp_path: Path, image:
     "interface", [N4BiasFieldCorrection, DenoiseImage, Registration, ApplyTransforms, JointFusion]
 )
 def test_every_command_is_in_antspyx(interface: type) -> None:
-    assert callable(getattr(antspyx.load_library(), interface._cmd))
+    served = getattr(antspyx.load_library(), interface._cmd, None)
+    assert callable(served), f"antspyx {version('antspyx')} has no {interface._cmd}"
+    assert interface._cmd in _ANTS_COMMANDS
 
 
 def test_a_native_command_that_fails_is_not_hidden(
