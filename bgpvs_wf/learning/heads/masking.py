@@ -81,7 +81,8 @@ def mask_between(
     theirs = np.where(covered, coarsen(other, other_affine, coarse) > 0.5, mine)
     alike = 2 * (mine & theirs).sum() / max(int(mine.sum() + theirs.sum()), 1)
     if alike < _ALIKE:
-        return mask, f"other parts are seen as brain than in the T1w (Dice {alike:.2f})."
+        why = f"what is seen as brain differs from that in the T1w (Dice {alike:.2f})"
+        return mask, f"{why}; look at desc-brain_mask, and give a mask if it is wrong."
     inside, also = (
         distance_mm(one, coarse.affine) - distance_to_mm(one, coarse.affine)
         for one in (mine, theirs)
