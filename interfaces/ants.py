@@ -19,6 +19,7 @@ from bgpvs_wf.errors import UsageError
 from bgpvs_wf.plain_names import is_plain, plain_name
 
 _NOT_NAMES = ("environ", "args")
+_THREADS = "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"
 
 
 class _ANTsAnywhere:
@@ -33,6 +34,8 @@ class _ANTsAnywhere:
             python = shlex.quote(sys.executable)
             self._cmd = f"{python} -m bgpvs_wf.interfaces.antspyx {command}"
         super().__init__(**inputs)
+        # Nipype sets another variable, over which the one of the whole process wins.
+        self.inputs.environ[_THREADS] = str(self.inputs.num_threads)
         # Nipype asks a shell for the libraries of the command, without quoting it.
         self._ldd = False
 

@@ -151,3 +151,9 @@ def test_joint_fusion_weighs_atlases_by_their_likeness(tmp_path: Path) -> None:
     right = (fused == (truth > 0))[inside].mean()
     assert right > 0.99
     assert right > (fused == (off > 0))[inside].mean()
+
+
+def test_a_command_has_as_many_threads_as_its_node_says():
+    """Whatever the process that starts it says."""
+    environ = Registration(num_threads=3).inputs.environ
+    assert environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] == "3"
