@@ -168,11 +168,10 @@ def evaluate(
         write_tables(tables, folder)
         settings = {
             "Reference": str(known),
-            **{f"Prediction {n}": str(p) for n, p in folders.items()},
+            **{f"Prediction {name}": str(path) for name, path in folders.items()},
+            "Seed": str(seed),
         }
-        write_evaluation_page(
-            tables, folder, title="Evaluation", settings={**settings, "Seed": str(seed)}
-        )
+        write_evaluation_page(tables, folder, title="Evaluation", settings=settings)
     return tables
 
 
@@ -220,7 +219,7 @@ def validate(
         As for `train`.
     **choices
         `participants`, `cases`, `seed`, `derivatives`, `atlases`, `settings`; see
-        `bgpvs_wf.studies.validation.study.Plan`.
+        `bgpvs_wf.studies.validation.plan.Plan`.
     """
     from bgpvs_wf.studies.process import machine_for_scoring
     from bgpvs_wf.studies.validation.plan import Plan

@@ -58,22 +58,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    from bgpvs_wf.evaluation import evaluate, write_tables
+    from bgpvs_wf.api import evaluate
 
     predictions = _predictions(args.prediction)
     proposed = args.proposed or (next(iter(predictions)) if len(predictions) > 1 else None)
-    tables = evaluate(args.reference, predictions, proposed=proposed, seed=args.seed)
-    write_tables(tables, args.out)
+    tables = evaluate(args.reference, predictions, out=args.out, proposed=proposed, seed=args.seed)
     say(*_report(tables))
-    from bgpvs_wf.reports.evaluation_page import write_evaluation_page
-
-    settings = {
-        "Reference": str(args.reference),
-        **{f"Prediction {name}": str(folder) for name, folder in predictions.items()},
-        "Seed": str(args.seed),
-    }
-    page = write_evaluation_page(tables, args.out, title="Evaluation", settings=settings)
-    say("", f"Tables are in {args.out}, the page is {page}")
+    say("", f"Tables are in {args.out}, the page is {args.out / 'evaluation.html'}")
     return 1 if tables.problems else 0
 
 
