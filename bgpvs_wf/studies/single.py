@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import gzip
 import io
@@ -26,7 +25,6 @@ from bgpvs_wf.paths import check_path
 from bgpvs_wf.settings import check_number
 from bgpvs_wf.studies.cohort import run_jobs
 from bgpvs_wf.studies.observer import Observer
-from bgpvs_wf.studies.process import workflow_process
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -190,8 +188,7 @@ def segment(
         )
         config = _config(root, model, device, nprocs, settings or {})
         outputs = expected_outputs(config, inputs)
-        with workflow_process(config.threads):
-            report = run_jobs(config, [Job(inputs, outputs)], init_subjects_wf, observer=observer)
+        report = run_jobs(config, [Job(inputs, outputs)], init_subjects_wf, observer=observer)
         (outcome,) = report.outcomes
         if outcome.state != DONE:
             causes = [failure.cause for failure in outcome.failures]
@@ -252,10 +249,11 @@ def _file(image: Image, name: str, place: Path) -> Path:
             "and its affine."
         )
     place.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(nib.filebasedimages.ImageFileError):
+    try:
         nib.save(image, place)
-        return place
-    raise UsageError(f"{name}: an image of this kind cannot be written as NIfTI.")
+    except nib.filebasedimages.ImageFileError as error:
+        raise UsageError(f"{name}: an image of this kind cannot be written as NIfTI.") from error
+    return place
 
 
 def _collect(outputs: Mapping[str, Path]) -> Segmentation:
