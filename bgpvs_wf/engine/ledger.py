@@ -9,18 +9,17 @@ what a subject failed of, and while it runs, who runs it.
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bgpvs_wf._version import __version__
 from bgpvs_wf.bids.derivatives import logs_path
 from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine.crashes import Crash
 from bgpvs_wf.engine.locks import Lock
+from bgpvs_wf.engine.record import Record, describe, read_record, write_record
 from bgpvs_wf.errors import BGPVSError
 from bgpvs_wf.imaging.files import write_json
 from bgpvs_wf.json_shapes import check_shape, is_number, shown
@@ -39,46 +38,6 @@ model is told by its checksum, wherever it is."""
 
 
 @dataclass(frozen=True)
-class Record:
-    """What a finished subject was made from, and what came of it."""
-
-    version: str
-    settings: Mapping[str, Any]
-    """Dotted name to value, of the settings results depend on."""
-    facts: Mapping[str, Any]
-    """What is known beside files: age, which image is preprocessed, the model, ..."""
-    inputs: Mapping[str, tuple[int, int]]
-    """Path to size (bytes) and modification time (ns)."""
-    outputs: Mapping[str, int]
-    """Path relative to the output folder, to size (bytes)."""
-
-    @classmethod
-    def from_json(cls, content: Any) -> Record:
-        """Return a record from what its file holds.
-
-        Raises
-        ------
-        ValueError
-            If it is none: names the part that is not what it should be.
-        """
-        check_shape(content, _RECORD)
-        age = content["facts"].get("age_weeks")
-        if age is not None and not is_number(age):
-            raise ValueError(f"'age_weeks' is {shown(age)}, not a number")
-        states = {path: (int(size), int(time)) for path, (size, time) in content["inputs"].items()}
-        return cls(**{name: content[name] for name in _RECORD} | {"inputs": states})
-
-
-_RECORD = {
-    "version": str,
-    "settings": dict,
-    "facts": dict,
-    "inputs": {str: [int, int]},
-    "outputs": {str: int},
-}
-
-
-@dataclass(frozen=True)
 class Failure:
     """What a subject failed of."""
 
@@ -88,7 +47,13 @@ class Failure:
 
     @classmethod
     def from_json(cls, content: Any) -> Failure:
-        """Return a failure from what its file holds; see `Record.from_json`."""
+        """Return a failure from what its file holds.
+
+        Raises
+        ------
+        ValueError
+            If it is none: names the part that is not what it should be.
+        """
         check_shape(content, {"config_file": str, "crashes": [_CRASH, ...]})
         crashes = tuple(
             Crash(c["node"], c["cause"], Path(c["path"]) if c["path"] else None)
@@ -127,14 +92,10 @@ def describe_subject(
             files.append(value)
         elif field.name not in ("notes", "age_note"):
             facts[field.name] = value
+    record = describe(config.to_mapping(), facts, files, without=_NOT_IN_RESULTS)
     sizes = {_relative(path, config.output_dir): _size(path) for path in (outputs or {}).values()}
-    return Record(
-        version=__version__,
-        settings=dict(_flatten(config.to_mapping())),
-        facts=facts,
-        inputs={str(path): _state(path) for path in files},
-        outputs={name: size for name, size in sizes.items() if size is not None},
-    )
+    known = {name: size for name, size in sizes.items() if size is not None}
+    return dataclasses.replace(record, outputs=known)
 
 
 def missing_outputs(outputs: Mapping[str, Path]) -> list[Path]:
@@ -173,12 +134,11 @@ class Ledger:
 
     def _look(self, label: str) -> tuple[Record | None, str]:
         path = self.path(label)
-        try:
-            return Record.from_json(load_json(path)), ""
-        except FileNotFoundError:
-            return None, "not finished before"
-        except (OSError, ValueError) as error:
-            return None, f"its record {path} is damaged ({why_not(error, path)})"
+        record, why = read_record(path, {str: int})
+        age = record.facts.get("age_weeks") if record else None
+        if age is not None and not is_number(age):
+            return None, f"its record {path} is damaged ('age_weeks' is {shown(age)}, not a number)"
+        return record, why
 
     def write(self, label: str, record: Record) -> None:
         """Write a subject's record, whole or not at all.
@@ -188,7 +148,7 @@ class Ledger:
         BGPVSError
             If it cannot be written.
         """
-        write_json(dataclasses.asdict(record), self.path(label))
+        write_record(record, self.path(label))
         self._failure_path(label).unlink(missing_ok=True)
 
     def lock(self, label: str) -> Lock:
@@ -255,45 +215,9 @@ class Ledger:
         record, why = self._look(subject.label)
         if record is None:
             return [why]
-        return compare(record, describe_subject(config, subject), outputs)
-
-
-def compare(then: Record, now: Record, outputs: Mapping[str, Path]) -> list[str]:
-    """Say what changed between two records of a subject, a short line each."""
-    reasons = []
-    if then.version != now.version:
-        reasons.append(f"made by version {then.version}, this is {now.version}")
-    # Through JSON, as the earlier record went: tuples are lists there.
-    for old, new in ((then.settings, now.settings), (then.facts, now.facts)):
-        plain_old, plain_new = json.loads(json.dumps([dict(old), dict(new)]))
-        for name in sorted({*plain_old, *plain_new}):
-            before, after = plain_old.get(name), plain_new.get(name)
-            if before != after:
-                reasons.append(f"{name} was {_shown(before)}, is {_shown(after)}")
-    for path in sorted({*then.inputs, *now.inputs}):
-        if then.inputs.get(path) != now.inputs.get(path):
-            reasons.append(_input_change(path, path in then.inputs, path in now.inputs))
-    # A result that was edited since is left alone: it may have been corrected by hand.
-    return reasons + [f"{path.name} is missing" for path in missing_outputs(outputs)]
-
-
-def _input_change(path: str, was: bool, is_: bool) -> str:
-    how = "changed" if was and is_ else "is used now" if is_ else "is used no longer"
-    return f"{Path(path).name} {how}"
-
-
-def _shown(value: Any) -> str:
-    return "unset" if value is None else json.dumps(value)
-
-
-def _flatten(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in settings.items():
-        if f"{prefix}{name}" in _NOT_IN_RESULTS:
-            continue
-        if isinstance(value, Mapping):
-            yield from _flatten(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
+        # A result that was edited since is left alone: it may have been corrected by hand.
+        missing = [f"{path.name} is missing" for path in missing_outputs(outputs)]
+        return record.changes(describe_subject(config, subject)) + missing
 
 
 def _atlas_files(config: RunConfig, subject: SubjectInputs) -> tuple[Path, ...]:
@@ -315,14 +239,6 @@ def _atlas_files(config: RunConfig, subject: SubjectInputs) -> tuple[Path, ...]:
 
 def _relative(path: Path, folder: Path) -> str:
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
-
-
-def _state(path: Path) -> tuple[int, int]:
-    try:
-        found = path.stat()
-    except OSError:
-        return -1, -1
-    return found.st_size, found.st_mtime_ns
 
 
 def _size(path: Path) -> int | None:

@@ -6,12 +6,12 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bgpvs_wf._version import __version__
+from bgpvs_wf.engine.record import Record, changes_since, describe, write_record
 from bgpvs_wf.errors import TableError
 from bgpvs_wf.evaluation.experiment import Experiment
 from bgpvs_wf.evaluation.infants import Cohort, HybridInfants
 from bgpvs_wf.studies.datasets.cohorts import Dataset
-from bgpvs_wf.studies.datasets.remembered import evaluated_files, recall, remember
+from bgpvs_wf.studies.datasets.sources import evaluated_files
 from bgpvs_wf.studies.observer import Observer
 from bgpvs_wf.tsv import read_tsv
 
@@ -59,19 +59,20 @@ def score_cohort(
     out = folder / "evaluation"
     truth = dataset.known_truth
     predictions = {name: folder / name for name in experiment.strategies if name in unfinished}
-    made_from: dict[str, Any] = {
-        "version": __version__,
-        "seed": experiment.seed,
-        "proposed": experiment.proposed,
-        "strategies": {name: experiment.run_settings(cohort, name) for name in predictions},
-        "unfinished": {name: sorted(labels) for name, labels in unfinished.items()},
-        "files": evaluated_files([truth, *predictions.values()]),
-    }
+    made_from = describe(
+        {
+            "seed": experiment.seed,
+            "proposed": experiment.proposed,
+            "strategies": {name: experiment.run_settings(cohort, name) for name in predictions},
+        },
+        {"unfinished": {name: sorted(labels) for name, labels in unfinished.items()}},
+        evaluated_files([truth, *predictions.values()]),
+    )
     found = _found_before(out, made_from)
-    if found is None:
+    if not found:
         (observer or Observer()).say(f"Scoring {cohort.name} ...")
         found = _evaluate(experiment, cohort, dataset, predictions, unfinished, out)
-        remember(out / _MADE_FROM, made_from, found)
+        write_record(made_from, out / _MADE_FROM, found)
     return CohortScores(
         cohort.name,
         found["infants"],
@@ -119,15 +120,15 @@ def _evaluate(
     return {"infants": len(infants), "scans": scans, "problems": list(tables.problems)}
 
 
-def _found_before(out: Path, made_from: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return what was found the last time, if it was made from the same."""
+def _found_before(out: Path, made_from: Record) -> Mapping[str, Any]:
+    """Return what was found the last time; nothing if it was made from something else."""
     if not ((out / PAGE).is_file() and (out / _PAPER).is_file()):
-        return None
-    found = recall(out / _MADE_FROM, made_from, _FOUND)
+        return {}
+    _, found = changes_since(out / _MADE_FROM, made_from, _FOUND)
     try:
         _read_paper(out / _PAPER)
     except TableError:
-        return None  # damaged since: it is scored again
+        return {}  # damaged since: it is scored again
     return found
 
 

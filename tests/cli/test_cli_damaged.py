@@ -13,12 +13,12 @@ from bgpvs_wf.bids.derivatives import write_dataset_description
 from bgpvs_wf.cli.main import main
 from bgpvs_wf.config import BOTH_LEVELS, RunConfig, settings_text
 from bgpvs_wf.engine.ledger import Ledger, describe_subject
+from bgpvs_wf.engine.record import changes_since, describe, write_record
 from bgpvs_wf.errors import BadImageError
 from bgpvs_wf.learning.training.monitor import read_monitor
 from bgpvs_wf.quantification.columns import REGION_COLUMNS
 from bgpvs_wf.quantification.parcels import region_rows
 from bgpvs_wf.studies.cohort import find_jobs
-from bgpvs_wf.studies.datasets.remembered import file_states, recall, remember
 
 ANAT = Path("sub-02") / "anat"
 MORPH = ANAT / "sub-02_desc-bgpvs_morph.tsv"
@@ -326,20 +326,28 @@ def test_a_folder_in_place_of_the_table_of_all(out):
 
 
 @pytest.mark.parametrize(
-    "harm", [*NO_JSON.values(), keys(problems=5), keys(problems=[1]), keys(found="removed")]
+    "harm",
+    [
+        *NO_JSON.values(),
+        keys(outputs={"found": 3}),
+        keys(outputs={"found": 3, "problems": [1]}),
+        keys(outputs=5),
+    ],
 )
 def test_what_is_remembered(tmp_path, harm):
-    path, made_from = tmp_path / "made_from.json", {"version": "1", "files": {"a": [1, 2]}}
+    path, made_from = tmp_path / "made_from.json", describe({"seed": 1}, inputs=[tmp_path])
     shapes = {"found": int, "problems": [str, ...]}
-    remember(path, made_from, {"found": 3, "problems": ["x"]})
-    assert recall(path, made_from, shapes) == {"found": 3, "problems": ["x"]}
+    write_record(made_from, path, {"found": 3, "problems": ["x"]})
+    assert changes_since(path, made_from, shapes) == ([], {"found": 3, "problems": ["x"]})
     harm(path)
-    assert recall(path, made_from, shapes) is None
+    reasons, found = changes_since(path, made_from, shapes)
+    assert str(path) in reasons[0]
+    assert not found
 
 
 def test_the_state_of_a_broken_link(tmp_path):
     (tmp_path / "a").symlink_to("nowhere")
-    assert file_states([tmp_path / "a"]) == {str(tmp_path / "a"): [-1, -1]}
+    assert describe({}, inputs=[tmp_path / "a"]).inputs == {str(tmp_path / "a"): (-1, -1)}
 
 
 @pytest.mark.parametrize("harm", [*NO_JSON.values(), text('{"step": 1}'), text('{"step": "x"}')])

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from bgpvs_wf._version import __version__
 from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.config import QuantifyConfig, RunConfig
-from bgpvs_wf.engine.ledger import Ledger, Record, compare, describe_subject, missing_outputs
+from bgpvs_wf.engine.ledger import Ledger, describe_subject, missing_outputs
+from bgpvs_wf.engine.record import Record
 
 _names = st.text("abcdefgh/_-.", min_size=1, max_size=8)
 _values = st.one_of(st.none(), st.booleans(), st.integers(-9, 9), st.floats(-9, 9), _names)
@@ -53,20 +54,20 @@ def test_a_record_comes_back_as_it_was(tmp_path, record):
     ledger.write("sub-01", record)
     back = ledger.read("sub-01")
     assert back == record
-    assert compare(back, record, {}) == []
+    assert back.changes(record) == []
 
 
 @given(then=_records, now=_records)
 def test_a_difference_always_has_a_reason(then, now):
     def essence(record: Record) -> dict:
-        plain = json.loads(json.dumps(dataclasses.asdict(record)))
+        plain = dataclasses.asdict(record)
         del plain["outputs"]
         # A setting that is unset and one that is not there are the same.
         for part in ("settings", "facts"):
             plain[part] = {name: v for name, v in plain[part].items() if v is not None}
         return plain
 
-    assert bool(compare(then, now, {})) == (essence(then) != essence(now))
+    assert bool(then.changes(now)) == (essence(then) != essence(now))
 
 
 def test_a_finished_subject_has_no_reason_to_run(finished):
@@ -126,7 +127,7 @@ def test_each_change_is_named(finished, what, monkeypatch):
         outputs["morph"].unlink()
         expected = ["morph.tsv is missing"]
     else:
-        monkeypatch.setattr("bgpvs_wf.engine.ledger.__version__", "9.9")
+        monkeypatch.setattr("bgpvs_wf.engine.record.__version__", "9.9")
         expected = [f"made by version {__version__}, this is 9.9"]
     assert sorted(ledger.reasons(config, subject, outputs)) == sorted(expected)
 

@@ -7,11 +7,10 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from bgpvs_wf._version import __version__
 from bgpvs_wf.bids.folders import check_dataset, check_outside_raw
 from bgpvs_wf.config import RunConfig
+from bgpvs_wf.engine.record import Record, describe
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.evaluation.infants import (
     TRUTH,
@@ -21,7 +20,7 @@ from bgpvs_wf.evaluation.infants import (
     SyntheticInfants,
 )
 from bgpvs_wf.studies.datasets.once import jobs_here, make_once, tell_case
-from bgpvs_wf.studies.datasets.remembered import hybrid_sources
+from bgpvs_wf.studies.datasets.sources import hybrid_sources
 from bgpvs_wf.studies.observer import Observer
 
 
@@ -128,24 +127,23 @@ def make_cohort(
     return Dataset(bids_dir, truth_dir, {TRUTH: truth_dir} if cohort.nuclei_given else {})
 
 
-def _made_from(infants: SyntheticInfants | HybridInfants, bids_dir: Path) -> dict[str, Any]:
+def _made_from(infants: SyntheticInfants | HybridInfants, bids_dir: Path) -> Record:
     """Return what a dataset depends on."""
-    settings = {"version": __version__, **dataclasses.asdict(infants)}
+    settings = dataclasses.asdict(infants)
     del settings["anatomy_from"]
-    if isinstance(infants, SyntheticInfants):
-        from bgpvs_wf.phantom.protocol import load_protocol, to_mapping
+    if isinstance(infants, HybridInfants):
+        return describe(settings, inputs=_sources(infants, bids_dir))
+    from bgpvs_wf.phantom.protocol import load_protocol, to_mapping
 
-        settings["protocol"] = to_mapping(load_protocol(settings.pop("preset")))
-        if infants.maps is None:
-            del settings["maps"], settings["map_names"]
-        else:
-            settings["maps"] = [path.name for path in _label_maps(infants)]
+    settings["protocol"] = to_mapping(load_protocol(settings.pop("preset")))
+    if infants.maps is None:
+        del settings["maps"], settings["map_names"]
     else:
-        settings["files"] = _sources(infants, bids_dir)
-    return settings
+        settings["maps"] = [path.name for path in _label_maps(infants)]
+    return describe(settings)
 
 
-def _sources(infants: HybridInfants, bids_dir: Path) -> dict[str, list[int]]:
+def _sources(infants: HybridInfants, bids_dir: Path) -> list[Path]:
     from bgpvs_wf.bids.query import find_subjects
     from bgpvs_wf.phantom.hybrid_dataset import find_nuclei
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from bgpvs_wf.engine.record import Record, changes_since, write_record
 from bgpvs_wf.engine.resources import memory_gb, processors
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.reading import read_bytes
-from bgpvs_wf.studies.datasets.remembered import recall, remember
 from bgpvs_wf.studies.observer import Observer
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _INFANT_GB = 1.5
 
 def make_once(
     bids_dir: Path,
-    made_from: Mapping[str, Any],
+    made_from: Record,
     make: Callable[[Path], None],
     observer: Observer | None = None,
 ) -> None:
@@ -36,7 +36,7 @@ def make_once(
     ----------
     bids_dir : Path
         Where it goes; what it was made from is beside it, in a file of the same name.
-    made_from : mapping
+    made_from : Record
         All that it depends on.
     make : callable
         Makes the dataset in a folder, its description last.
@@ -52,15 +52,17 @@ def make_once(
     described = (bids_dir / "dataset_description.json").is_file()
     if described and note.is_file() and before.is_dir():
         _finish(before, bids_dir)  # an earlier call was stopped before it could
-    if described and recall(note, made_from) is not None:
+    reasons, _ = changes_since(note, made_from, {})
+    if described and not reasons:
         return
     if bids_dir.exists() and not note.is_file():
         raise UsageError(
             f"{bids_dir} was not made by this command; choose another folder for results."
         )
     _set_aside(bids_dir, before, whole=described)
-    (observer or Observer()).say(f"Making the infants in {bids_dir} ...")
-    remember(note, made_from)
+    why = f" again ({'; '.join(reasons)})" if described else ""
+    (observer or Observer()).say(f"Making the infants in {bids_dir}{why} ...")
+    write_record(made_from, note)
     make(bids_dir)
     _finish(before, bids_dir)
 

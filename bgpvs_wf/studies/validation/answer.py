@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from bgpvs_wf._version import __version__
+from bgpvs_wf.engine.record import changes_since, describe, write_record
 from bgpvs_wf.evaluation.multi_cohort import HYBRIDS_NOTE, counted, scan_of
 from bgpvs_wf.evaluation.score_tables import PVS
 from bgpvs_wf.evaluation.smallest import LEAST_INFANTS, smallest_detected
-from bgpvs_wf.studies.datasets.remembered import evaluated_files, recall, remember
+from bgpvs_wf.studies.datasets.sources import evaluated_files
 from bgpvs_wf.studies.observer import Observer
 
 if TYPE_CHECKING:
@@ -55,22 +55,17 @@ def find_answer(
 ) -> dict[str, Any]:
     """Score and write the page, unless nothing changed since; return what was found."""
     note = plan.out / _MADE_FROM
-    made_from = {
-        "version": __version__,
-        "seed": plan.seed,
-        "scans": scans,
-        "given": given,
-        "left_out": list(left_out),
-        "unfinished": sorted(unfinished),
-        "files": evaluated_files([plan.truth, plan.results]),
-    }
-    found = recall(note, made_from, {"answer": [str, ...], "problems": [str, ...]})
-    if found is None or not (plan.out / PAGE).is_file():
+    facts = {"scans": scans, "left_out": list(left_out), "unfinished": sorted(unfinished)}
+    made_from = describe(
+        {"seed": plan.seed, "given": given}, facts, evaluated_files([plan.truth, plan.results])
+    )
+    reasons, found = changes_since(note, made_from, {"answer": [str, ...], "problems": [str, ...]})
+    if reasons or not (plan.out / PAGE).is_file():
         observer.say("Scoring ...")
         note.unlink(missing_ok=True)  # it is not to outlive what it stands for
         found = _score(plan, scans, given, left_out, unfinished)
-        remember(note, made_from, found)
-    return found
+        write_record(made_from, note, found)
+    return dict(found)
 
 
 def _score(

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bgpvs_wf._version import __version__
 from bgpvs_wf.config import RunConfig
+from bgpvs_wf.engine.record import describe
 from bgpvs_wf.errors import BadImageError, BadLabelsError, BGPVSError
 from bgpvs_wf.studies.cohort import run_both_levels
 from bgpvs_wf.studies.datasets.once import jobs_here, make_once, tell_case
-from bgpvs_wf.studies.datasets.remembered import hybrid_sources
+from bgpvs_wf.studies.datasets.sources import hybrid_sources
 from bgpvs_wf.studies.observer import Observer
 from bgpvs_wf.studies.validation.answer import PAGE, find_answer
 from bgpvs_wf.studies.validation.plan import Plan
@@ -175,14 +175,15 @@ def _make_hybrids(
     jobs: int,
     observer: Observer,
 ) -> None:
-    made_from = {
-        "version": __version__,
-        "onto": plan.bids_dir,
-        "cases": plan.cases,
-        "seed": plan.seed,
-        "diameters_mm": plan.diameters_mm,
-        "files": hybrid_sources(plan.bids_dir, scans, nuclei),
-    }
+    made_from = describe(
+        {
+            "onto": plan.bids_dir,
+            "cases": plan.cases,
+            "seed": plan.seed,
+            "diameters_mm": plan.diameters_mm,
+        },
+        inputs=hybrid_sources(plan.bids_dir, scans, nuclei),
+    )
     subjects = sorted({scan.subject for scan in scans})
     make = functools.partial(_insert_tubes, plan, subjects, nuclei, jobs, observer)
     try:
