@@ -1,7 +1,8 @@
 """Intraclass correlation of single measures, two-way models.
 
-`pingouin.intraclass_corr` gives the same numbers (tested), but rounds its intervals to two
-decimals, which says nothing about the correlations of 0.96 and more that are met here.
+`pingouin.intraclass_corr` gives the same numbers (tested). It has no interval where raters differ by
+a constant or not at all, as here a tool and the truth may, and rounds intervals to two decimals
+unless an option of the whole program says otherwise.
 """
 
 from __future__ import annotations
