@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bgpvs_wf.cli.parser import decimal, whole
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.errors import UsageError
+from bgpvs_wf.phantom.fill import FILL
 from bgpvs_wf.settings import COUNT, SEED
 
 if TYPE_CHECKING:
@@ -66,6 +67,15 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="tubes an infant (default: about 11, 4 to 30)",
     )
     parser.add_argument(
+        "--fill",
+        type=decimal(at_least=0.0, at_most=1.0),
+        nargs=2,
+        default=FILL,
+        metavar=("LEAST", "LARGEST"),
+        help="how far the signal of tubes goes from tissue to fluid; that of an infant's tubes is "
+        "alike",
+    )
+    parser.add_argument(
         "--jobs", type=whole(**COUNT), default=1, metavar="N", help="infants at a time"
     )
     _add_synthetic(parser.add_argument_group("synthetic infants"))
@@ -118,6 +128,7 @@ def _simulate(args: argparse.Namespace) -> int:
         protocol=load_protocol(args.preset),
         jobs=args.jobs,
         n_tubes=args.tubes,
+        fill=tuple(args.fill),
         oblique_deg=args.oblique,
         labels=None if args.from_dseg is None else read_labels(args.from_dseg, args.table),
         on_subject=_report,
@@ -128,6 +139,9 @@ def _simulate(args: argparse.Namespace) -> int:
 
 def _fill_in(args: argparse.Namespace) -> None:
     """Refuse options that would change nothing; give the others their defaults."""
+    least, largest = args.fill
+    if least > largest:
+        raise UsageError(f"--fill is {least:g} {largest:g}; give the least, then the largest.")
     onto = args.onto is not None
     unused = _SYNTHETIC if onto else _ONTO
     given = [f"--{x.replace('_', '-')}" for x in unused if getattr(args, x) is not None]

@@ -1,8 +1,8 @@
 """Intraclass correlation of single measures, two-way models.
 
-`pingouin.intraclass_corr` gives the same numbers (tested). It has no interval where raters differ by
-a constant or not at all, as here a tool and the truth may, and rounds intervals to two decimals
-unless an option of the whole program says otherwise.
+`pingouin.intraclass_corr` gives the same numbers (tested). It has no interval where raters
+differ by a constant or not at all, as a tool and the truth may here, and rounds intervals to two
+decimals unless an option of the whole program says otherwise.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class Tube:
     radius : ndarray, shape (n,)
         mm.
     fill : float
-        How far its signal goes from the tissue's to fluid, 0.75 to 1.
+        How far its signal goes from the tissue's to fluid, 0 to 1.
     tree : int
         Number of the tree it belongs to; the branches of a tree hang together.
     """

@@ -20,6 +20,7 @@ from bgpvs_wf.imaging.geometry import Grid, bounding_box, crop_affine, resample,
 from bgpvs_wf.imaging.morphology import distance_mm, distance_to_mm
 from bgpvs_wf.imaging.tubes import Tube, tube_occupancy
 from bgpvs_wf.phantom.abstract_anatomy import DistanceFunction
+from bgpvs_wf.phantom.fill import FILL
 from bgpvs_wf.phantom.label_anatomy import LabelAnatomy
 from bgpvs_wf.phantom.label_shapes import SignedDistance
 from bgpvs_wf.phantom.scan_facts import (
@@ -28,6 +29,7 @@ from bgpvs_wf.phantom.scan_facts import (
     measure_noise,
     tissue_around,
 )
+from bgpvs_wf.phantom.trees import draw_pvs
 
 IGNORED_DEPTH_MM = 1.0
 """Fluid in the nuclei that is less deep than this, and as near to a ventricle or a cistern, is the
@@ -101,6 +103,7 @@ def insert_tubes(
     *,
     n_tubes: int | None = None,
     diameters_mm: tuple[float, float] | None = None,
+    fill: tuple[float, float] = FILL,
     tubes: Sequence[Tube] | None = None,
     blur_voxels: float | None = None,
 ) -> Hybrid:
@@ -122,7 +125,7 @@ def insert_tubes(
     affine : ndarray, shape (4, 4)
         Of the nuclei.
     rng : Generator
-    n_tubes, diameters_mm : optional
+    n_tubes, diameters_mm, fill : optional
         See `bgpvs_wf.phantom.trees.draw_pvs`.
     tubes : sequence of Tube, optional
         These tubes rather than drawn ones.
@@ -152,10 +155,8 @@ def insert_tubes(
     }
     ignore = _fluid_before(list(scans.values()), home)
     if tubes is None:
-        from bgpvs_wf.phantom.trees import draw_pvs
-
         free = _away_from(ignore, affine)
-        tubes = draw_pvs(anatomy, rng, n_tubes, free=free, diameters_mm=diameters_mm)
+        tubes = draw_pvs(anatomy, rng, n_tubes, free=free, diameters_mm=diameters_mm, fill=fill)
     changed = {
         name: _with_tubes(images[name][0], scan, tubes, blur_voxels) for name, scan in scans.items()
     }

@@ -47,6 +47,7 @@ class Task:
     seed: int
     n_tubes: int | None
     diameters_mm: tuple[float, float] | None
+    fill: tuple[float, float]
 
 
 def make_case(task: Task) -> HybridCase:
@@ -74,6 +75,7 @@ def make_case(task: Task) -> HybridCase:
             np.random.default_rng(task.seed),
             n_tubes=task.n_tubes,
             diameters_mm=task.diameters_mm,
+            fill=task.fill,
         )
     except BGPVSError as error:
         raise type(error)(f"{inputs.label}: {error}") from error

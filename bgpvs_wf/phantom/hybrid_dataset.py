@@ -17,6 +17,7 @@ from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.errors import BadImageError, BadLabelsError, BGPVSError, UsageError
 from bgpvs_wf.phantom.bids_folder import building, write_tables
 from bgpvs_wf.phantom.dataset import run_all
+from bgpvs_wf.phantom.fill import FILL
 from bgpvs_wf.phantom.hybrid_case import HybridCase, Nuclei, Task, make_case
 from bgpvs_wf.phantom.truth import TRUTH
 
@@ -77,6 +78,7 @@ def hybrid_dataset(
     participants: Sequence[str] = (),
     n_tubes: int | None = None,
     diameters_mm: tuple[float, float] | None = None,
+    fill: tuple[float, float] = FILL,
     jobs: int = 1,
     on_case: Callable[[HybridCase], None] | None = None,
     on_failure: Callable[[str], None] | None = None,
@@ -98,7 +100,7 @@ def hybrid_dataset(
         there are.
     participants : sequence of str
         Labels of the subjects to take; none means all.
-    n_tubes, diameters_mm : optional
+    n_tubes, diameters_mm, fill : optional
         See `bgpvs_wf.phantom.trees.draw_pvs`.
     jobs : int
         Cases made at a time, each in a process of its own.
@@ -156,6 +158,7 @@ def hybrid_dataset(
                 seed=own_seed,
                 n_tubes=n_tubes,
                 diameters_mm=diameters_mm,
+                fill=fill,
             )
             for label, own_seed, inputs in cases
         ]

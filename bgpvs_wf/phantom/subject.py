@@ -15,6 +15,7 @@ from bgpvs_wf.phantom.acquisition import acquire, grid_around
 from bgpvs_wf.phantom.brain import draw_brain
 from bgpvs_wf.phantom.canvas import Canvas, Contrast
 from bgpvs_wf.phantom.confounders import Confounders, draw_confounders, paint_confounders
+from bgpvs_wf.phantom.fill import FILL
 from bgpvs_wf.phantom.protocol import AcquisitionConfig, ProtocolConfig, plain
 from bgpvs_wf.phantom.trees import draw_pvs
 from bgpvs_wf.phantom.truth import pvs_labels
@@ -72,6 +73,7 @@ def simulate_subject(
     protocol: ProtocolConfig | None = None,
     labels: tuple[np.ndarray, np.ndarray] | None = None,
     n_tubes: int | None = None,
+    fill: tuple[float, float] = FILL,
     variation: float = 1.0,
     oblique_deg: float = 0.0,
 ) -> SyntheticInfant:
@@ -90,6 +92,8 @@ def simulate_subject(
         has the size it has; the age gives the contrast only.
     n_tubes : int, optional
         PVS wanted; by default 4 to 30, about 11.
+    fill : tuple of 2 floats
+        See `bgpvs_wf.phantom.trees.draw_pvs`.
     variation : float
         How much infants differ in shape and pose; 0 gives the template of the age.
     oblique_deg : float
@@ -119,7 +123,7 @@ def simulate_subject(
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(8)]
     anatomy = _anatomy(age_weeks, streams[0], protocol, labels, variation)
     contrast = {name: _contrast(age_weeks, name, protocol) for name in ("T2w", "T1w")}
-    tubes = draw_pvs(anatomy, streams[2], n_tubes)
+    tubes = draw_pvs(anatomy, streams[2], n_tubes, fill=fill)
     confounders = draw_confounders(anatomy, age_weeks, streams[6], protocol.confounders)
     turn = _random_turn(streams[1], oblique_deg)
     extent = anatomy.extent(turn)

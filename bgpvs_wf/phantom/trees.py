@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 
 from bgpvs_wf.imaging.tubes import STEP_MM, Tube
 from bgpvs_wf.phantom.abstract_anatomy import Anatomy, DistanceFunction
+from bgpvs_wf.phantom.fill import FILL, fill_of_infant
 
 DIAMETER_MM = (0.5, 1.6)
 LENGTH_MM = (3.0, 15.0)
@@ -41,6 +42,7 @@ def draw_pvs(
     taken: tuple[Tube, ...] = (),
     free: DistanceFunction | None = None,
     diameters_mm: tuple[float, float] | None = None,
+    fill: tuple[float, float] = FILL,
 ) -> list[Tube]:
     """Draw the perivascular spaces of an infant: four of five in the lentiform nuclei.
 
@@ -59,6 +61,8 @@ def draw_pvs(
         Signed distance, mm, negative where tubes may lie, besides being inside a nucleus.
     diameters_mm : tuple of 2 floats, optional
         Diameters are drawn evenly between these, rather than as infants' are.
+    fill : tuple of 2 floats
+        Least and largest `Tube.fill`. An infant's is drawn evenly, and its tubes' near it.
 
     Returns
     -------
@@ -67,6 +71,7 @@ def draw_pvs(
     """
     count = int(np.clip(rng.poisson(_MEAN_COUNT), *_COUNTS)) if wanted is None else wanted
     shares = rng.multinomial(count, [0.4, 0.4, 0.1, 0.1])
+    fill = fill_of_infant(fill, rng.spawn(1)[0])
     places = [(names, side) for names in (_LENTIFORM, ("caudate",)) for side in (-1, 1)]
     tubes: list[Tube] = []
     for share, (names, side) in zip(shares, places, strict=True):
@@ -82,6 +87,7 @@ def draw_pvs(
             outwards=np.array([float(side), 0.0, 0.0]),
             taken=(*taken, *tubes),
             diameters_mm=diameters_mm,
+            fill=fill,
         )
         first = max((tube.tree for tube in tubes), default=0)
         tubes += [dataclasses.replace(tube, tree=tube.tree + first) for tube in grown]
@@ -99,6 +105,7 @@ def grow_tubes(
     taken: tuple[Tube, ...] = (),
     diameter_mm: tuple[float, float] = (0.85, 0.28),
     diameters_mm: tuple[float, float] | None = None,
+    fill: tuple[float, float] = FILL,
 ) -> list[Tube]:
     """Grow tubes inside a region, away from an origin.
 
@@ -121,6 +128,8 @@ def grow_tubes(
         Median of the diameters, and standard deviation of their logarithm; within `DIAMETER_MM`.
     diameters_mm : tuple of 2 floats, optional
         Diameters are drawn evenly between these instead; a branch is thinner than its trunk.
+    fill : tuple of 2 floats
+        Least and largest `Tube.fill`; that of a branch is its trunk's.
 
     Returns
     -------
@@ -143,11 +152,11 @@ def grow_tubes(
         heading = _away_from(origin, starts) + rng.normal(0, 0.15, (_TRIALS, 3))
         lines = _draw_lines(starts, heading, length, rng, outwards)
         line = _longest_free(lines, radius, inside, (*taken, *tubes))
-        fill, branches = float(rng.uniform(0.75, 1.0)), rng.uniform() < BRANCH_CHANCE
+        filled, branches = float(rng.uniform(*fill)), rng.uniform() < BRANCH_CHANCE
         if (len(line) - 1) * STEP_MM < LENGTH_MM[0]:
             continue
         tree += 1
-        trunk = Tube(line, _taper(radius, len(line), rng, limits), fill, tree)
+        trunk = Tube(line, _taper(radius, len(line), rng, limits), filled, tree)
         others = (*taken, *tubes)
         tubes.append(trunk)
         if branches and count > 0:

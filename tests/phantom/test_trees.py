@@ -108,3 +108,16 @@ def test_diameters_are_spread_evenly_if_asked_for():
     counts = np.histogram(list(trunks.values()), [0.4, 0.75, 1.1, 1.45, 1.8])[0]
     assert counts.sum() == len(trunks) > 40
     assert (counts > 0.5 * len(trunks) / 4).all()
+
+
+def test_an_infants_tubes_are_about_as_bright_as_each_other():
+    brain = draw_brain(52, np.random.default_rng(1))
+    infants = [draw_pvs(brain, np.random.default_rng(s), 8, fill=(0.3, 1.0)) for s in range(12)]
+    fills = [[tube.fill for tube in tubes] for tubes in infants]
+    assert all(0.3 <= min(one) <= max(one) <= 1.0 for one in fills)
+    assert all(max(one) / min(one) < 1.34 for one in fills)
+    middles = [np.mean(one) for one in fills]
+    assert max(middles) - min(middles) > 0.3
+    # How bright they are changes nothing else.
+    usual = draw_pvs(brain, np.random.default_rng(0), 8)
+    assert all(np.array_equal(a.points, b.points) for a, b in zip(usual, infants[0], strict=True))

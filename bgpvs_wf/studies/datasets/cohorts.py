@@ -171,6 +171,7 @@ def _make_synthetic(
         seed=infants.seed,
         protocol=load_protocol(infants.preset),
         label_maps=_label_maps(infants),
+        fill=infants.fill,
         jobs=jobs,
         on_subject=functools.partial(tell_case, observer),
     )
@@ -192,6 +193,8 @@ def _make_hybrid(infants: HybridInfants, jobs: int, observer: Observer, bids_dir
         participants=infants.participants,
         cases_per_scan=infants.cases,
         seed=infants.seed,
+        diameters_mm=infants.diameters_mm or None,
+        fill=infants.fill,
         jobs=jobs,
         on_case=functools.partial(tell_case, observer),
     )
