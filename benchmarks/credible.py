@@ -43,7 +43,8 @@ from bgpvs_wf.learning.inference.prediction import predict
 from bgpvs_wf.learning.models.bundle import Model, find_model
 from bgpvs_wf.phantom.protocol import load_protocol
 from bgpvs_wf.phantom.subject import simulate_subject
-from bgpvs_wf.quantification.credible import Result, judge
+from bgpvs_wf.quantification.bounds import Result
+from bgpvs_wf.quantification.credible import judge
 
 SEED = 7300
 AGES_WEEKS = {

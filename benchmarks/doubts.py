@@ -39,7 +39,8 @@ from bgpvs_wf.anatomy.labels import BG_LABELS
 from bgpvs_wf.errors import BGPVSError
 from bgpvs_wf.imaging.geometry import voxel_sizes
 from bgpvs_wf.learning.training.tasks import dice
-from bgpvs_wf.quantification.credible import Result, judge
+from bgpvs_wf.quantification.bounds import Result
+from bgpvs_wf.quantification.credible import judge
 
 WRONG, RIGHT = 0.75, 0.85
 SEEDS = {False: 7300, True: 7500}

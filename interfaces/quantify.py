@@ -93,7 +93,8 @@ class Judge(HomeInterface):
     output_spec = JudgeOutputSpec
 
     def _run_interface(self, runtime: Any) -> Any:
-        from bgpvs_wf.quantification.credible import Result, judge, require_credible
+        from bgpvs_wf.quantification.bounds import Result
+        from bgpvs_wf.quantification.credible import judge, require_credible
 
         inputs = self.inputs
         bgpvs, affine = read_array(inputs.bgpvs, "BG-PVS labels")

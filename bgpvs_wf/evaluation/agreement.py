@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from bgpvs_wf.arrays import Floats
 from bgpvs_wf.evaluation.icc import intraclass_correlations
 from bgpvs_wf.evaluation.overlap import NAN
 
@@ -13,7 +14,7 @@ LIMIT = 1.96
 """Standard deviations to either side of the bias, for 95 % of normal differences."""
 
 
-def agreement(reference: np.ndarray, measured: np.ndarray) -> dict[str, float]:
+def agreement(reference: Floats, measured: Floats) -> dict[str, float]:
     """Compare paired values; the intervals are 95 %.
 
     Parameters
@@ -67,7 +68,7 @@ def agreement(reference: np.ndarray, measured: np.ndarray) -> dict[str, float]:
     }
 
 
-def pearson(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
+def pearson(x: Floats, y: Floats) -> tuple[float, float, float]:
     """Return Pearson's r and its 95 % interval by Fisher's z.
 
     Fisher, Metron 1921: atanh r is about normal with variance 1 / (n - 3).
@@ -96,7 +97,7 @@ def pearson(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
     return r, math.tanh(z - half), math.tanh(z + half)
 
 
-def bland_altman(differences: np.ndarray) -> dict[str, float]:
+def bland_altman(differences: Floats) -> dict[str, float]:
     """Return bias and limits of agreement, with 95 % intervals.
 
     Bland and Altman, Lancet 1986, doi 10.1016/S0140-6736(86)90837-8. The limits are bias

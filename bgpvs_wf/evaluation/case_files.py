@@ -6,11 +6,13 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bgpvs_wf.anatomy.labels import BG_LABELS
+from bgpvs_wf.arrays import Floats, Mask
 from bgpvs_wf.bids.inputs import LABEL
 from bgpvs_wf.errors import BadImageError, BadLabelsError, BGPVSError, TableError
 from bgpvs_wf.evaluation.scoring import ReferenceCase
@@ -147,7 +149,7 @@ def read_reference(
 
 def read_prediction(
     files: Files, home: nib.Nifti1Image, home_path: str | os.PathLike[str]
-) -> tuple[np.ndarray, np.ndarray | None]:
+) -> tuple[Mask, Mask | None]:
     """Read the labels of a method: BG with the PVS inside, and PVS (None if only nuclei).
 
     Parameters
@@ -178,7 +180,7 @@ def read_prediction(
 
 def read_fluid(
     files: Files, home: nib.Nifti1Image, home_path: str | os.PathLike[str]
-) -> np.ndarray | None:
+) -> Floats | None:
     """Read the volume of fluid that a method measured, spread evenly over each of its PVS.
 
     Parameters
@@ -236,7 +238,7 @@ def _one(files: Files, kind: str) -> Path | None:
 
 def _beside(
     files: Files, kind: str, what: str, home: nib.Nifti1Image, home_path: Path
-) -> np.ndarray | None:
+) -> NDArray[Any] | None:
     """Read an optional image of the reference, on the grid of its labels."""
     path = _one(files, kind)
     if path is None:
@@ -263,7 +265,7 @@ def _check_grid(
     check_labels_on_grid(image, home, labels_path=path, image_path=home_path)
 
 
-def _structures(image: nib.Nifti1Image, path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+def _structures(image: nib.Nifti1Image, path: Path) -> tuple[Mask, Mask | None]:
     """Return BG with the PVS inside, and PVS or None, of either kind of label map."""
     data = np.asarray(image.dataobj)
     if NUCLEI in path.name:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bgpvs_wf.arrays import Mask
 from bgpvs_wf.evaluation.overlap import NAN
 from bgpvs_wf.quantification.instances import label_instances
 
@@ -12,9 +13,9 @@ IGNORED_SHARE = 0.5
 
 
 def cluster_scores(
-    prediction: np.ndarray,
-    reference: np.ndarray,
-    ignore: np.ndarray | None = None,
+    prediction: Mask,
+    reference: Mask,
+    ignore: Mask | None = None,
     *,
     least_overlap: float = 0.0,
 ) -> dict[str, float]:
@@ -78,15 +79,13 @@ def cluster_scores(
     }
 
 
-def count_objects(mask: np.ndarray, ignore: np.ndarray | None = None) -> int:
+def count_objects(mask: Mask, ignore: Mask | None = None) -> int:
     """Return the number of connected objects of a mask that count; see `cluster_scores`."""
     ignore = np.zeros(np.shape(mask), bool) if ignore is None else np.asarray(ignore, bool)
     return _touched(mask, mask, ignore, 0.0)[0]
 
 
-def _touched(
-    objects: np.ndarray, other: np.ndarray, ignore: np.ndarray, least: float
-) -> tuple[int, int]:
+def _touched(objects: Mask, other: Mask, ignore: Mask, least: float) -> tuple[int, int]:
     """Return how many objects count, and how many of them the other mask touches enough."""
     instances = label_instances(objects)
     whole = np.bincount(instances.ravel())[1:]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
+from bgpvs_wf.arrays import Ints, Labels, Mask
 from bgpvs_wf.evaluation.overlap import NAN
 from bgpvs_wf.evaluation.score_tables import DETECTION_COLUMNS
 
@@ -23,8 +24,8 @@ SNR_EDGES = (0.0, 10.0, 20.0, 30.0, 50.0, math.inf)
 
 
 def tube_coverage(
-    tubes: np.ndarray,
-    prediction: np.ndarray,
+    tubes: Labels,
+    prediction: Mask,
     *,
     tolerance: int = 0,
     least_coverage: float = LEAST_COVERAGE,
@@ -153,7 +154,7 @@ def wilson_interval(found: int, count: int) -> tuple[float, float]:
     return float(interval.low), float(interval.high)
 
 
-def _bin(values: pd.Series, edges: Sequence[float]) -> np.ndarray:
+def _bin(values: pd.Series, edges: Sequence[float]) -> Ints:
     """Return the number of the bin of each value, the outer ones for those beyond; -1 for NaN."""
     numbers = values.to_numpy(float)
     found = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, len(edges) - 2)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bgpvs_wf.arrays import Floats
 from bgpvs_wf.evaluation.overlap import NAN
 
 
@@ -25,7 +26,7 @@ class ICC(NamedTuple):
 UNDEFINED = ICC(NAN, NAN, NAN)
 
 
-def intraclass_correlations(ratings: np.ndarray, confidence: float = 0.95) -> tuple[ICC, ICC]:
+def intraclass_correlations(ratings: Floats, confidence: float = 0.95) -> tuple[ICC, ICC]:
     """Return ICC(2,1), absolute agreement, and ICC(3,1), consistency.
 
     Shrout and Fleiss, Psychol Bull 1979, doi 10.1037/0033-2909.86.2.420; the intervals as in
@@ -75,7 +76,7 @@ def intraclass_correlations(ratings: np.ndarray, confidence: float = 0.95) -> tu
     )
 
 
-def _mean_squares(ratings: np.ndarray) -> tuple[float, float, float]:
+def _mean_squares(ratings: Floats) -> tuple[float, float, float]:
     """Return the mean squares of targets, raters and error of the two-way table."""
     n, k = ratings.shape
     mean = ratings.mean()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bgpvs_wf.arrays import Floats
 from bgpvs_wf.evaluation.overlap import NAN
 from bgpvs_wf.evaluation.score_tables import COMPARISON_COLUMNS, STRUCTURES, SUMMARY_COLUMNS
 
@@ -69,7 +70,7 @@ def compare_methods(
     return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS))
 
 
-def paired_test(proposed: np.ndarray, other: np.ndarray) -> dict[str, float]:
+def paired_test(proposed: Floats, other: Floats) -> dict[str, float]:
     """Run Wilcoxon's signed-rank test on pairs, with effect sizes.
 
     Parameters

@@ -8,16 +8,17 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from bgpvs_wf.arrays import Affine, Mask
 from bgpvs_wf.imaging.geometry import bounding_box, voxel_sizes, voxel_volume
 
 NAN = float("nan")
 
 
 def overlap(
-    prediction: np.ndarray,
-    reference: np.ndarray,
-    affine: np.ndarray,
-    ignore: np.ndarray | None = None,
+    prediction: Mask,
+    reference: Mask,
+    affine: Affine,
+    ignore: Mask | None = None,
 ) -> dict[str, float]:
     """Score a mask against a reference.
 
@@ -69,13 +70,13 @@ def overlap(
     }
 
 
-def counted(mask: np.ndarray, ignore: np.ndarray | None) -> np.ndarray:
+def counted(mask: Mask, ignore: Mask | None) -> Mask:
     """Return a mask without the voxels that count for nobody."""
     mask = np.asarray(mask, bool)
     return mask if ignore is None else mask & ~np.asarray(ignore, bool)
 
 
-def surface_distances(a: np.ndarray, b: np.ndarray, affine: np.ndarray) -> tuple[float, float]:
+def surface_distances(a: Mask, b: Mask, affine: Affine) -> tuple[float, float]:
     """Return the Hausdorff distance of two masks and its 95th percentile, mm.
 
     Both are MONAI's (`monai.metrics.compute_hausdorff_distance`): a surface is the voxels of a

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from bgpvs_wf.arrays import Affine, Floats, Labels, Mask
 from bgpvs_wf.evaluation.clusters import cluster_scores, count_objects
 from bgpvs_wf.evaluation.detection import tube_coverage
 from bgpvs_wf.evaluation.overlap import NAN, counted, overlap
@@ -28,16 +30,16 @@ class ReferenceCase:
 
     subject: str
     session: str | None
-    affine: np.ndarray
-    bg: np.ndarray
+    affine: Affine
+    bg: Mask
     """Bool: the nuclei with the PVS inside."""
-    pvs: np.ndarray | None = None
+    pvs: Mask | None = None
     """Bool; None if PVS are not known and not scored."""
-    ignore: np.ndarray | None = None
+    ignore: Mask | None = None
     """Bool: voxels that count for nobody when PVS are scored."""
-    occupancy: np.ndarray | None = None
+    occupancy: Floats | None = None
     """Share of each voxel that is PVS, 0 to 1."""
-    tubes: np.ndarray | None = None
+    tubes: Labels | None = None
     """Number of the true tube at each voxel, 0 elsewhere."""
     objects: pd.DataFrame | None = None
     """A row per true tube: `tube`, and `tree`, `diameter_mm`, `length_mm`, `volume_mm3`, `snr`
@@ -47,9 +49,9 @@ class ReferenceCase:
 def score_case(
     reference: ReferenceCase,
     method: str,
-    bg: np.ndarray | None,
-    pvs: np.ndarray | None = None,
-    fluid: np.ndarray | None = None,
+    bg: Mask | None,
+    pvs: Mask | None = None,
+    fluid: Floats | None = None,
 ) -> tuple[Rows, Rows]:
     """Score one prediction.
 
@@ -113,7 +115,7 @@ def score_case(
     return [*cases, row], [] if objects is None else _tube_rows(reference, objects, pvs, who)
 
 
-def _crop(reference: ReferenceCase, *predicted: np.ndarray | None) -> tuple[Any, ...]:
+def _crop(reference: ReferenceCase, *predicted: NDArray[Any] | None) -> tuple[Any, ...]:
     """Cut everything to the box that holds something, a small part of a head."""
     masks = [*predicted, *(getattr(reference, name) for name in _ARRAYS)]
     anything = np.logical_or.reduce([mask != 0 for mask in masks if mask is not None])
@@ -129,7 +131,7 @@ def _crop(reference: ReferenceCase, *predicted: np.ndarray | None) -> tuple[Any,
     )
 
 
-def _volume(reference: ReferenceCase, shares: np.ndarray) -> float:
+def _volume(reference: ReferenceCase, shares: NDArray[Any]) -> float:
     """Return the volume of voxels, or of shares of them, mm3."""
     return float(shares.sum(dtype=float)) * voxel_volume(reference.affine)
 
@@ -158,7 +160,7 @@ def _true_count(reference: ReferenceCase, objects: pd.DataFrame | None) -> int:
 
 
 def _tube_rows(
-    reference: ReferenceCase, objects: pd.DataFrame, pvs: np.ndarray, who: dict[str, Any]
+    reference: ReferenceCase, objects: pd.DataFrame, pvs: Mask, who: dict[str, Any]
 ) -> Rows:
     if reference.tubes is None:
         return []

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bgpvs_wf.arrays import Floats, Mask
 from bgpvs_wf.evaluation.overlap import NAN
 from bgpvs_wf.evaluation.score_tables import SMALLEST_COLUMNS
 
@@ -122,7 +123,7 @@ def smallest_detected(
     }
 
 
-def fit_logistic(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def fit_logistic(x: Floats, y: Mask, weights: Floats) -> Floats:
     """Fit logistic curves to the same points under many sets of weights, by Newton's method.
 
     Parameters
@@ -170,21 +171,19 @@ def fit_logistic(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarra
     return out
 
 
-def _log_likelihood(
-    coefficients: np.ndarray, design: np.ndarray, y: np.ndarray, weights: np.ndarray
-) -> np.ndarray:
+def _log_likelihood(coefficients: Floats, design: Floats, y: Mask, weights: Floats) -> Floats:
     logits = coefficients @ design.T
     return np.asarray((weights * (y * logits - np.logaddexp(0, logits))).sum(axis=1))
 
 
-def _diameters(coefficients: np.ndarray, probability: float) -> np.ndarray:
+def _diameters(coefficients: Floats, probability: float) -> Floats:
     """Return where the curves reach a probability, mm; NaN for those that do not rise."""
     intercept, slope = coefficients.T
     rising = np.where(slope > 0, slope, NAN)
     return np.asarray(np.exp((np.log(probability / (1 - probability)) - intercept) / rising))
 
 
-def _overlapping(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _overlapping(x: Floats, y: Mask, weights: Floats) -> Mask:
     """Tell for which weights neither outcome lies wholly to one side of the other."""
     there = weights > 0
     yes, no = there & y, there & ~y
@@ -195,7 +194,7 @@ def _overlapping(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarra
     return np.asarray((low_yes < high_no) & (low_no < high_yes))
 
 
-def _why_no_curve(diameters: np.ndarray, detected: np.ndarray) -> str:
+def _why_no_curve(diameters: Floats, detected: Mask) -> str:
     if len(diameters) < LEAST_TUBES:
         return f"too few tubes: {len(diameters)}, {LEAST_TUBES} are needed"
     if detected.all():
@@ -210,7 +209,7 @@ def _why_no_curve(diameters: np.ndarray, detected: np.ndarray) -> str:
     return ""
 
 
-def _resample(tubes: pd.DataFrame, rng: np.random.Generator, count: int) -> np.ndarray:
+def _resample(tubes: pd.DataFrame, rng: np.random.Generator, count: int) -> Floats:
     """Return how often each tube is drawn in each of the resamples, shape (count, tubes)."""
     infants = tubes.groupby(["subject", "session"], dropna=False).ngroup().to_numpy()
     n_infants = int(infants.max()) + 1

@@ -91,7 +91,7 @@ def _opened(path: Path, where: str) -> IO[bytes]:
         ) from error
 
 
-def _unpacked(file: IO[bytes], path: Path, where: str) -> IO[bytes]:
+def _unpacked(file: IO[bytes], path: Path, where: str) -> IO[bytes] | gzip.GzipFile:
     """Return the file itself, or what it holds compressed, as its name says."""
     first = _read(file, 2, where)
     file.seek(0)
@@ -104,10 +104,10 @@ def _unpacked(file: IO[bytes], path: Path, where: str) -> IO[bytes]:
         raise BadImageError(f"{where} is gzip-compressed; rename it to .nii.gz.")
     if not gzipped:
         raise BadImageError(f"{where} is not gzip-compressed; rename it to .nii or gzip it.")
-    return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]
+    return gzip.GzipFile(fileobj=file)
 
 
-def _read(file: IO[bytes], size: int, where: str) -> bytes:
+def _read(file: IO[bytes] | gzip.GzipFile, size: int, where: str) -> bytes:
     try:
         return file.read(size)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:

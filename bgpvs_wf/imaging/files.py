@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from bgpvs_wf.arrays import Affine
 from bgpvs_wf.errors import BadImageError, BadLabelsError, BGPVSError
 from bgpvs_wf.imaging.content import read_content
 from bgpvs_wf.imaging.geometry import Grid, same_grid, voxel_sizes
@@ -138,12 +140,12 @@ def check_labels_on_grid(
 
 
 def save_image(
-    data: np.ndarray,
-    affine: np.ndarray,
+    data: NDArray[Any],
+    affine: Affine,
     path: str | os.PathLike[str],
     *,
     labels: bool = False,
-    dtype: np.dtype | type | str | None = None,
+    dtype: np.dtype[Any] | type | str | None = None,
 ) -> Path:
     """Write a NIfTI file that appears whole or not at all, the same bytes for the same data.
 
@@ -254,7 +256,7 @@ def _why_not_written(error: OSError, path: Path) -> str:
     return f"Cannot write {path.name} into {path.parent}: {reason}; check the folder and run again."
 
 
-def _check_voxels(data: np.ndarray, where: str, allow_constant: bool) -> None:
+def _check_voxels(data: NDArray[Any], where: str, allow_constant: bool) -> None:
     bad = data.size - int(np.isfinite(data).sum())
     if bad:
         raise BadImageError(
@@ -265,7 +267,7 @@ def _check_voxels(data: np.ndarray, where: str, allow_constant: bool) -> None:
         raise BadImageError(f"{where} is {value}; there is nothing to measure, export it again.")
 
 
-def _disk_type(data: np.ndarray, labels: bool) -> np.dtype:
+def _disk_type(data: NDArray[Any], labels: bool) -> np.dtype[Any]:
     if data.dtype.kind == "f" and not labels:
         return np.dtype(np.float32)
     low, high = (int(data.min()), int(data.max())) if data.size else (0, 0)

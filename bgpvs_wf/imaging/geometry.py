@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
+
+from bgpvs_wf.arrays import Affine, Floats, Labels, Mask
 
 
 class Grid(NamedTuple):
     """A voxel grid in space: shape (3,) and affine (4, 4), voxel index to mm (RAS+)."""
 
     shape: tuple[int, int, int]
-    affine: np.ndarray
+    affine: Affine
 
 
-def voxel_sizes(affine: np.ndarray) -> np.ndarray:
+def voxel_sizes(affine: Affine) -> Floats:
     """Return the edge lengths of a voxel, shape (3,), mm.
 
     Examples
@@ -23,10 +26,11 @@ def voxel_sizes(affine: np.ndarray) -> np.ndarray:
     >>> voxel_sizes(np.diag([-0.8, 0.5, 2.0, 1.0]))
     array([0.8, 0.5, 2. ])
     """
-    return np.sqrt((np.asarray(affine, float)[:3, :3] ** 2).sum(axis=0))
+    sizes: Floats = np.sqrt((np.asarray(affine, float)[:3, :3] ** 2).sum(axis=0))
+    return sizes
 
 
-def axes_in_space(affine: np.ndarray) -> np.ndarray:
+def axes_in_space(affine: Affine) -> Floats:
     """Return the directions of an array's axes, the one nearest to right first, then to front, up.
 
     Parameters
@@ -53,7 +57,7 @@ def axes_in_space(affine: np.ndarray) -> np.ndarray:
     return axes + 0.0
 
 
-def voxel_volume(affine: np.ndarray) -> float:
+def voxel_volume(affine: Affine) -> float:
     """Return the volume of a voxel, mm3."""
     return float(abs(np.linalg.det(np.asarray(affine, float)[:3, :3])))
 
@@ -69,9 +73,7 @@ def same_grid(a: Grid, b: Grid, tolerance_mm: float = 1e-2) -> bool:
     )
 
 
-def bounding_box(
-    mask: np.ndarray, affine: np.ndarray, margin_mm: float = 0.0
-) -> tuple[slice, slice, slice]:
+def bounding_box(mask: Mask, affine: Affine, margin_mm: float = 0.0) -> tuple[slice, slice, slice]:
     """Return the slices of the smallest box around a mask, grown by a margin, inside the array.
 
     Raises
@@ -94,7 +96,7 @@ def bounding_box(
     return slices[0], slices[1], slices[2]
 
 
-def crop_affine(affine: np.ndarray, slices: tuple[slice, ...]) -> np.ndarray:
+def crop_affine(affine: Affine, slices: tuple[slice, ...]) -> Affine:
     """Return the affine of an array cropped with `slices`."""
     cropped = np.array(affine, float)
     cropped[:3, 3] += cropped[:3, :3] @ [s.start or 0 for s in slices]
@@ -113,7 +115,7 @@ def isotropic_grid(grid: Grid, voxel_mm: float) -> Grid:
     return Grid((int(shape[0]), int(shape[1]), int(shape[2])), affine)
 
 
-def resample(data: np.ndarray, affine: np.ndarray, target: Grid, order: int = 1) -> np.ndarray:
+def resample(data: NDArray[Any], affine: Affine, target: Grid, order: int = 1) -> NDArray[Any]:
     """Resample an array to another grid; zero outside.
 
     Parameters
@@ -128,7 +130,7 @@ def resample(data: np.ndarray, affine: np.ndarray, target: Grid, order: int = 1)
     kept = data if order == 0 else np.asarray(data, np.float32)
     if kept.dtype == bool:
         kept = kept.view(np.uint8)
-    out = ndimage.affine_transform(
+    out: NDArray[Any] = ndimage.affine_transform(
         kept,
         to_source[:3, :3],
         to_source[:3, 3],
@@ -139,7 +141,7 @@ def resample(data: np.ndarray, affine: np.ndarray, target: Grid, order: int = 1)
     return out.astype(data.dtype) if order == 0 else out
 
 
-def coarsen(data: np.ndarray, affine: np.ndarray, target: Grid) -> np.ndarray:
+def coarsen(data: NDArray[Any], affine: Affine, target: Grid) -> Floats:
     """Resample an array to a coarser grid, float32; against aliasing it is smoothed before.
 
     The Gaussian's standard deviation is 0.45 of the target's voxel, along axes it is coarser on.
@@ -149,7 +151,7 @@ def coarsen(data: np.ndarray, affine: np.ndarray, target: Grid) -> np.ndarray:
     return resample(ndimage.gaussian_filter(np.asarray(data, np.float32), sigma), affine, target)
 
 
-def coarse_labels(labels: np.ndarray, affine: np.ndarray, target: Grid) -> np.ndarray:
+def coarse_labels(labels: Labels, affine: Affine, target: Grid) -> Labels:
     """Resample labels to a coarser grid: each voxel gets the one that most of it is, see `coarsen`.
 
     Parameters
@@ -170,6 +172,6 @@ def coarse_labels(labels: np.ndarray, affine: np.ndarray, target: Grid) -> np.nd
     return best
 
 
-def _corners(shape: tuple[int, ...]) -> np.ndarray:
+def _corners(shape: tuple[int, ...]) -> Floats:
     axes = [(0, n - 1) for n in shape]
     return np.array([(i, j, k, 1) for i in axes[0] for j in axes[1] for k in axes[2]], float)

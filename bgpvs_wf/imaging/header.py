@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from bgpvs_wf.arrays import Affine, Floats
 from bgpvs_wf.errors import BadImageError
 from bgpvs_wf.imaging.geometry import Grid, same_grid, voxel_sizes
 
@@ -35,7 +36,7 @@ _FORM_CODES = range(6)
 class Placement(NamedTuple):
     """Where voxels are in space."""
 
-    affine: np.ndarray
+    affine: Affine
     """Shape (4, 4): voxel index to mm, RAS+."""
     sides_known: bool
     """Whether the header tells left from right, and does not contradict itself in that."""
@@ -146,7 +147,7 @@ def check_shape(shape: tuple[int, ...], where: str) -> None:
         raise BadImageError(f"{where} is no volume ({text or 'no'} voxels); export it again as 3D.")
 
 
-def check_affine(affine: np.ndarray, where: str) -> None:
+def check_affine(affine: Affine, where: str) -> None:
     """Refuse an affine that is not finite, of absurd voxel sizes, sheared, or without inverse."""
     if not np.isfinite(affine).all():
         raise BadImageError(f"{where} has NaN or infinity in its affine; repair its header.")
@@ -172,7 +173,7 @@ def check_affine(affine: np.ndarray, where: str) -> None:
         )
 
 
-def by(sizes: np.ndarray | tuple[int, ...]) -> str:
+def by(sizes: Floats | tuple[int, ...]) -> str:
     """Return lengths or counts along axes as text.
 
     Examples
@@ -241,7 +242,7 @@ def _type_name(fields: nib.Nifti1Header) -> str:
     return str(data_type_codes.label[int(fields["datatype"])])
 
 
-def _forms(fields: nib.Nifti1Header) -> Iterator[tuple[str, np.ndarray | None]]:
+def _forms(fields: nib.Nifti1Header) -> Iterator[tuple[str, Affine | None]]:
     """Yield sform and qform, None where there is none; what is no rotation is NaN."""
     yield "sform", np.array(fields.get_sform(), float) if fields["sform_code"] else None
     if not fields["qform_code"]:
@@ -256,7 +257,7 @@ def _forms(fields: nib.Nifti1Header) -> Iterator[tuple[str, np.ndarray | None]]:
         yield "qform", np.full((4, 4), np.nan)
 
 
-def _makes_sense(affine: np.ndarray) -> bool:
+def _makes_sense(affine: Affine) -> bool:
     sizes = voxel_sizes(affine)
     if not np.isfinite(affine).all() or (sizes == 0).any():
         return False
@@ -272,7 +273,7 @@ def _nowhere(fields: nib.Nifti1Header, where: str) -> Placement:
 
 
 def _settled(
-    sform: np.ndarray, qform: np.ndarray, shape: tuple[int, ...], sizes: np.ndarray, where: str
+    sform: Affine, qform: Affine, shape: tuple[int, ...], sizes: Floats, where: str
 ) -> Placement:
     """Choose between two forms that make sense, and tell how they contradict each other."""
     agree = np.allclose(voxel_sizes(sform), sizes, rtol=SIZE_TOLERANCE)
@@ -293,7 +294,7 @@ def _settled(
     return Placement(used, not mirrored, (doubt,) if doubt else ())
 
 
-def _unit_hint(sizes: np.ndarray, limits: tuple[float, float]) -> str:
+def _unit_hint(sizes: Floats, limits: tuple[float, float]) -> str:
     for unit, factor in (("metres", 1e3), ("micrometres", 1e-3), ("centimetres", 10.0)):
         if (sizes * factor >= limits[0]).all() and (sizes * factor <= limits[1]).all():
             return f" (are these {unit}?)"

@@ -15,6 +15,8 @@ import numba
 import numpy as np
 from scipy import special
 
+from bgpvs_wf.arrays import Floats, Ints
+
 TRUNCATE = 4.0
 """Kernels reach this many standard deviations, plus one voxel."""
 
@@ -27,7 +29,7 @@ def _compiled(function: Callable[..., Any]) -> Any:
         return numba.njit(function, nogil=True, error_model="numpy")
 
 
-def discrete_gaussian(sigma: float) -> np.ndarray:
+def discrete_gaussian(sigma: float) -> Floats:
     """Return the right half of the discrete Gaussian, centre first, shape (radius + 1,).
 
     The discrete analogue of the Gaussian, ``exp(-t) I_n(t)`` with ``t = sigma ** 2``, keeps its
@@ -53,11 +55,12 @@ def discrete_gaussian(sigma: float) -> np.ndarray:
     """
     radius = int(np.ceil(TRUNCATE * sigma)) + 1
     half = special.ive(np.arange(radius + 1), sigma**2)
-    return half / (half[0] + 2 * half[1:].sum())
+    scaled: Floats = half / (half[0] + 2 * half[1:].sum())
+    return scaled
 
 
 @_compiled
-def smooth_first_axis(data: np.ndarray, half: np.ndarray, out: np.ndarray) -> None:
+def smooth_first_axis(data: Floats, half: Floats, out: Floats) -> None:
     """Convolve (x, y, z) along x with a symmetric kernel; beyond the edge its voxel repeats."""
     n0, n1, n2 = data.shape
     for i in range(n0):
@@ -72,7 +75,7 @@ def smooth_first_axis(data: np.ndarray, half: np.ndarray, out: np.ndarray) -> No
 
 
 @_compiled
-def smooth_middle_axis(data: np.ndarray, half: np.ndarray, out: np.ndarray) -> None:
+def smooth_middle_axis(data: Floats, half: Floats, out: Floats) -> None:
     """Convolve (x, y, z) along y, as `smooth_first_axis` does along x."""
     n0, n1, n2 = data.shape
     for i in range(n0):
@@ -86,7 +89,7 @@ def smooth_middle_axis(data: np.ndarray, half: np.ndarray, out: np.ndarray) -> N
 
 
 @_compiled
-def smooth_last_axis(data: np.ndarray, half: np.ndarray, out: np.ndarray) -> None:
+def smooth_last_axis(data: Floats, half: Floats, out: Floats) -> None:
     """Convolve (x, y, z) along z, as `smooth_first_axis` does along x."""
     n0, n1, n2 = data.shape
     radius = len(half) - 1
@@ -140,15 +143,15 @@ def tube_measure(low: float, middle: float, high: float, saddle: float) -> float
 
 @_compiled
 def accumulate(
-    smooth: np.ndarray,
-    spacing: np.ndarray,
+    smooth: Floats,
+    spacing: Floats,
     scale: float,
     index: int,
     sign: float,
     saddle: float,
-    response: np.ndarray,
-    best: np.ndarray,
-    direction: np.ndarray,
+    response: Floats,
+    best: Ints,
+    direction: Floats,
 ) -> None:
     """Raise `response` to the tube measure of one scale where that is larger.
 
@@ -212,7 +215,7 @@ def eigenvector(
     yz: float,
     low: float,
     middle: float,
-    out: np.ndarray,
+    out: Floats,
 ) -> None:
     """Write the unit eigenvector of the third eigenvalue, given the two others.
 

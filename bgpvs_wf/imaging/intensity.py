@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from bgpvs_wf.arrays import Affine, Floats, Image, Mask
+
 BRAIN_MEDIAN = 100.0
 """Median of the brain after `scale_to_brain`."""
 TRACE = 0.05
 """Share of the brightest signal below which there is no tissue (chosen)."""
 
 
-def foreground(data: np.ndarray) -> np.ndarray:
+def foreground(data: Image) -> Mask:
     """Return the mask of the head, or of the brain where the rest was set to zero.
 
     Examples
@@ -26,10 +28,11 @@ def foreground(data: np.ndarray) -> np.ndarray:
         return positive
     from skimage.filters import threshold_otsu
 
-    return data > threshold_otsu(np.asarray(data, np.float32)) / 2
+    bright: Mask = data > threshold_otsu(np.asarray(data, np.float32)) / 2
+    return bright
 
 
-def median_and_spread(values: np.ndarray) -> tuple[float, float]:
+def median_and_spread(values: Floats) -> tuple[float, float]:
     """Return the median, and the deviation from it that outliers do not change.
 
     The median absolute deviation, times what makes it the standard deviation of normal values
@@ -44,7 +47,7 @@ def median_and_spread(values: np.ndarray) -> tuple[float, float]:
     return middle, 1.4826 * float(np.median(np.abs(values - middle)))
 
 
-def scale_to_brain(data: np.ndarray, brain: np.ndarray | None = None) -> np.ndarray:
+def scale_to_brain(data: Image, brain: Mask | None = None) -> Floats:
     """Scale an image so that the median of the brain is 100 and zero stays zero.
 
     A ratio scale: magnitudes have a true zero, so quotients of tissues survive. Matching
@@ -72,12 +75,11 @@ def scale_to_brain(data: np.ndarray, brain: np.ndarray | None = None) -> np.ndar
     median = float(np.median(inside)) if inside.size else 0.0
     if median <= 0:
         raise ValueError("no signal in the brain")
-    return np.maximum(data * np.float32(BRAIN_MEDIAN / median), 0)
+    scaled: Floats = np.maximum(data * np.float32(BRAIN_MEDIAN / median), 0)
+    return scaled
 
 
-def divide_bias(
-    data: np.ndarray, affine: np.ndarray, bias: np.ndarray, bias_affine: np.ndarray
-) -> np.ndarray:
+def divide_bias(data: Image, affine: Affine, bias: Floats, bias_affine: Affine) -> Floats:
     """Divide an image by a bias field that was estimated on a coarser, smaller grid.
 
     Outside of that grid the field goes on as it is at the edge.
@@ -95,7 +97,7 @@ def divide_bias(
     ndarray of float32, shape (x, y, z)
     """
     to_bias = np.linalg.inv(bias_affine) @ affine
-    field = ndimage.affine_transform(
+    field: Floats = ndimage.affine_transform(
         np.asarray(bias, np.float32),
         to_bias[:3, :3],
         to_bias[:3, 3],
@@ -103,4 +105,5 @@ def divide_bias(
         order=1,
         mode="nearest",
     )
-    return np.asarray(data, np.float32) / np.maximum(field, np.float32(1e-3))
+    divided: Floats = np.asarray(data, np.float32) / np.maximum(field, np.float32(1e-3))
+    return divided

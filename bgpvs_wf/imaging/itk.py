@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from bgpvs_wf.arrays import Affine
+
 _LPS = np.diag([-1.0, -1.0, 1.0])
 
 
-def itk_text(transform: np.ndarray) -> str:
+def itk_text(transform: Affine) -> str:
     """Return an affine, mm RAS+, as the text file that ITK and ANTs read.
 
     Examples
@@ -27,7 +29,7 @@ def itk_text(transform: np.ndarray) -> str:
     )
 
 
-def read_itk(path: str | Path) -> np.ndarray:
+def read_itk(path: str | Path) -> Affine:
     """Return the affine in a binary file that ANTs wrote, mm RAS+, shape (4, 4).
 
     It takes places in the fixed image to those in the moving one.

@@ -10,12 +10,13 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from bgpvs_wf.arrays import Affine, Floats, Ints, Labels, Mask
 from bgpvs_wf.imaging.geometry import bounding_box, voxel_sizes
 
 _TOLERANCE_MM = 1e-6
 
 
-def ball(radius_mm: float, affine: np.ndarray) -> np.ndarray:
+def ball(radius_mm: float, affine: Affine) -> Mask:
     """Return the footprint of a ball: the voxels whose centres lie within a radius.
 
     Parameters
@@ -42,7 +43,7 @@ def ball(radius_mm: float, affine: np.ndarray) -> np.ndarray:
     return np.asarray(((index @ matrix.T) ** 2).sum(axis=-1) <= (radius_mm + _TOLERANCE_MM) ** 2)
 
 
-def distance_mm(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
+def distance_mm(mask: Mask, affine: Affine) -> Floats:
     """Return, for every voxel, the distance to the nearest voxel outside the mask.
 
     Parameters
@@ -69,7 +70,7 @@ def distance_mm(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
     return _sheared_distance(mask, affine)
 
 
-def distance_to_mm(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
+def distance_to_mm(mask: Mask, affine: Affine) -> Floats:
     """Return, for every voxel, the distance to the nearest voxel of the mask, mm.
 
     Examples
@@ -80,7 +81,7 @@ def distance_to_mm(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
     return distance_mm(~np.asarray(mask, bool), affine)
 
 
-def dilate_mm(mask: np.ndarray, affine: np.ndarray, radius_mm: float) -> np.ndarray:
+def dilate_mm(mask: Mask, affine: Affine, radius_mm: float) -> Mask:
     """Dilate a mask by a ball; the array's edge does not grow.
 
     Examples
@@ -102,13 +103,13 @@ def dilate_mm(mask: np.ndarray, affine: np.ndarray, radius_mm: float) -> np.ndar
     return out
 
 
-def erode_mm(mask: np.ndarray, affine: np.ndarray, radius_mm: float) -> np.ndarray:
+def erode_mm(mask: Mask, affine: Affine, radius_mm: float) -> Mask:
     """Erode a mask by a ball; what lies outside the array counts as mask, as in `close_mm`."""
     mask = np.asarray(mask, bool)
     return np.asarray(distance_mm(mask, affine) > radius_mm + _TOLERANCE_MM) & mask
 
 
-def close_mm(mask: np.ndarray, affine: np.ndarray, radius_mm: float) -> np.ndarray:
+def close_mm(mask: Mask, affine: Affine, radius_mm: float) -> Mask:
     """Close a mask by a ball: dilate, then erode. Contains the mask; idempotent.
 
     The array is padded, so that a mask at its edge is closed as it would be inside.
@@ -126,13 +127,13 @@ def close_mm(mask: np.ndarray, affine: np.ndarray, radius_mm: float) -> np.ndarr
     return out
 
 
-def open_mm(mask: np.ndarray, affine: np.ndarray, radius_mm: float) -> np.ndarray:
+def open_mm(mask: Mask, affine: Affine, radius_mm: float) -> Mask:
     """Open a mask by a ball: erode, then dilate. Contained in the mask; idempotent."""
     mask = np.asarray(mask, bool)
     return dilate_mm(erode_mm(mask, affine, radius_mm), affine, radius_mm) & mask
 
 
-def nearest_label(labels: np.ndarray, affine: np.ndarray) -> np.ndarray:
+def nearest_label(labels: Labels, affine: Affine) -> Labels:
     """Return, for every voxel, the label of the nearest labelled voxel (0 is no label).
 
     Raises
@@ -158,7 +159,7 @@ def nearest_label(labels: np.ndarray, affine: np.ndarray) -> np.ndarray:
     return out
 
 
-def hull(mask: np.ndarray) -> np.ndarray:
+def hull(mask: Mask) -> Mask:
     """Return the convex hull of a mask: the voxels whose centres lie in that of its voxels.
 
     The voxels are taken as octahedra, so that a flat mask has a hull too. Affine maps leave it as
@@ -185,7 +186,7 @@ def hull(mask: np.ndarray) -> np.ndarray:
     return whole
 
 
-def largest_part(mask: np.ndarray) -> np.ndarray:
+def largest_part(mask: Mask) -> Mask:
     """Return the largest part of a mask that hangs together by faces; bool.
 
     Examples
@@ -199,29 +200,33 @@ def largest_part(mask: np.ndarray) -> np.ndarray:
     return np.asarray(parts == np.bincount(parts.ravel())[1:].argmax() + 1)
 
 
-def surface(mask: np.ndarray) -> np.ndarray:
+def surface(mask: Mask) -> Mask:
     """Return the voxels of a mask that share a face with a voxel outside it.
 
     What lies outside the array counts as outside the mask.
     """
     mask = np.asarray(mask, bool)
-    return mask & ~ndimage.binary_erosion(mask, border_value=0)
+    core: Mask = ndimage.binary_erosion(mask, border_value=0)
+    return mask & ~core
 
 
-def _reach(radius_mm: float, affine: np.ndarray) -> np.ndarray:
+def _reach(radius_mm: float, affine: Affine) -> Ints:
     """Return how many voxels a ball reaches along each axis of the array, shape (3,)."""
     # The rows of the inverse are the normals of the voxel planes; their length is one over
     # the planes' spacing, which differs from the voxel's edge only where the grid is sheared.
     inverse = np.linalg.inv(np.asarray(affine, float)[:3, :3])
-    return np.floor((radius_mm + _TOLERANCE_MM) * np.linalg.norm(inverse, axis=1)).astype(int)
+    reach: Ints = np.floor((radius_mm + _TOLERANCE_MM) * np.linalg.norm(inverse, axis=1)).astype(
+        int
+    )
+    return reach
 
 
-def _is_orthogonal(affine: np.ndarray) -> bool:
+def _is_orthogonal(affine: Affine) -> bool:
     unit = np.asarray(affine, float)[:3, :3] / voxel_sizes(affine)
     return bool(np.abs(unit.T @ unit - np.eye(3)).max() < 1e-4)
 
 
-def _sheared_distance(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
+def _sheared_distance(mask: Mask, affine: Affine) -> Floats:
     from scipy.spatial import cKDTree
 
     matrix = np.asarray(affine, float)[:3, :3]

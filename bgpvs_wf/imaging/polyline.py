@@ -5,16 +5,18 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from bgpvs_wf.arrays import Floats, Points
+
 STEP_MM = 0.05
 """Spacing of the vertices of an evenly resampled polyline."""
 
 
-def soften(path: np.ndarray) -> np.ndarray:
+def soften(path: Points) -> Points:
     """Smooth a chain of voxel centres a little: its staircase, not its course."""
     return np.asarray(ndimage.gaussian_filter1d(path, 1.5, axis=0, mode="nearest"))
 
 
-def project(points: np.ndarray, path: np.ndarray) -> np.ndarray:
+def project(points: Points, path: Points) -> Floats:
     """Return the place of points along a path, mm from its start; straight beyond its ends."""
     from scipy.spatial import cKDTree
 
@@ -25,7 +27,7 @@ def project(points: np.ndarray, path: np.ndarray) -> np.ndarray:
     return np.asarray(arc_lengths(path)[nearest] + beside)
 
 
-def resample_evenly(path: np.ndarray) -> np.ndarray:
+def resample_evenly(path: Points) -> Points:
     """Return a polyline with vertices every 0.05 mm, at least three."""
     arc = arc_lengths(path)
     if arc[-1] == 0:
@@ -34,13 +36,13 @@ def resample_evenly(path: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(at, arc, path[:, axis]) for axis in range(3)], axis=1)
 
 
-def arc_lengths(path: np.ndarray) -> np.ndarray:
+def arc_lengths(path: Points) -> Floats:
     """Return the distance of each vertex from the start along the polyline, shape (n,), mm."""
     steps = np.linalg.norm(np.diff(path, axis=0), axis=1)
     return np.concatenate([[0.0], np.cumsum(steps)])
 
 
-def polyline_length(path: np.ndarray) -> float:
+def polyline_length(path: Points) -> float:
     """Return the length, mm.
 
     Examples

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bgpvs_wf.arrays import Affine, Floats, Image
 from bgpvs_wf.errors import BadImageError
 from bgpvs_wf.imaging.geometry import voxel_sizes
 from bgpvs_wf.imaging.header import by
@@ -37,7 +38,7 @@ _ENOUGH = 2_000_000
 """As many voxels tell what a scan's grey levels are."""
 
 
-def from_zero(data: np.ndarray, where: str) -> tuple[np.ndarray, str]:
+def from_zero(data: Floats, where: str) -> tuple[Floats, str]:
     """Give a scan the zero that magnitudes have: its background.
 
     Quotients of tissues mean something only from there. An image that was z-scored, or from
@@ -93,7 +94,7 @@ def from_zero(data: np.ndarray, where: str) -> tuple[np.ndarray, str]:
     return np.maximum(data - np.float32(zero), 0), text
 
 
-def signal_doubts(data: np.ndarray) -> tuple[str, ...]:
+def signal_doubts(data: Image) -> tuple[str, ...]:
     """Return what speaks against the grey levels of a scan, without its subject.
 
     Parameters
@@ -120,12 +121,12 @@ def signal_doubts(data: np.ndarray) -> tuple[str, ...]:
     return tuple(doubts)
 
 
-def sees_pvs(affine: np.ndarray) -> bool:
+def sees_pvs(affine: Affine) -> bool:
     """Return whether voxels are small enough that some PVS can be seen."""
     return bool(voxel_sizes(affine).max() <= BLIND_MM * 1.01)
 
 
-def thickness_doubt(affine: np.ndarray) -> str:
+def thickness_doubt(affine: Affine) -> str:
     """Return what speaks against the size of voxels, without its subject; empty if nothing."""
     sizes = voxel_sizes(affine)
     if not sees_pvs(affine):
@@ -141,7 +142,7 @@ def thickness_doubt(affine: np.ndarray) -> str:
     return ""
 
 
-def pair_doubt(motion: np.ndarray) -> str:
+def pair_doubt(motion: Floats) -> str:
     """Return what speaks against a T1w and a T2w being of one head, a sentence; empty if nothing.
 
     Parameters
@@ -161,7 +162,7 @@ def pair_doubt(motion: np.ndarray) -> str:
     )
 
 
-def _background(data: np.ndarray) -> tuple[float, bool, float]:
+def _background(data: Image) -> tuple[float, bool, float]:
     """Return the value of the border, whether it is one for much of it, and its spread."""
     faces = [np.take(data, at, axis).ravel() for axis in range(3) for at in (0, -1)]
     border = np.concatenate(faces)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from bgpvs_wf.arrays import Affine, Floats, Ints, Mask, Points
 from bgpvs_wf.imaging.geometry import voxel_volume
 from bgpvs_wf.imaging.morphology import distance_mm
 from bgpvs_wf.imaging.polyline import (
@@ -39,11 +40,11 @@ _EDGE_LEVEL = 0.45  # share of the occupancy on the axis at which the tube ends
 class Centreline:
     """The centreline of one object."""
 
-    points: np.ndarray
+    points: Points
     """Main path from tip to tip, shape (n, 3), mm; a single point for a single voxel."""
     length_mm: float
     """Of the main path, tip to tip."""
-    branches: tuple[np.ndarray, ...]
+    branches: tuple[Points, ...]
     """Side branches from the main path to their tips, each of shape (n, 3), mm."""
     total_length_mm: float
     """Main path and side branches."""
@@ -53,7 +54,7 @@ class Centreline:
     """Of the circle with the area of the widest cross-section of the main path."""
 
     @property
-    def chord(self) -> np.ndarray:
+    def chord(self) -> Floats:
         """Vector from tip to tip, upwards (last component not negative), shape (3,), mm."""
         chord = self.points[-1] - self.points[0]
         lead = next((value for value in chord[::-1] if abs(value) > 1e-9), 0.0)
@@ -66,9 +67,7 @@ class Centreline:
         return max(self.length_mm / chord, 1.0) if chord > 0 else float("nan")
 
 
-def centreline(
-    mask: np.ndarray, affine: np.ndarray, occupancy: np.ndarray | None = None
-) -> Centreline:
+def centreline(mask: Mask, affine: Affine, occupancy: Floats | None = None) -> Centreline:
     """Return the centreline of one object.
 
     Parameters
@@ -113,7 +112,7 @@ def centreline(
     return _measure(tube, skeleton_paths(mask, affine), origin)
 
 
-def skeleton_paths(mask: np.ndarray, affine: np.ndarray) -> list[np.ndarray]:
+def skeleton_paths(mask: Mask, affine: Affine) -> list[Ints]:
     """Return the paths of the thinned mask: the main one, then side branches, longest first.
 
     Parameters
@@ -151,7 +150,7 @@ def skeleton_paths(mask: np.ndarray, affine: np.ndarray) -> list[np.ndarray]:
     return [index[path] for path in paths]
 
 
-def _side_branches(tree: Any, main: list[int], spur: np.ndarray) -> Iterator[list[int]]:
+def _side_branches(tree: Any, main: list[int], spur: Floats) -> Iterator[list[int]]:
     from scipy.sparse.csgraph import dijkstra
 
     known = list(main)
@@ -168,11 +167,11 @@ def _side_branches(tree: Any, main: list[int], spur: np.ndarray) -> Iterator[lis
         known += path
 
 
-def _finite(distance: np.ndarray) -> np.ndarray:
+def _finite(distance: Floats) -> Floats:
     return np.where(np.isfinite(distance), distance, -1.0)
 
 
-def _walk(before: np.ndarray, node: int) -> list[int]:
+def _walk(before: Ints, node: int) -> list[int]:
     """Follow predecessors back to where they end; return the way from there to the node."""
     path = [node]
     while before[path[-1]] >= 0:
@@ -183,7 +182,7 @@ def _walk(before: np.ndarray, node: int) -> list[int]:
 class _Tube:
     """Voxels of an object with their occupancy, in a frame whose origin is voxel (0, 0, 0)."""
 
-    def __init__(self, field: np.ndarray, matrix: np.ndarray, volume: float) -> None:
+    def __init__(self, field: Floats, matrix: Floats, volume: float) -> None:
         self.field = field
         self.matrix = matrix
         self.inverse = np.linalg.inv(matrix)
@@ -192,32 +191,32 @@ class _Tube:
         self.volumes = field[inside].astype(float) * volume
         self.edge = volume ** (1 / 3)
 
-    def sample(self, points: np.ndarray) -> np.ndarray:
+    def sample(self, points: Floats) -> Floats:
         """Return the occupancy at points (..., 3), mm, linear between voxel centres."""
         index = np.moveaxis(points @ self.inverse.T, -1, 0)
         return np.asarray(ndimage.map_coordinates(self.field, index, order=1, mode="constant"))
 
 
-def _occupancy(mask: np.ndarray, occupancy: np.ndarray | None) -> np.ndarray:
+def _occupancy(mask: Mask, occupancy: Floats | None) -> Floats:
     if occupancy is not None:
-        field = np.clip(np.nan_to_num(np.asarray(occupancy, float)), 0.0, 1.0)
+        field: Floats = np.clip(np.nan_to_num(np.asarray(occupancy, float)), 0.0, 1.0)
         if field[mask].sum() >= 0.1 * mask.sum() and (field > 0).sum() > 1:
             return field
     return mask.astype(float)
 
 
-def _single_voxel(centre: np.ndarray, tube: _Tube) -> Centreline:
+def _single_voxel(centre: Points, tube: _Tube) -> Centreline:
     diameter = _diameter(float(tube.volumes.sum()), tube.edge)
     return Centreline(centre, tube.edge, (), tube.edge, diameter, diameter)
 
 
-def _measure(tube: _Tube, paths: list[np.ndarray], origin: np.ndarray) -> Centreline:
+def _measure(tube: _Tube, paths: list[Ints], origin: Floats) -> Centreline:
     from scipy.spatial import cKDTree
 
     rough = [resample_evenly(soften(path @ tube.matrix.T)) for path in paths]
     owner = np.concatenate([np.full(len(path), i) for i, path in enumerate(rough)])
     mine = owner[cKDTree(np.concatenate(rough)).query(tube.points)[1]]
-    curves: list[np.ndarray] = []
+    curves: list[Points] = []
     for i, path in enumerate(rough):
         curve = _curve(path, tube, mine == i)
         curves.append(curve if i == 0 else _rooted(curve, path[0], curves))
@@ -231,7 +230,7 @@ def _measure(tube: _Tube, paths: list[np.ndarray], origin: np.ndarray) -> Centre
     )
 
 
-def _rooted(curve: np.ndarray, root: np.ndarray, curves: list[np.ndarray]) -> np.ndarray:
+def _rooted(curve: Points, root: Floats, curves: list[Points]) -> Points:
     """Join a side branch to the nearest point of the curves before it."""
     if np.linalg.norm(curve[-1] - root) < np.linalg.norm(curve[0] - root):
         curve = curve[::-1]
@@ -242,7 +241,7 @@ def _rooted(curve: np.ndarray, root: np.ndarray, curves: list[np.ndarray]) -> np
     return np.concatenate([joint[None], curve[min(first + 1, len(curve) - 1) :]])
 
 
-def _curve(path: np.ndarray, tube: _Tube, mine: np.ndarray) -> np.ndarray:
+def _curve(path: Points, tube: _Tube, mine: Mask) -> Points:
     """Return a smooth curve through the object's own voxels, from end to end, every 0.05 mm."""
     points, weights = tube.points[mine], tube.volumes[mine]
     if len(points) < 2:
@@ -263,9 +262,7 @@ def _curve(path: np.ndarray, tube: _Tube, mine: np.ndarray) -> np.ndarray:
     return _to_the_ends(path, tube, width)
 
 
-def _spline(
-    along: np.ndarray, points: np.ndarray, weights: np.ndarray, pieces: int, at: np.ndarray
-) -> np.ndarray:
+def _spline(along: Floats, points: Points, weights: Floats, pieces: int, at: Floats) -> Points:
     """Fit a cubic of so many pieces (0: a line, 1: a parabola); return it at some places."""
     from scipy.interpolate import BSpline
 
@@ -281,10 +278,11 @@ def _spline(
     left = np.concatenate([design * root, bend])
     right = np.concatenate([(points - centre) * root, np.zeros((len(bend), 3))])
     coefficients = np.linalg.lstsq(left, right, rcond=None)[0]
-    return np.asarray(BSpline(knots, coefficients, degree)(at)) + centre
+    placed: Points = np.asarray(BSpline(knots, coefficients, degree)(at)) + centre
+    return placed
 
 
-def _to_the_ends(path: np.ndarray, tube: _Tube, width: float) -> np.ndarray:
+def _to_the_ends(path: Points, tube: _Tube, width: float) -> Points:
     """Cut half a diameter off both ends, and run on straight until the tube is left."""
     inside = tube.sample(path)
     level = _EDGE_LEVEL * float(np.median(inside[len(path) // 4 : 3 * len(path) // 4 + 1]))
@@ -297,7 +295,7 @@ def _to_the_ends(path: np.ndarray, tube: _Tube, width: float) -> np.ndarray:
     return path
 
 
-def _beyond(path: np.ndarray, tube: _Tube, width: float, level: float) -> np.ndarray:
+def _beyond(path: Points, tube: _Tube, width: float, level: float) -> Points:
     """Return the point at which the straight prolongation of a path leaves the tube."""
     back = min(int(width / STEP_MM) + 1, len(path) - 1)
     direction = path[-1] - path[-1 - back]
@@ -312,10 +310,11 @@ def _beyond(path: np.ndarray, tube: _Tube, width: float, level: float) -> np.nda
     rays = path[-1] + np.concatenate([np.zeros((1, 3)), sideways, -sideways])
     values = tube.sample(rays[:, None] + steps[:, None] * direction).mean(axis=0)
     out = np.flatnonzero(values < level)
-    return (path[-1] + direction * (steps[out[0]] if len(out) else steps[-1]))[None]
+    end: Points = (path[-1] + direction * (steps[out[0]] if len(out) else steps[-1]))[None]
+    return end
 
 
-def _widest(curve: np.ndarray, tube: _Tube, mine: np.ndarray) -> float:
+def _widest(curve: Points, tube: _Tube, mine: Mask) -> float:
     """Return the diameter of the largest cross-section, averaged over about two voxels."""
     along, weights = project(tube.points[mine], curve), tube.volumes[mine]
     length = polyline_length(curve)
@@ -329,7 +328,7 @@ def _diameter(volume: float, length: float) -> float:
     return float(2 * np.sqrt(volume / (np.pi * length)))
 
 
-def _principal_axis(points: np.ndarray, weights: np.ndarray, edge: float) -> np.ndarray:
+def _principal_axis(points: Points, weights: Floats, edge: float) -> Points:
     centre = np.average(points, axis=0, weights=weights)
     axis = np.linalg.svd((points - centre) * np.sqrt(weights)[:, None], full_matrices=False)[2][0]
     return resample_evenly(np.stack([centre - edge * axis, centre + edge * axis]))

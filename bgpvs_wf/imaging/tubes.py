@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from bgpvs_wf.arrays import Floats, Ints, Points
 from bgpvs_wf.imaging.geometry import Grid, voxel_sizes
 
 STEP_MM = 0.1
@@ -30,8 +31,8 @@ class Tube:
         Number of the tree it belongs to; the branches of a tree hang together.
     """
 
-    points: np.ndarray
-    radius: np.ndarray
+    points: Points
+    radius: Floats
     fill: float
     tree: int = 0
 
@@ -54,7 +55,7 @@ class Tube:
         return float(body + 2 / 3 * np.pi * (self.radius[0] ** 3 + self.radius[-1] ** 3))
 
 
-def tube_occupancy(tube: Tube, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+def tube_occupancy(tube: Tube, grid: Grid) -> tuple[Ints, Floats]:
     """Return which voxels a tube reaches, and how much of each it fills.
 
     Each voxel near the centre line is cut into boxes of at most a sixth of the tube's diameter (at

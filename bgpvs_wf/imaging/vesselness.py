@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from bgpvs_wf.arrays import Affine, Floats, Image
 from bgpvs_wf.errors import BadImageError
 from bgpvs_wf.imaging.geometry import voxel_sizes
 
@@ -20,17 +22,17 @@ a positive trace of the Hessian mean no response, which halves the work."""
 class Tubes(NamedTuple):
     """What the tube filter says of each voxel."""
 
-    response: np.ndarray
+    response: Floats
     """float32, shape (x, y, z): the tube measure, in the unit of the image."""
-    scale_mm: np.ndarray
+    scale_mm: Floats
     """float32, shape (x, y, z): the scale that answered most, mm; 0 where none did."""
-    direction: np.ndarray
+    direction: Floats
     """float32, shape (x, y, z, 3): unit vector along the tube in RAS+ world axes, sign free."""
 
 
 def vesselness(
-    data: np.ndarray, affine: np.ndarray, scales_mm: Sequence[float], *, polarity: str = "bright"
-) -> np.ndarray:
+    data: Image, affine: Affine, scales_mm: Sequence[float], *, polarity: str = "bright"
+) -> Floats:
     """Return how much each voxel looks like the middle of a tube.
 
     Second derivatives of the image smoothed by a Gaussian are taken in mm, normalised by the
@@ -83,7 +85,7 @@ def vesselness(
 
 
 def tubes(
-    data: np.ndarray, affine: np.ndarray, scales_mm: Sequence[float], *, polarity: str = "bright"
+    data: Image, affine: Affine, scales_mm: Sequence[float], *, polarity: str = "bright"
 ) -> Tubes:
     """Return the response of `vesselness`, with the best scale and the tube's direction.
 
@@ -93,7 +95,7 @@ def tubes(
 
 
 def _filter(
-    data: np.ndarray, affine: np.ndarray, scales_mm: Sequence[float], polarity: str, details: bool
+    data: Image, affine: Affine, scales_mm: Sequence[float], polarity: str, details: bool
 ) -> Tubes:
     from bgpvs_wf.imaging import hessian
 
@@ -126,8 +128,8 @@ def _filter(
 
 
 def _checked(
-    data: np.ndarray, affine: np.ndarray, scales_mm: Sequence[float], polarity: str
-) -> np.ndarray:
+    data: Image, affine: Affine, scales_mm: Sequence[float], polarity: str
+) -> NDArray[np.float64]:
     """Return the data as float64, or say why they cannot be filtered."""
     if polarity not in ("bright", "dark"):
         raise ValueError(f"polarity is {polarity!r}; choose bright or dark")

@@ -11,15 +11,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from bgpvs_wf.arrays import Image, Labels, Mask
 from bgpvs_wf.quantification.occupancy import Occupancy
 
 
 def border_gain(
-    image: np.ndarray,
-    parcels: np.ndarray,
-    fluid: np.ndarray,
+    image: Image,
+    parcels: Labels,
+    fluid: Mask,
     measured: Occupancy,
-    excluded: np.ndarray,
+    excluded: Mask,
 ) -> dict[int, float]:
     """Return what parcels gain or lose when the voxels at their border with CSF are split.
 

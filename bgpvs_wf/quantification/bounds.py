@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from bgpvs_wf.arrays import Affine, Floats, Image, Labels
 from bgpvs_wf.reading import load_toml
 
 YOUNGEST_WEEKS = 30.0
@@ -40,8 +41,8 @@ class Bound:
 class CredibleTable:
     """The bounds, and what volumes are expected at an age."""
 
-    weeks: np.ndarray
-    volumes_mm3: Mapping[str, np.ndarray]
+    weeks: Floats
+    volumes_mm3: Mapping[str, Floats]
     """By structure, left and right together, at those weeks."""
     bounds: Mapping[str, Bound]
 
@@ -86,13 +87,13 @@ class Finding:
 class Result:
     """What is judged; all arrays have one shape (x, y, z)."""
 
-    anatomy: np.ndarray
+    anatomy: Labels
     """Harmonised labels."""
-    bgpvs: np.ndarray
+    bgpvs: Labels
     """0 rest, 1 BG, 2 BG-PVS."""
-    affine: np.ndarray
+    affine: Affine
     """Voxel index to mm, RAS+."""
-    images: Mapping[str, np.ndarray]
+    images: Mapping[str, Image]
     """`T2w`, `T1w` or both, preprocessed, the home image first."""
     age_weeks: float | None = None
     """Post-menstrual age."""

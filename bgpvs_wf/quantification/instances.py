@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from bgpvs_wf.arrays import Labels, Mask
 
-def label_instances(pvs: np.ndarray, least_voxels: float = 0.0) -> np.ndarray:
+
+def label_instances(pvs: Mask, least_voxels: float = 0.0) -> Labels:
     """Return the numbered connected objects of a mask, the largest first.
 
     Parameters
@@ -37,7 +39,7 @@ def label_instances(pvs: np.ndarray, least_voxels: float = 0.0) -> np.ndarray:
     return np.asarray(numbers[found])
 
 
-def rim_instances(instances: np.ndarray, region: np.ndarray, barred: np.ndarray) -> np.ndarray:
+def rim_instances(instances: Labels, region: Mask, barred: Mask) -> Labels:
     """Grow instances by one voxel inside a region; each new voxel goes to one of them.
 
     Parameters

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from bgpvs_wf.anatomy.labels import NUCLEI, VENTRICLE_LABELS
+from bgpvs_wf.arrays import Affine, Floats, Image, Labels, Mask
 from bgpvs_wf.config import BG_REGIONS, QuantifyConfig
 from bgpvs_wf.errors import BadLabelsError
 from bgpvs_wf.imaging.geometry import bounding_box, crop_affine, voxel_volume
@@ -33,18 +35,18 @@ class Measurements:
     """A row per nucleus and side, per nucleus, per side, and for the BG; see `REGION_COLUMNS`."""
     objects: pd.DataFrame
     """A row per perivascular space; see `OBJECT_COLUMNS`."""
-    instances: np.ndarray
+    instances: Labels
     """The number of the PVS in every voxel, int32, shape (x, y, z); 0 is none."""
 
 
 def measure(
     *,
-    bgpvs: np.ndarray,
-    anatomy: np.ndarray,
-    affine: np.ndarray,
-    t2w: np.ndarray | None = None,
-    t1w: np.ndarray | None = None,
-    probability: np.ndarray | None = None,
+    bgpvs: Labels,
+    anatomy: Labels,
+    affine: Affine,
+    t2w: Image | None = None,
+    t1w: Image | None = None,
+    probability: Floats | None = None,
     config: QuantifyConfig | None = None,
     include_thalamus: bool = False,
     bg_region: str = "nuclei",
@@ -86,7 +88,9 @@ def measure(
     """
     config = config or QuantifyConfig()
     given = {"bgpvs": bgpvs, "anatomy": anatomy, "t2w": t2w, "t1w": t1w, "probability": probability}
-    arrays = {name: np.asarray(a) for name, a in given.items() if a is not None}
+    arrays: dict[str, NDArray[Any]] = {
+        name: np.asarray(a) for name, a in given.items() if a is not None
+    }
     _check(arrays, bg_region)
     wanted = (arrays["bgpvs"] > 0) | _is_in(arrays["anatomy"], (*NUCLEI, *VENTRICLE_LABELS))
     wanted[0, 0, 0] |= not wanted.any()
@@ -102,7 +106,7 @@ def measure(
 
 
 def _scene(
-    arrays: dict[str, np.ndarray], affine: np.ndarray, config: QuantifyConfig, bg_region: str
+    arrays: dict[str, NDArray[Any]], affine: Affine, config: QuantifyConfig, bg_region: str
 ) -> Scene:
     parcels = parcellate(arrays["bgpvs"], arrays["anatomy"], affine, bg_region)
     pvs = arrays["bgpvs"] == 2
@@ -128,7 +132,7 @@ def _scene(
     )
 
 
-def _check(arrays: dict[str, np.ndarray], bg_region: str) -> None:
+def _check(arrays: dict[str, NDArray[Any]], bg_region: str) -> None:
     if bg_region not in BG_REGIONS:
         raise ValueError(f"bg_region is {bg_region!r}, not one of {BG_REGIONS}")
     shape = arrays["bgpvs"].shape
@@ -151,7 +155,7 @@ def _check(arrays: dict[str, np.ndarray], bg_region: str) -> None:
         )
 
 
-def _is_in(array: np.ndarray, values: tuple[int, ...]) -> np.ndarray:
+def _is_in(array: Labels, values: tuple[int, ...]) -> Mask:
     """Return `numpy.isin`, without its copy of arrays in Fortran order, as NIfTI files give."""
     if array.flags.f_contiguous:
         return np.asarray(np.isin(array.T, values).T)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
+from bgpvs_wf.arrays import Affine, Floats, Labels, Mask
 from bgpvs_wf.imaging.geometry import crop_affine
 from bgpvs_wf.imaging.skeleton import Centreline, centreline
 from bgpvs_wf.quantification.columns import OBJECT_COLUMNS
@@ -80,12 +81,12 @@ def _shape(line: Centreline, volume: float) -> dict[str, float]:
     }
 
 
-def _place(mask: np.ndarray, affine: np.ndarray) -> dict[str, float]:
+def _place(mask: Mask, affine: Affine) -> dict[str, float]:
     centre = affine[:3, :3] @ np.argwhere(mask).mean(axis=0) + affine[:3, 3]
     return {f"centroid_{axis}_mm": float(v) for axis, v in zip("xyz", centre, strict=True)}
 
 
-def _contrast(scene: Scene, box: tuple[slice, ...], mask: np.ndarray) -> float:
+def _contrast(scene: Scene, box: tuple[slice, ...], mask: Mask) -> float:
     """Return the mean excess of the signal over the local background, percent."""
     if scene.image is None:
         return float("nan")
@@ -95,11 +96,11 @@ def _contrast(scene: Scene, box: tuple[slice, ...], mask: np.ndarray) -> float:
     return float(100 * excess.mean()) if known.any() else float("nan")
 
 
-def _mean(values: np.ndarray | None, box: tuple[slice, ...], mask: np.ndarray) -> float:
+def _mean(values: Floats | None, box: tuple[slice, ...], mask: Mask) -> float:
     return float("nan") if values is None else float(values[box][mask].astype(float).mean())
 
 
-def _most_common(parcels: np.ndarray) -> int:
+def _most_common(parcels: Labels) -> int:
     """Return the parcel of most voxels; of equal ones, that of the lowest index."""
     names, counts = np.unique(parcels, return_counts=True)
     return int(names[counts.argmax()])

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from bgpvs_wf.arrays import Affine, Floats, Image, Labels, Mask
 from bgpvs_wf.imaging.geometry import bounding_box, voxel_sizes
 from bgpvs_wf.imaging.intensity import median_and_spread
 
@@ -33,10 +34,10 @@ _ONE_VOXEL = np.ones((3, 3, 3), bool)
 class Occupancy:
     """The share of CSF in every voxel of a region."""
 
-    share: np.ndarray
+    share: Floats
     """Shape (x, y, z), float32, in [-0.25, 1.25]: noise is not cut at 0 and 1, for sums over
     many voxels would be biased. NaN outside the region, everywhere if CSF cannot be told."""
-    background: np.ndarray
+    background: Floats
     """Local signal of the nucleus, shape (x, y, z), float32; NaN outside the region."""
     csf_signal: float
     """Signal of CSF; NaN if the ventricles do not tell."""
@@ -52,12 +53,12 @@ UNKNOWN = Occupancy(np.empty((0, 0, 0)), np.empty((0, 0, 0)), float("nan"))
 
 
 def occupancy(
-    image: np.ndarray,
-    affine: np.ndarray,
+    image: Image,
+    affine: Affine,
     *,
-    parcels: np.ndarray,
-    pvs: np.ndarray,
-    ventricles: np.ndarray,
+    parcels: Labels,
+    pvs: Mask,
+    ventricles: Mask,
 ) -> Occupancy:
     """Estimate the share of CSF in the voxels of some parcels.
 
@@ -89,7 +90,7 @@ def occupancy(
     return Occupancy(share, background, csf)
 
 
-def csf_signal(image: np.ndarray, ventricles: np.ndarray, tissue: float) -> float:
+def csf_signal(image: Image, ventricles: Mask, tissue: float) -> float:
     """Return the signal of CSF, from the middle of the ventricles.
 
     The median of the ventricles without their outermost voxels (if enough remain), and then of
@@ -119,9 +120,7 @@ def csf_signal(image: np.ndarray, ventricles: np.ndarray, tissue: float) -> floa
     return float(np.median(fluid)) if fluid.size else middle
 
 
-def local_background(
-    image: np.ndarray, affine: np.ndarray, parcels: np.ndarray, excluded: np.ndarray
-) -> np.ndarray:
+def local_background(image: Image, affine: Affine, parcels: Labels, excluded: Mask) -> Floats:
     """Return the local mean signal of each parcel, from its voxels that are not excluded.
 
     Gaussian weights (standard deviation 2 mm); voxels more than three robust standard
@@ -150,5 +149,5 @@ def local_background(
     return background
 
 
-def _dilated(mask: np.ndarray) -> np.ndarray:
+def _dilated(mask: Mask) -> Mask:
     return np.asarray(ndimage.binary_dilation(mask, _ONE_VOXEL))

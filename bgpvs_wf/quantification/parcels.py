@@ -17,6 +17,7 @@ from bgpvs_wf.anatomy.labels import (
     THALAMUS_LABELS,
     side_of,
 )
+from bgpvs_wf.arrays import Affine, Labels
 from bgpvs_wf.imaging.morphology import nearest_label
 
 REST = {"left": -1, "right": -2}
@@ -36,9 +37,7 @@ class RegionRow:
     parcels: tuple[int, ...]
 
 
-def parcellate(
-    bgpvs: np.ndarray, anatomy: np.ndarray, affine: np.ndarray, bg_region: str
-) -> np.ndarray:
+def parcellate(bgpvs: Labels, anatomy: Labels, affine: Affine, bg_region: str) -> Labels:
     """Divide the basal ganglia into parcels.
 
     Parameters

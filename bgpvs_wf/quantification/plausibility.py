@@ -14,6 +14,7 @@ from bgpvs_wf.anatomy.labels import (
     VENTRICLE_LABELS,
     side_of,
 )
+from bgpvs_wf.arrays import Affine, Image, Labels, Mask, Points
 from bgpvs_wf.imaging.geometry import bounding_box, voxel_sizes, voxel_volume
 
 _RING_MM = (1.5, 5.0)
@@ -27,7 +28,7 @@ _REPEATED = 0.01
 """Neighbouring slices that differ by less, as a share of how signals vary, are one (chosen)."""
 
 
-def nucleus_volumes(anatomy: np.ndarray, affine: np.ndarray) -> dict[str, dict[str, float]]:
+def nucleus_volumes(anatomy: Labels, affine: Affine) -> dict[str, dict[str, float]]:
     """Return the volume of each nucleus, mm3: by its name, then by side.
 
     Nuclei that are nowhere are left out; those that are on one side only have 0 on the other.
@@ -54,7 +55,7 @@ def nucleus_volumes(anatomy: np.ndarray, affine: np.ndarray) -> dict[str, dict[s
     return {name: sides for name, sides in found.items() if any(sides.values())}
 
 
-def mirror_overlap(anatomy: np.ndarray, affine: np.ndarray) -> float:
+def mirror_overlap(anatomy: Labels, affine: Affine) -> float:
     """Return the Dice of the right basal ganglia with the left ones, mirrored; NaN without a side.
 
     The mirror is the plane half-way between the middles of both sides.
@@ -78,7 +79,7 @@ def mirror_overlap(anatomy: np.ndarray, affine: np.ndarray) -> float:
     return 2 * len(cells[0] & cells[1]) / (len(cells[0]) + len(cells[1]))
 
 
-def stretch(mask: np.ndarray, affine: np.ndarray) -> float:
+def stretch(mask: Mask, affine: Affine) -> float:
     """Return how much farther a mask's voxels are from its middle than those of a ball; 1 is one.
 
     Root mean squares of the distance. A rod ten times as long as thick has 3.
@@ -91,7 +92,7 @@ def stretch(mask: np.ndarray, affine: np.ndarray) -> float:
     return float(spread / (radius * np.sqrt(3 / 5)))
 
 
-def largest_part(mask: np.ndarray) -> float:
+def largest_part(mask: Mask) -> float:
     """Return the share of a mask that its largest piece has.
 
     Examples
@@ -106,7 +107,7 @@ def largest_part(mask: np.ndarray) -> float:
     return float(sizes.max() / sizes.sum())
 
 
-def position(anatomy: np.ndarray, head: np.ndarray, affine: np.ndarray) -> tuple[float, float]:
+def position(anatomy: Labels, head: Mask, affine: Affine) -> tuple[float, float]:
     """Return where the nuclei lie in the head.
 
     Returns
@@ -129,7 +130,7 @@ def position(anatomy: np.ndarray, head: np.ndarray, affine: np.ndarray) -> tuple
     return inside, float(np.sqrt(offset @ np.linalg.pinv(spread) @ offset))
 
 
-def fluid_ratio(image: np.ndarray, anatomy: np.ndarray) -> float:
+def fluid_ratio(image: Image, anatomy: Labels) -> float:
     """Return the median signal of the ventricles over that of the basal ganglia; NaN without."""
     fluid, bg = np.isin(anatomy, VENTRICLE_LABELS), np.isin(anatomy, BG_LABELS)
     if fluid.sum() < _LEAST_VOXELS or not bg.any():
@@ -137,7 +138,7 @@ def fluid_ratio(image: np.ndarray, anatomy: np.ndarray) -> float:
     return float(np.median(image[fluid]) / max(float(np.median(image[bg])), 1e-6))
 
 
-def side_contrast(image: np.ndarray, anatomy: np.ndarray, affine: np.ndarray) -> float:
+def side_contrast(image: Image, anatomy: Labels, affine: Affine) -> float:
     """Return by how much basal ganglia stand out more on one side than on the other.
 
     How a nucleus stands out is its median signal over that around it: of a ring of 1.5 to 5 mm,
@@ -164,7 +165,7 @@ def side_contrast(image: np.ndarray, anatomy: np.ndarray, affine: np.ndarray) ->
     return float(np.sqrt(np.mean(np.square(pairs)))) if pairs else float("nan")
 
 
-def variety(image: np.ndarray, anatomy: np.ndarray) -> float:
+def variety(image: Image, anatomy: Labels) -> float:
     """Return the range of median signals in the basal ganglia, over their mean; NaN without two.
 
     The accumbens, which hardly differs from the caudate, is left out.
@@ -179,7 +180,7 @@ def variety(image: np.ndarray, anatomy: np.ndarray) -> float:
 
 
 def coherence(
-    image: np.ndarray, head: np.ndarray, steps: tuple[int, int, int] = (1, 1, 1)
+    image: Image, head: Mask, steps: tuple[int, int, int] = (1, 1, 1)
 ) -> tuple[float, float, float]:
     """Return the correlation of signals in the head with those so many slices on, by axis."""
     found = []
@@ -193,7 +194,7 @@ def coherence(
     return found[0], found[1], found[2]
 
 
-def slice_mm(image: np.ndarray, head: np.ndarray, affine: np.ndarray) -> float:
+def slice_mm(image: Image, head: Mask, affine: Affine) -> float:
     """Return how thick slices are that are repeated to fill thinner ones, mm.
 
     Images that were resampled to the nearest slice have a resolution that no header tells.
@@ -225,6 +226,6 @@ def slice_mm(image: np.ndarray, head: np.ndarray, affine: np.ndarray) -> float:
     return float(max(found))
 
 
-def _places(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
+def _places(mask: Mask, affine: Affine) -> Points:
     """Return the places of a mask's voxels, mm, shape (n, 3)."""
     return np.argwhere(mask) @ np.asarray(affine)[:3, :3].T + np.asarray(affine)[:3, 3]

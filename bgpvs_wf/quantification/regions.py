@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bgpvs_wf.anatomy.labels import CSF_LABELS, THALAMUS_LABELS
+from bgpvs_wf.arrays import Floats
 from bgpvs_wf.quantification.boundary import border_gain
 from bgpvs_wf.quantification.columns import REGION_COLUMNS
 from bgpvs_wf.quantification.parcels import RegionRow, region_rows
@@ -124,6 +125,6 @@ def _ratio(part: float, whole: float) -> float:
     return part / whole if whole > 0 else float("nan")
 
 
-def _weighted(values: np.ndarray, weights: np.ndarray) -> float:
+def _weighted(values: Floats, weights: Floats) -> float:
     known = np.isfinite(values)
     return float(np.average(values[known], weights=weights[known])) if known.any() else float("nan")

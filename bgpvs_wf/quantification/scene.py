@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
+from bgpvs_wf.arrays import Affine, Floats, Image, Labels, Mask
 from bgpvs_wf.imaging.geometry import voxel_volume
 from bgpvs_wf.quantification.occupancy import Occupancy
 
@@ -14,21 +13,21 @@ from bgpvs_wf.quantification.occupancy import Occupancy
 class Scene:
     """Arrays of one shape (x, y, z) and what follows from them; see `measure`."""
 
-    affine: np.ndarray
-    anatomy: np.ndarray
-    parcels: np.ndarray
+    affine: Affine
+    anatomy: Labels
+    parcels: Labels
     """Nucleus, or rest of the closed BG, of every voxel; 0 outside."""
-    examined: np.ndarray
+    examined: Mask
     """Where PVS were looked for."""
-    instances: np.ndarray
+    instances: Labels
     """Number of the PVS; 0 where there is none, or one too small to count."""
-    rim: np.ndarray
+    rim: Labels
     """The same, grown by one voxel inside the region."""
-    near_pvs: np.ndarray
+    near_pvs: Mask
     """Voxels of any PVS, small ones too, and their neighbours."""
     occupancy: Occupancy
-    image: np.ndarray | None
-    probability: np.ndarray | None
+    image: Image | None
+    probability: Floats | None
 
     @property
     def voxel_mm3(self) -> float:

@@ -13,8 +13,8 @@ from bgpvs_wf.anatomy.labels import BG_LABELS, MIRROR, NUCLEI
 from bgpvs_wf.errors import NotCredibleError
 from bgpvs_wf.phantom.protocol import plain
 from bgpvs_wf.phantom.subject import simulate_subject
-from bgpvs_wf.quantification.bounds import Bound, credible_table
-from bgpvs_wf.quantification.credible import ADVICE, Result, judge, require_credible
+from bgpvs_wf.quantification.bounds import Bound, Result, credible_table
+from bgpvs_wf.quantification.credible import ADVICE, judge, require_credible
 
 SURE = {
     "sides_against_header": False,
