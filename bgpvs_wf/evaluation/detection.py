@@ -158,4 +158,4 @@ def _bin(values: pd.Series, edges: Sequence[float]) -> Ints:
     """Return the number of the bin of each value, the outer ones for those beyond; -1 for NaN."""
     numbers = values.to_numpy(float)
     found = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, len(edges) - 2)
-    return np.where(np.isfinite(numbers), found, -1)
+    return np.where(np.isnan(numbers), -1, found)

@@ -33,7 +33,7 @@ class SyntheticInfants(Settings):
     ages: tuple[str, ...]
     """Such as 40w or 3m, taken in turn."""
     seed: int = limited(**SEED)
-    fill: tuple[float, ...] = limited(FILL, at_least=0.0, at_most=1.0, items=(2, 2))
+    fill: tuple[float, float] = limited(FILL, at_least=0.0, at_most=1.0, items=(2, 2))
     """Least and largest signal of tubes, on its way from tissue to fluid; see
     `bgpvs_wf.phantom.trees.draw_pvs`."""
     maps: Path | None = None
@@ -54,9 +54,9 @@ class HybridInfants(Settings):
     cases: int = limited(**COUNT)
     """Of each scan."""
     seed: int = limited(**SEED)
-    diameters_mm: tuple[float, ...] = limited((), above=0.0, at_most=5.0, items=(0, 2))
+    diameters_mm: tuple[float, float] | None = limited(None, above=0.0, at_most=5.0, items=(2, 2))
     """Least and largest diameter of tubes, drawn evenly; none means as infants' are."""
-    fill: tuple[float, ...] = limited(FILL, at_least=0.0, at_most=1.0, items=(2, 2))
+    fill: tuple[float, float] = limited(FILL, at_least=0.0, at_most=1.0, items=(2, 2))
     participants: tuple[str, ...] = ()
     """Labels; none means all."""
     anatomy_from: str = ATLAS
@@ -150,8 +150,8 @@ def read_cohort(name: str, values: Any, folder: Path) -> Cohort:
 
 def _check_sources(where: str, infants: Infants) -> None:
     for name in ("fill", "diameters_mm"):
-        ends = getattr(infants, name, ())
-        if len(ends) == 1 or list(ends) != sorted(ends):
+        ends = getattr(infants, name, None) or ()
+        if list(ends) != sorted(ends):
             raise UsageError(f"{where}.{name} is {list(ends)}; give the least, then the largest.")
     if isinstance(infants, SyntheticInfants):
         if not infants.ages:

@@ -193,7 +193,7 @@ def _make_hybrid(infants: HybridInfants, jobs: int, observer: Observer, bids_dir
         participants=infants.participants,
         cases_per_scan=infants.cases,
         seed=infants.seed,
-        diameters_mm=infants.diameters_mm or None,
+        diameters_mm=infants.diameters_mm,
         fill=infants.fill,
         jobs=jobs,
         on_case=functools.partial(tell_case, observer),
