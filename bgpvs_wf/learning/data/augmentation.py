@@ -43,6 +43,9 @@ class AugmentationConfig(Settings):
     """Probability of each of noise, blur, gamma, bias field and the like."""
     pvs_intensity: float = limited(0.15, at_least=0.0, at_most=1.0)
     """The same for the PVS network, which cannot find in noise what is not to be seen there."""
+    tubes: float = limited(0.9, at_least=0.0, at_most=1.0)
+    """Probability of tubes painted beside those that are there, for the PVS network; see
+    `bgpvs_wf.learning.data.painted_tubes`."""
     motion: float = limited(0.1, at_least=0.0, at_most=1.0)
     """Probability of ripples of movement."""
     t2w_only: float = limited(0.2, at_least=0.0, at_most=1.0)

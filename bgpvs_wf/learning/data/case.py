@@ -22,7 +22,8 @@ from bgpvs_wf.imaging.files import atomic_file, write_json
 from bgpvs_wf.imaging.geometry import Grid, coarse_labels, coarsen, voxel_sizes
 from bgpvs_wf.imaging.intensity import foreground
 from bgpvs_wf.json_shapes import check_shape
-from bgpvs_wf.learning.data.classes import coarse_classes, divide_bg, fine_classes
+from bgpvs_wf.learning.data.classes import BG_CLASSES, coarse_classes, divide_bg, fine_classes
+from bgpvs_wf.learning.data.painted_tubes import ScanSignals, scan_signals
 from bgpvs_wf.learning.data.scan import BoxImages, Scan, canonical
 from bgpvs_wf.learning.data.tissues import all_named, named_tissues, with_unnamed
 from bgpvs_wf.reading import load_json, why_not
@@ -79,6 +80,13 @@ class TrainingCase:
         affine = np.diag([*self.voxel_mm, 1.0])
         fine_affine = affine @ np.linalg.inv(np.array(self.own_to_fine))
         return BoxImages(fine, Grid(fine.shape[1:], fine_affine), own, Grid(own.shape[1:], affine))
+
+    def signals(self) -> ScanSignals:
+        """Measure fluid and blur of the scan in the box."""
+        own = dict(zip(OWN_CHANNELS, np.asarray(self.own(), np.float32), strict=True))
+        bg = np.isin(own["classes"], BG_CLASSES)
+        images = np.stack([own["T2w"], own["T1w"]])
+        return scan_signals(images, bg, np.diag([*self.voxel_mm, 1.0]))
 
     def sites(self) -> Mapping[str, np.ndarray]:
         """Return voxels of the scan to put patches around, int16, shape (n, 3): `pvs`, `nuclei`."""

@@ -24,14 +24,19 @@ from bgpvs_wf.learning.data.cascade_input import Surroundings, case_surroundings
 from bgpvs_wf.learning.data.case import COARSE_CHANNELS, FINE_CHANNELS, OWN_CHANNELS, TrainingCase
 from bgpvs_wf.learning.data.classes import BG_CLASSES, BRAIN, LEFT_NUCLEI, MIRRORED
 from bgpvs_wf.learning.data.contrasts import random_contrast
+from bgpvs_wf.learning.data.painted_tubes import ScanSignals, labelled, paint_tubes
 from bgpvs_wf.learning.data.pvs_input import pvs_input, rough_mask
 from bgpvs_wf.learning.data.scan import COARSE_MM, FINE_MM
 
 if TYPE_CHECKING:
     import torch
 
-_AT_PVS, _AT_NUCLEI = 0.5, 0.35
+_AT_PVS, _AT_NUCLEI = 0.3, 0.55
 """Shares of PVS patches around a PVS and around a voxel of a nucleus; others lie anywhere."""
+_SURE = 0.5
+"""Confidence below which no tube is painted: something else may be there (chosen)."""
+_MORE_TUBES = 2.0
+"""How many more tubes than one are painted into a patch, on average (chosen)."""
 _JITTER = 0.25
 """How far a PVS patch's middle lies off, as a share of its size."""
 _OFF_MIDDLE = 0.15
@@ -136,23 +141,25 @@ class PVSExamples(_Examples):
     """
 
     _sites: dict[str, Mapping[str, np.ndarray]] = field(default_factory=dict, init=False)
+    _signals: dict[str, ScanSignals] = field(default_factory=dict, init=False)
 
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
         """Return `image`, `classes`, `pvs` and `confidence`."""
         import torch
 
-        rng, case, part = self._patch(number, (1, 2))
+        rng, case, part = self._patch(number, (1, 2), painted=self.augmentation.tubes)
         bg = np.isin(part["classes"].numpy(), BG_CLASSES)
         rough = rough_mask(bg, case.voxel_mm, rng)
         part["image"] = torch.from_numpy(pvs_input(part["image"].numpy(), rough, case.voxel_mm))
         return part
 
     def _patch(
-        self, number: int, mirrored: Sequence[int]
+        self, number: int, mirrored: Sequence[int], painted: float = 0.0
     ) -> tuple[np.random.Generator, TrainingCase, dict[str, torch.Tensor]]:
         """Return the generator of an example, its case, and what is in it.
 
-        It may be mirrored along further axes than left-right.
+        It may be mirrored along further axes than left-right. `painted` is the probability of
+        tubes beside those that are there.
         """
         import torch
 
@@ -169,11 +176,35 @@ class PVSExamples(_Examples):
         for axis in mirrored:
             if rng.random() < 0.5:
                 part = {name: value.flip(axis) for name, value in part.items()}
+        if rng.random() < painted:
+            self._paint(part, case, rng)
         voxel_mm = float(np.mean(case.voxel_mm))
         image = torch.stack([part["T2w"], part["T1w"]])
         image = alter(image, case.present, rng, config, voxel_mm)
         kept = {name: part[name] for name in ("pvs", "confidence")}
         return rng, case, {"image": image, "classes": part["classes"].long(), **kept}
+
+    def _paint(
+        self, part: dict[str, torch.Tensor], case: TrainingCase, rng: np.random.Generator
+    ) -> None:
+        """Put tubes into a patch beside those that are there."""
+        import torch
+
+        key = str(case.folder)
+        if key not in self._signals:
+            self._signals[key] = case.signals()
+        pvs = part["pvs"].numpy() > 0
+        images, share = paint_tubes(
+            np.stack([part["T2w"].numpy(), part["T1w"].numpy()]),
+            part["classes"].numpy(),
+            pvs | (part["confidence"].numpy() < _SURE),
+            np.diag([*case.voxel_mm, 1.0]),
+            self._signals[key],
+            rng,
+            1 + int(rng.poisson(_MORE_TUBES)),
+        )
+        part["T2w"], part["T1w"] = torch.from_numpy(images)
+        part["pvs"] = torch.from_numpy((pvs | labelled(share)).astype(np.float32))
 
     def _middle(
         self, case: TrainingCase, shape: tuple[int, ...], rng: np.random.Generator
