@@ -39,7 +39,7 @@ _NAME = re.compile(
 )
 _OF_TUBES = ("tube", "tree", "diameter_mm", "length_mm", "volume_mm3", "snr")
 _NUMBERS = ("tube", "tree", "index")
-_OF_FLUID = ("index", "volume_pv_mm3")
+_OF_VOLUMES = ("index", "volume_tube_mm3")
 
 
 def find_cases(folder: str | os.PathLike[str]) -> dict[Key, Files]:
@@ -178,23 +178,23 @@ def read_prediction(
     return _structures(image, path)
 
 
-def read_fluid(
+def read_tube_volumes(
     files: Files, home: nib.Nifti1Image, home_path: str | os.PathLike[str]
 ) -> Floats | None:
-    """Read the volume of fluid that a method measured, spread evenly over each of its PVS.
+    """Read the volume that a method measured of each PVS, spread evenly over its voxels.
 
     Parameters
     ----------
     files : dict of str to list of Path
         Of `find_cases`. ``desc-pvs_dseg`` (number of the PVS) and ``desc-pvs_objects.tsv`` with
-        the columns ``index`` and ``volume_pv_mm3``, as `bgpvs-wf run` writes them.
+        the columns ``index`` and ``volume_tube_mm3``, as `bgpvs-wf run` writes them.
     home, home_path
         As in `read_prediction`.
 
     Returns
     -------
     ndarray, shape (x, y, z), or None
-        Share of a voxel that is fluid, summed over a PVS its ``volume_pv_mm3``; None if the
+        Voxels that a voxel stands for, summed over a PVS its ``volume_tube_mm3``; None if the
         method did not measure it.
 
     Raises
@@ -205,20 +205,20 @@ def read_fluid(
     path, table = _one(files, TUBES), _one(files, OBJECTS)
     if path is None or table is None:
         return None
-    objects = _read_table(table, _OF_FLUID)
-    if not set(_OF_FLUID) <= set(objects) or objects["volume_pv_mm3"].isna().any():
+    objects = _read_table(table, _OF_VOLUMES)
+    if not set(_OF_VOLUMES) <= set(objects) or objects["volume_tube_mm3"].isna().any():
         return None
     image = _load(path, "predicted PVS")
     _check_grid(image, home, path, home_path)
     labels = np.asarray(image.dataobj)
     inside = labels != 0
     numbers, which, counts = np.unique(labels[inside], return_inverse=True, return_counts=True)
-    measured = objects.set_index("index")["volume_pv_mm3"] / voxel_volume(home.affine)
+    measured = objects.set_index("index")["volume_tube_mm3"] / voxel_volume(home.affine)
     if not measured.index.is_unique or set(numbers) != set(measured.index):
         raise BGPVSError(f"{table} and {path} do not have the same PVS; run the subject again.")
-    fluid = np.zeros(labels.shape)
-    fluid[inside] = (measured.loc[numbers].to_numpy() / counts)[which]
-    return fluid
+    volumes = np.zeros(labels.shape)
+    volumes[inside] = (measured.loc[numbers].to_numpy() / counts)[which]
+    return volumes
 
 
 def _plainest(files: list[tuple[bool, Path]]) -> list[Path]:

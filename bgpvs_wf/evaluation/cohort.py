@@ -19,9 +19,9 @@ from bgpvs_wf.evaluation.case_files import (
     Files,
     Key,
     find_cases,
-    read_fluid,
     read_prediction,
     read_reference,
+    read_tube_volumes,
 )
 from bgpvs_wf.evaluation.detection import detection_table
 from bgpvs_wf.evaluation.method_comparison import compare_methods, summary
@@ -31,9 +31,9 @@ from bgpvs_wf.evaluation.score_tables import (
     CASE_COLUMNS,
     COMPARISON_COLUMNS,
     MEASURES,
-    PARTIAL_VOLUME,
     PVS,
     TUBE_COLUMNS,
+    TUBE_VOLUME,
     EvaluationTables,
 )
 from bgpvs_wf.evaluation.scoring import Rows, score_case
@@ -164,8 +164,8 @@ def agreement_table(cases: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The columns of `AGREEMENT_COLUMNS`; no rows on PVS where none were scored, none on partial
-        volume of a method that did not measure it. The true PVS
+        The columns of `AGREEMENT_COLUMNS`; no rows on PVS where none were scored, none on the
+        volume of tubes of a method that did not measure it. The true PVS
         volume is `true_mm3` if every case has it, else `reference_mm3`: a mixture would agree
         with nothing.
     """
@@ -180,7 +180,7 @@ def agreement_table(cases: pd.DataFrame) -> pd.DataFrame:
     pairs = {
         "BG volume": (bg["reference_mm3"], bg["predicted_mm3"]),
         "PVS volume": (pvs[volume], pvs["predicted_mm3"]),
-        PARTIAL_VOLUME: (pvs[volume], pvs["predicted_pv_mm3"]),
+        TUBE_VOLUME: (pvs[volume], pvs["predicted_tube_mm3"]),
         "PVS count": (pvs["reference_count"], pvs["predicted_count"]),
         "PVS fraction": (
             pvs[volume] / whole["reference_mm3"],
@@ -192,7 +192,7 @@ def agreement_table(cases: pd.DataFrame) -> pd.DataFrame:
         for measure in MEASURES:
             true, measured = pairs[measure]
             mine = true.index.get_level_values("method") == method
-            if mine.any() and (measure != PARTIAL_VOLUME or measured[mine].notna().any()):
+            if mine.any() and (measure != TUBE_VOLUME or measured[mine].notna().any()):
                 found = agreement(true[mine].to_numpy(float), measured[mine].to_numpy(float))
                 rows.append({"method": method, "measure": measure, **found})
     return pd.DataFrame(rows, columns=list(AGREEMENT_COLUMNS))
@@ -228,15 +228,15 @@ def _score_subject(
         return [], [], [f"{label_of(*key)}, reference: {error}"]
     home_path = (files.get(BGPVS) or files[NUCLEI])[0]
     for method, predicted in of_methods.items():
-        bg = pvs = fluid = None
+        bg = pvs = volumes = None
         try:
             bg, pvs = read_prediction(predicted, home, home_path)
-            fluid = read_fluid(predicted, home, home_path)
+            volumes = read_tube_volumes(predicted, home, home_path)
             if pvs is None and reference.pvs is not None:
                 raise BGPVSError(f"only {NUCLEI}, so that only its BG is scored.")
         except BGPVSError as error:
             problems.append(f"{label_of(*key)}, {method}: {error}")
-        more_cases, more_tubes = score_case(reference, method, bg, pvs, fluid)
+        more_cases, more_tubes = score_case(reference, method, bg, pvs, volumes)
         cases += more_cases
         tubes += more_tubes
     return cases, tubes, problems

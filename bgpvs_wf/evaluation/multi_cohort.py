@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bgpvs_wf.bids.inputs import label_of
 from bgpvs_wf.evaluation.cohort import tables_from_cases
 from bgpvs_wf.evaluation.overlap import NAN
-from bgpvs_wf.evaluation.score_tables import CASE_COLUMNS, PARTIAL_VOLUME, EvaluationTables
+from bgpvs_wf.evaluation.score_tables import CASE_COLUMNS, TUBE_VOLUME, EvaluationTables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,9 +34,9 @@ _DESCRIPTIONS = {
     "PVS volume r": "Pearson correlation of the predicted with the true PVS volume",
     "PVS volume ICC(2,1)": "Absolute agreement of the predicted with the true PVS volume",
     "PVS volume MAE (mm3)": "Mean absolute error of the predicted PVS volume",
-    f"{PARTIAL_VOLUME} r": "The same, the predicted volume that of fluid, by partial volume",
-    f"{PARTIAL_VOLUME} ICC(2,1)": "The same, the predicted volume that of fluid",
-    f"{PARTIAL_VOLUME} MAE (mm3)": "The same, the predicted volume that of fluid",
+    f"{TUBE_VOLUME} r": "The same, the predicted volume that of tubes, by their signal",
+    f"{TUBE_VOLUME} ICC(2,1)": "The same, the predicted volume that of tubes",
+    f"{TUBE_VOLUME} MAE (mm3)": "The same, the predicted volume that of tubes",
 }
 _SCORE = "Mean ± SD over the infants; p of Wilcoxon's signed-rank test against the proposed, Holm"
 

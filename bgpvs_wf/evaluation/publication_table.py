@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bgpvs_wf.evaluation.score_tables import PARTIAL_VOLUME, STRUCTURES
+from bgpvs_wf.evaluation.score_tables import STRUCTURES, TUBE_VOLUME
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _METRICS = (("dice", "Dice"), ("recall", "Recall"), ("ppv", "PPV"), ("hd95_mm", "HD95 (mm)"))
-_VOLUMES = ("PVS volume", PARTIAL_VOLUME)
+_VOLUMES = ("PVS volume", TUBE_VOLUME)
 _AGREEMENT = (("pearson_r", "r", ".3f"), ("icc2_1", "ICC(2,1)", ".3f"), ("mae", "MAE (mm3)", ".3g"))
 
 
@@ -33,7 +33,7 @@ def paper_table(
         A row per method, columns `method`, "BG Dice", ..., "BG-PVS HD95 (mm)", "PVS volume r",
         ...; cells such as "0.78 ± 0.09 (p = 0.012)": mean, SD and Holm's p against the proposed
         method. What is not known is "n/a"; structures that were not scored have no columns, nor
-        has the partial volume that no method measured.
+        has a volume of tubes that no method measured.
     """
     import pandas as pd
 

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 BG, PVS = "BG", "BG-PVS"
 STRUCTURES = (BG, PVS)
 """What is scored: the basal ganglia with the PVS inside, and the PVS."""
-PARTIAL_VOLUME = "PVS volume (partial volume)"
+TUBE_VOLUME = "PVS tube volume"
 """The measure that a method need not have."""
-MEASURES = ("BG volume", "PVS volume", PARTIAL_VOLUME, "PVS count", "PVS fraction")
-"""What the agreement is of. Volumes of a prediction are by voxel count, but for that of its fluid
-by partial volume; the fraction is PVS volume over BG volume."""
+MEASURES = ("BG volume", "PVS volume", TUBE_VOLUME, "PVS count", "PVS fraction")
+"""What the agreement is of. Volumes of a prediction are by voxel count, but for that of tubes,
+which the signal tells (`volume_tube_mm3`); the fraction is PVS volume over BG volume."""
 
 
 def _column(description: str, units: str = "") -> dict[str, str]:
@@ -51,8 +51,9 @@ CASE_COLUMNS: dict[str, dict[str, str]] = {
     "cluster_f1": _column("Harmonic mean of cluster_recall and cluster_ppv"),
     "reference_mm3": _column("Volume of the reference by voxel count", "mm3"),
     "predicted_mm3": _column("Volume of the prediction by voxel count", "mm3"),
-    "predicted_pv_mm3": _column(
-        "Volume of fluid that the prediction measured by partial volume; n/a if it did not", "mm3"
+    "predicted_tube_mm3": _column(
+        "Volume of the tubes as the prediction measured it by their signal; n/a if it did not",
+        "mm3",
     ),
     "true_mm3": _column("True PVS volume inside the BG from the occupancy; n/a if unknown", "mm3"),
     "reference_count": _column("Number of PVS of the reference"),

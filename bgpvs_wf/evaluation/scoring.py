@@ -51,7 +51,7 @@ def score_case(
     method: str,
     bg: Mask | None,
     pvs: Mask | None = None,
-    fluid: Floats | None = None,
+    volumes: Floats | None = None,
 ) -> tuple[Rows, Rows]:
     """Score one prediction.
 
@@ -63,8 +63,8 @@ def score_case(
     bg, pvs : ndarray of bool, shape (x, y, z), or None
         The prediction on the grid of the reference; None where there is none: the row then has
         missing scores, which is not the same as a prediction of nothing.
-    fluid : ndarray of float, shape (x, y, z), optional
-        Share of each voxel that the prediction says is PVS.
+    volumes : ndarray of float, shape (x, y, z), optional
+        Voxels of volume that the prediction gives each voxel, of its own measurement.
 
     Returns
     -------
@@ -80,10 +80,10 @@ def score_case(
     ValueError
         If the shapes differ.
     """
-    for mask in (bg, pvs, fluid):
+    for mask in (bg, pvs, volumes):
         if mask is not None and mask.shape != reference.bg.shape:
             raise ValueError(f"prediction of shape {mask.shape} on {reference.bg.shape}")
-    reference, bg, pvs, fluid = _crop(reference, bg, pvs, fluid)
+    reference, bg, pvs, volumes = _crop(reference, bg, pvs, volumes)
     who: dict[str, Any] = {
         "subject": reference.subject,
         "session": reference.session,
@@ -109,9 +109,9 @@ def score_case(
     clusters = cluster_scores(pvs, reference.pvs, ignore)
     row |= overlap(pvs, reference.pvs, reference.affine, ignore)
     row |= {name: clusters[name] for name in _CLUSTER_COLUMNS}
-    if fluid is not None:
-        kept = fluid if ignore is None else fluid[~ignore]
-        row["predicted_pv_mm3"] = _volume(reference, kept)
+    if volumes is not None:
+        kept = volumes if ignore is None else volumes[~ignore]
+        row["predicted_tube_mm3"] = _volume(reference, kept)
     return [*cases, row], [] if objects is None else _tube_rows(reference, objects, pvs, who)
 
 

@@ -28,9 +28,14 @@ _SHARED = {
         "contradicts the anatomy"
     ),
 }
-_PARTIAL = (
+_FLUID = (
     "from where the signal lies between the local background of the nucleus and the CSF of the "
-    "ventricles, summed over the PVS and a rim of one voxel inside the region"
+    "ventricles, summed over the PVS and a rim of one voxel inside the region; low where flow or "
+    "a vessel darkens a PVS"
+)
+_TUBE = (
+    "volume of fluid over how bright the fluid in this infant's PVS is, as the brightest tenth of "
+    "their voxels tell: what a PVS takes up, to compare infants by"
 )
 
 REGION_COLUMNS: dict[str, dict[str, str]] = {
@@ -44,11 +49,12 @@ REGION_COLUMNS: dict[str, dict[str, str]] = {
     ),
     "pvs_count": _column("Number of PVS; one that crosses nuclei counts once"),
     "pvs_volume_mm3": _column("Volume of PVS by voxel count, inside the region", "mm3"),
-    "pvs_volume_pv_mm3": _column(
-        f"Volume of the fluid of PVS inside the region, {_PARTIAL}", "mm3"
+    "pvs_volume_tube_mm3": _column(f"Volume of PVS inside the region: {_TUBE}", "mm3"),
+    "pvs_volume_fluid_mm3": _column(
+        f"Volume of PVS inside the region, were they filled with CSF: {_FLUID}", "mm3"
     ),
     "pvs_fraction": _column("pvs_volume_mm3 / volume_mm3"),
-    "pvs_fraction_pv": _column("pvs_volume_pv_mm3 / volume_pv_mm3"),
+    "pvs_fraction_tube": _column("pvs_volume_tube_mm3 / volume_pv_mm3"),
     "pvs_length_mm": _column("Summed length of the region's PVS, side branches included", "mm"),
     "pvs_mean_diameter_mm": _column(
         "Mean diameter of the region's PVS, weighted by their length", "mm"
@@ -62,12 +68,13 @@ OBJECT_COLUMNS: dict[str, dict[str, str]] = {
     "index": _column("Number of the PVS in the desc-pvs_dseg, by falling size"),
     **_SHARED,
     "volume_mm3": _column("Volume by voxel count", "mm3"),
-    "volume_pv_mm3": _column(f"Volume of fluid, {_PARTIAL}", "mm3"),
+    "volume_tube_mm3": _column(f"Volume: {_TUBE}", "mm3"),
+    "volume_fluid_mm3": _column(f"Volume, were it filled with CSF: {_FLUID}", "mm3"),
     "length_mm": _column("Length of the centreline of the longest path, from tip to tip", "mm"),
     "total_length_mm": _column("Length with side branches", "mm"),
     "branch_count": _column("Number of side branches"),
     "mean_diameter_mm": _column(
-        "Diameter of the cylinder with the volume (volume_pv_mm3 where known) and total length",
+        "Diameter of the cylinder with the volume (volume_tube_mm3 where known) and total length",
         "mm",
     ),
     "max_diameter_mm": _column(

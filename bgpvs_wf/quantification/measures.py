@@ -14,6 +14,7 @@ from bgpvs_wf.arrays import Affine, Floats, Image, Labels, Mask
 from bgpvs_wf.config import BG_REGIONS, QuantifyConfig
 from bgpvs_wf.errors import BadLabelsError
 from bgpvs_wf.imaging.geometry import bounding_box, crop_affine, voxel_volume
+from bgpvs_wf.quantification.brightness import fluid_brightness
 from bgpvs_wf.quantification.instances import label_instances, rim_instances
 from bgpvs_wf.quantification.objects import object_rows, object_table
 from bgpvs_wf.quantification.occupancy import UNKNOWN, occupancy
@@ -65,8 +66,8 @@ def measure(
         Voxel index to mm, RAS+.
     t2w, t1w : ndarray, optional
         Intensities; the T2w is used if there are both. Without any, and where the ventricles
-        do not tell the signal of CSF, the columns `*_pv*` are NaN, and lengths and diameters
-        come from the voxels of the mask.
+        do not tell the signal of CSF, volumes of tubes and fluid are NaN, and lengths and
+        diameters come from the voxels of the mask.
     probability : ndarray, optional
         PVS probability, for its mean over each PVS.
     config : QuantifyConfig, optional
@@ -127,6 +128,7 @@ def _scene(
         rim=rim_instances(instances, parcels != 0, pvs & (instances == 0)),
         near_pvs=ndimage.binary_dilation(pvs, np.ones((3, 3, 3), bool)),
         occupancy=measured,
+        brightness=fluid_brightness(measured.share, instances > 0),
         image=image,
         probability=arrays.get("probability"),
     )

@@ -40,10 +40,11 @@ def _row(scene: Scene, number: int, box: tuple[slice, ...]) -> dict[str, Any]:
     mask, rim = scene.instances[box] == number, scene.rim[box] == number
     affine = crop_affine(scene.affine, box)
     share = None
-    volume_pv = float("nan")
+    fluid = float("nan")
     if scene.occupancy.known:
         share = np.where(rim, np.nan_to_num(scene.occupancy.share[box]), 0.0)
-        volume_pv = max(float(share.sum()) * scene.voxel_mm3, 0.0)
+        fluid = max(float(share.sum()) * scene.voxel_mm3, 0.0)
+    tube = fluid / scene.brightness
     line = centreline(mask, affine, share)
     parcel = _most_common(scene.parcels[box][mask])
     region, side = parcel_name(parcel)
@@ -53,8 +54,9 @@ def _row(scene: Scene, number: int, box: tuple[slice, ...]) -> dict[str, Any]:
         "region": region,
         "side": side,
         "volume_mm3": float(mask.sum()) * scene.voxel_mm3,
-        "volume_pv_mm3": volume_pv,
-        **_shape(line, volume_pv),
+        "volume_tube_mm3": tube,
+        "volume_fluid_mm3": fluid,
+        **_shape(line, tube),
         **_place(mask, affine),
         "mean_contrast_percent": _contrast(scene, box, mask),
         "mean_probability": _mean(scene.probability, box, mask),

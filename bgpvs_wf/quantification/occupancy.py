@@ -4,10 +4,8 @@ A voxel that tissue and CSF share has, to first order, the mean of their signals
 (the two-class mixture of Santago and Gage, IEEE Trans Med Imaging 1993, doi 10.1109/42.241885).
 A PVS is filled with CSF, so that its share is (I - B) / (C - B), where B is the signal of the
 nucleus around it and C that of CSF, taken from the ventricles. On T2w C is above B, on T1w below.
-What is measured so is the volume of fluid: the vessel inside a PVS, or flow, lowers it. To take the
-signal in the middle of a wide PVS for C instead would mend that in sharp images, but in images
-blurred by half a voxel, as resampled ones are, it overestimates volumes by a fifth (tried on
-phantoms), while the volume of fluid stays as it is.
+What is measured so is the volume of fluid: the vessel inside a PVS, or flow, lowers it; see
+`bgpvs_wf.quantification.brightness` for what the tubes take up.
 """
 
 from __future__ import annotations

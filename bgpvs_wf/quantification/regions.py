@@ -23,12 +23,13 @@ _WHOLE = ("index", "pvs_count")
 
 @dataclass(frozen=True)
 class _Volumes:
-    """Volumes of one or several parcels, mm3; those corrected for partial volume may be NaN."""
+    """Volumes of one or several parcels, mm3; those that the signal tells may be NaN."""
 
     volume_mm3: float = 0.0
     volume_pv_mm3: float = 0.0
     pvs_volume_mm3: float = 0.0
-    pvs_volume_pv_mm3: float = 0.0
+    pvs_volume_tube_mm3: float = 0.0
+    pvs_volume_fluid_mm3: float = 0.0
 
     def __add__(self, other: _Volumes) -> _Volumes:
         names = [f.name for f in fields(self)]
@@ -60,7 +61,7 @@ def region_table(
     unknown = float("nan") if not scene.occupancy.known else 0.0
     rows = []
     for row in region_rows(labels, include_thalamus, bg_region):
-        total = _Volumes(volume_pv_mm3=unknown, pvs_volume_pv_mm3=unknown)
+        total = _Volumes(0.0, unknown, 0.0, unknown, unknown)
         for parcel in row.parcels:
             total += volumes.get(parcel, _Volumes())
         mine = [o for o in objects if o["parcel"] in row.parcels]
@@ -82,11 +83,13 @@ def _volumes(scene: Scene) -> dict[int, _Volumes]:
     for parcel in map(int, np.unique(scene.parcels[scene.parcels != 0])):
         here = scene.parcels == parcel
         count = float(here.sum())
+        fluid = max(float(share[here].sum()), 0.0) * scene.voxel_mm3
         volumes[parcel] = _Volumes(
             count * scene.voxel_mm3,
             max(count + gain.get(parcel, 0.0), 0.0) * scene.voxel_mm3,
             float((scene.instances[here] > 0).sum()) * scene.voxel_mm3,
-            max(float(share[here].sum()), 0.0) * scene.voxel_mm3,
+            fluid / scene.brightness,
+            fluid,
         )
     return volumes
 
@@ -105,7 +108,7 @@ def _row(
     values: dict[str, Any] = {**vars(row), **vars(total)}
     values["pvs_count"] = len(objects)
     values["pvs_fraction"] = _ratio(total.pvs_volume_mm3, total.volume_mm3)
-    values["pvs_fraction_pv"] = _ratio(total.pvs_volume_pv_mm3, total.volume_pv_mm3)
+    values["pvs_fraction_tube"] = _ratio(total.pvs_volume_tube_mm3, total.volume_pv_mm3)
     lengths = np.array([o["total_length_mm"] for o in objects])
     values["pvs_length_mm"] = float(lengths.sum())
     for mean, name in (

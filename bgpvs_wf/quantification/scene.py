@@ -26,6 +26,8 @@ class Scene:
     near_pvs: Mask
     """Voxels of any PVS, small ones too, and their neighbours."""
     occupancy: Occupancy
+    brightness: float
+    """Of the fluid in PVS; see `bgpvs_wf.quantification.brightness.fluid_brightness`."""
     image: Image | None
     probability: Floats | None
 

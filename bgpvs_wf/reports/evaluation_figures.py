@@ -162,7 +162,7 @@ def pairs_of(cases: pd.DataFrame, method: str, measure: str) -> pd.DataFrame:
     reference, measured = {
         "BG volume": (whole["reference_mm3"], whole["predicted_mm3"]),
         "PVS volume": (pvs[true_volume], pvs["predicted_mm3"]),
-        "PVS volume (partial volume)": (pvs[true_volume], pvs["predicted_pv_mm3"]),
+        "PVS tube volume": (pvs[true_volume], pvs["predicted_tube_mm3"]),
         "PVS count": (pvs["reference_count"], pvs["predicted_count"]),
         "PVS fraction": (
             pvs[true_volume] / whole["reference_mm3"],

@@ -31,7 +31,7 @@ _CASE_LABELS = {
     "structure": "Structure",
     "reference_mm3": "Reference volume",
     "predicted_mm3": "Predicted volume",
-    "predicted_pv_mm3": "Predicted volume (partial volume)",
+    "predicted_tube_mm3": "Predicted volume of tubes",
     "true_mm3": "True volume",
     "reference_count": "Reference count",
     "predicted_count": "Predicted count",

@@ -53,7 +53,7 @@ METRICS: dict[str, Metric] = {
 MEASURES: dict[str, Measure] = {
     "BG volume": Measure("BG volume", "mm³", 1.0),
     "PVS volume": Measure("PVS volume", "mm³", 1.0),
-    "PVS volume (partial volume)": Measure("PVS volume (partial volume)", "mm³", 1.0),
+    "PVS tube volume": Measure("PVS tube volume", "mm³", 1.0),
     "PVS count": Measure("PVS count", "", 1.0),
     "PVS fraction": Measure("PVS fraction", "%", 100.0),
 }

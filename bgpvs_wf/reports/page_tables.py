@@ -17,7 +17,7 @@ _UNIT_SIGNS = {
     "degrees": "°",
     "percent": "%",
 }
-_WORDS = {"pvs": "PVS", "pv": "(partial volume)"}
+_WORDS = {"pvs": "PVS", "pv": "(partial volume)", "tube": "(tubes)", "fluid": "(fluid)"}
 MISSING = "–"
 
 

@@ -103,7 +103,7 @@ def measure_fluid(cohort, who, volumes):
     labels = np.asarray(nib.load(cohort.path("good", who, "desc-bgpvs_dseg.nii.gz")).dataobj)
     numbers = ndimage.label(labels == 2)[0]
     cohort.save("good", who, numbers.astype(np.uint8), "desc-pvs_dseg")
-    table = pd.DataFrame({"index": np.arange(1, 1 + len(volumes)), "volume_pv_mm3": volumes})
+    table = pd.DataFrame({"index": np.arange(1, 1 + len(volumes)), "volume_tube_mm3": volumes})
     path = cohort.path("good", who, "desc-pvs_objects.tsv")
     table.assign(region="Putamen").to_csv(path, sep="\t", index=False, na_rep="n/a")
 
@@ -120,18 +120,18 @@ def test_volume_of_fluid_is_compared_with_the_true_one(scored):
     tables = evaluate(scored.root / "truth", folders(scored, "good", "poor"))
     assert tables.problems == ()
     cases = tables.cases.query("structure == 'BG-PVS'").set_index("method")
-    found = cases.loc["good", "predicted_pv_mm3"].to_numpy()
+    found = cases.loc["good", "predicted_tube_mm3"].to_numpy()
     assert found == pytest.approx([3 + 4 * left, 3.5, 5.75, 5])
-    assert cases.loc["poor", "predicted_pv_mm3"].isna().all()
+    assert cases.loc["poor", "predicted_tube_mm3"].isna().all()
     agreement = tables.agreement.set_index(["method", "measure"])
     bias = np.mean(found - cases.loc["good", "true_mm3"].to_numpy())
-    row = agreement.loc[("good", "PVS volume (partial volume)")]
+    row = agreement.loc[("good", "PVS tube volume")]
     assert (row["n"], row["bias"]) == (4, pytest.approx(bias))
-    assert ("poor", "PVS volume (partial volume)") not in agreement.index
+    assert ("poor", "PVS tube volume") not in agreement.index
     assert ("poor", "PVS volume") in agreement.index
     table = paper_table(tables.summary, tables.comparison, tables.agreement).set_index("method")
-    assert table.loc["good", "PVS volume (partial volume) MAE (mm3)"] == f"{row['mae']:.3g}"
-    assert table.loc["poor", "PVS volume (partial volume) MAE (mm3)"] == "n/a"
+    assert table.loc["good", "PVS tube volume MAE (mm3)"] == f"{row['mae']:.3g}"
+    assert table.loc["poor", "PVS tube volume MAE (mm3)"] == "n/a"
 
 
 @pytest.mark.parametrize("broken", ["not measured", "no numbers", "other columns"])
@@ -143,7 +143,7 @@ def test_fluid_that_was_not_measured_is_missing(scored, broken):
         scored.path("good", "sub-03", "desc-pvs_objects.tsv").write_text("tube\n1\n")
     tables = evaluate(scored.root / "truth", folders(scored, "good"))
     assert tables.problems == ()
-    assert tables.cases["predicted_pv_mm3"].isna().all()
+    assert tables.cases["predicted_tube_mm3"].isna().all()
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_fluid_that_was_not_measured_is_missing(scored, broken):
         ("a\tb", "no table of tubes"),
         ("1\t2", "same PVS"),
         ("1\t2\n1\t2\n2\t2", "same PVS"),
-        ("1\t2\n2\tinf", "holds 'inf', no number, in line 3, column 'volume_pv_mm3'"),
+        ("1\t2\n2\tinf", "holds 'inf', no number, in line 3, column 'volume_tube_mm3'"),
         ("1\t2\n2\t-2", "holds '-2', below 0"),
         ("1\t2\n2.5\t2", "holds '2.5', no whole number, in line 3, column 'index'"),
         ("1\t2\n2", "line 3 has 1 field where the header has 2"),
@@ -163,14 +163,14 @@ def test_a_broken_table_of_pvs_costs_only_their_fluid(scored, table, message):
     measure_fluid(scored, "sub-01", [1.0, 1.0])
     measure_fluid(scored, "sub-03", [1.0, 1.0])
     path = scored.path("good", "sub-03", "desc-pvs_objects.tsv")
-    path.write_text(f"index\tvolume_pv_mm3\n{table}\n")
+    path.write_text(f"index\tvolume_tube_mm3\n{table}\n")
     tables = evaluate(scored.root / "truth", folders(scored, "good"))
     assert len(tables.problems) == 1
     assert "sub-03, good" in tables.problems[0]
     assert message in tables.problems[0]
     pvs = tables.cases.query("structure == 'BG-PVS'").set_index("subject")
     assert pvs["dice"].notna().all()
-    assert pvs["predicted_pv_mm3"].notna().sum() == 1
+    assert pvs["predicted_tube_mm3"].notna().sum() == 1
 
 
 def test_a_subject_with_problems_harms_no_other(scored):

@@ -79,8 +79,8 @@ def test_ignored_voxels_count_for_pvs_alone(reference):
     ignoring = dataclasses.replace(reference, ignore=ignore)
     (bg, pvs), tubes = score_case(ignoring, "m", reference.bg, prediction, fluid)
     assert bg["dice"] == 1
-    assert np.isnan(bg["predicted_pv_mm3"])
-    assert pvs["predicted_pv_mm3"] == pytest.approx(0.75 * 12 * VOXEL_MM3)
+    assert np.isnan(bg["predicted_tube_mm3"])
+    assert pvs["predicted_tube_mm3"] == pytest.approx(0.75 * 12 * VOXEL_MM3)
     assert (pvs["dice"], pvs["cluster_f1"], pvs["predicted_count"]) == (1, 1, 2)
     assert pvs["reference_count"] == 2  # the trees of tubes 1, 2 and of 4, which has no voxel
     assert pvs["reference_mm3"] == pytest.approx(12 * VOXEL_MM3)

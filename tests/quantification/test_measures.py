@@ -77,11 +77,12 @@ def test_volume_and_length_of_tubes_within_a_tenth(seed, voxel, wide, curvature,
     measured = measure(bgpvs=bgpvs, anatomy=anatomy, affine=affine, t2w=image + noise)
     assert len(measured.objects) == 1
     found = measured.objects.iloc[0]
-    assert found["volume_pv_mm3"] == pytest.approx(tube.volume, rel=0.1)
+    assert found["volume_fluid_mm3"] == pytest.approx(tube.volume, rel=0.1)
+    assert found["volume_tube_mm3"] == pytest.approx(tube.volume, rel=0.1)
     assert found["length_mm"] == pytest.approx(tube.length, rel=0.1)
     assert found["mean_diameter_mm"] == pytest.approx(tube.diameter, rel=0.1)
     total = row(measured, "BG", "both")
-    assert total["pvs_volume_pv_mm3"] == pytest.approx(found["volume_pv_mm3"], rel=1e-6)
+    assert total["pvs_volume_fluid_mm3"] == pytest.approx(found["volume_fluid_mm3"], rel=1e-6)
     assert total["pvs_volume_mm3"] == found["volume_mm3"]
     assert total["pvs_length_mm"] == found["total_length_mm"]
 
@@ -92,7 +93,7 @@ def test_dark_tubes_on_t1w_measure_like_bright_ones_on_t2w(fluid):
     image = TISSUE + (image - TISSUE) / (FLUID - TISSUE) * (fluid - TISSUE)
     measured = measure(bgpvs=bgpvs, anatomy=anatomy, affine=affine, t1w=image)
     found = measured.objects.iloc[0]
-    assert found["volume_pv_mm3"] == pytest.approx(tube.volume, rel=0.02)
+    assert found["volume_fluid_mm3"] == pytest.approx(tube.volume, rel=0.02)
     assert np.sign(found["mean_contrast_percent"]) == np.sign(fluid - TISSUE)
 
 
@@ -103,7 +104,8 @@ def test_nuclei_sides_and_totals_add_up():
     bgpvs[(bgpvs == 1) & (rng.random(bgpvs.shape) < 0.02)] = 2
     image = image_of(anatomy, bgpvs == 2)
     table = measure(bgpvs=bgpvs, anatomy=anatomy, affine=AFFINE, t2w=image).regions
-    sums = ["volume_mm3", "volume_pv_mm3", "pvs_count", "pvs_volume_mm3", "pvs_volume_pv_mm3",
+    sums = ["volume_mm3", "volume_pv_mm3", "pvs_count", "pvs_volume_mm3", "pvs_volume_fluid_mm3",
+            "pvs_volume_tube_mm3",
             "pvs_length_mm"]  # fmt: skip
     nuclei = table[~table["region"].isin(["BG", "Thalamus"])]
     bg = table[table["region"] == "BG"].set_index("side")
@@ -170,7 +172,7 @@ def test_small_objects_leave_counts_volumes_and_instances():
     total = row(measured, "BG", "both")
     assert total["pvs_count"] == 2
     assert total["pvs_volume_mm3"] == pytest.approx(6 * 0.512)
-    assert total["pvs_volume_pv_mm3"] == pytest.approx(6 * 0.512, rel=1e-3)
+    assert total["pvs_volume_fluid_mm3"] == pytest.approx(6 * 0.512, rel=1e-3)
 
 
 def test_corners_connect_and_gaps_do_not():
@@ -245,13 +247,13 @@ def test_without_intensities_partial_volumes_are_missing_and_lengths_are_not():
     probability = np.where(bgpvs == 2, 0.75, 0.1)
     measured = measure(bgpvs=bgpvs, anatomy=anatomy, affine=AFFINE, probability=probability)
     found = measured.objects.iloc[0]
-    assert np.isnan(found["volume_pv_mm3"])
+    assert np.isnan(found["volume_fluid_mm3"])
     assert np.isnan(found["mean_contrast_percent"])
     assert found["length_mm"] == pytest.approx(12 * 0.8, rel=0.05)
     assert found["mean_probability"] == pytest.approx(0.75)
     total = row(measured, "BG", "both")
     assert np.isnan(total["volume_pv_mm3"])
-    assert np.isnan(total["pvs_fraction_pv"])
+    assert np.isnan(total["pvs_fraction_tube"])
     assert total["pvs_fraction"] == pytest.approx(12 / (bgpvs > 0).sum())
 
 
@@ -262,7 +264,7 @@ def test_without_ventricles_the_signal_of_csf_is_unknown():
     bgpvs[11, 4:16, 8] = 2
     image = np.where(bgpvs == 2, FLUID, TISSUE)
     found = measure(bgpvs=bgpvs, anatomy=anatomy, affine=AFFINE, t2w=image).objects.iloc[0]
-    assert np.isnan(found["volume_pv_mm3"])
+    assert np.isnan(found["volume_fluid_mm3"])
     assert found["mean_contrast_percent"] == pytest.approx(60)
 
 
@@ -276,7 +278,7 @@ def test_contrast_is_relative_to_the_nucleus_around():
     found = measure(bgpvs=bgpvs, anatomy=anatomy, affine=AFFINE, t2w=image).objects.iloc[0]
     assert found["mean_contrast_percent"] == pytest.approx(25)
     # (100 - 80) / (200 - 80) of twelve voxels
-    assert found["volume_pv_mm3"] == pytest.approx(12 * 0.512 / 6, rel=1e-3)
+    assert found["volume_fluid_mm3"] == pytest.approx(12 * 0.512 / 6, rel=1e-3)
 
 
 def test_nothing_to_measure():

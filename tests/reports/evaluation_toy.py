@@ -70,7 +70,7 @@ def _cases(rng, subjects: int, methods: tuple[str, ...], empty_reference: bool) 
                         "cluster_f1": score if pvs else np.nan,
                         "reference_mm3": 0.0 if empty else reference,
                         "predicted_mm3": reference * (1 + 0.05 * rank + 0.08 * rng.normal()),
-                        "predicted_pv_mm3": reference * (0.9 + 0.05 * rank) if pvs else np.nan,
+                        "predicted_tube_mm3": reference * (0.9 + 0.05 * rank) if pvs else np.nan,
                         "true_mm3": (0.0 if empty else reference * 0.95) if pvs else np.nan,
                         "reference_count": (0 if empty else reference // 5) if pvs else np.nan,
                         "predicted_count": reference // 5 + rng.integers(-2, 4) if pvs else np.nan,

@@ -241,7 +241,7 @@ def test_pairs_of_the_fraction_are_pvs_over_bg():
             "structure": ["BG-PVS", "BG", "BG", "BG-PVS"],
             "reference_mm3": [5.0, 1000.0, 2000.0, 20.0],
             "predicted_mm3": [10.0, 1000.0, 0.0, 0.0],
-            "predicted_pv_mm3": np.nan,
+            "predicted_tube_mm3": np.nan,
             "true_mm3": np.nan,
             "reference_count": 1,
             "predicted_count": 1,

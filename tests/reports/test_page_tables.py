@@ -29,9 +29,9 @@ def test_columns_without_a_value_are_left_out_and_named():
 
 
 def test_abbreviations_are_spelled_for_readers():
-    frame = pd.DataFrame({"pvs_volume_pv_mm3": [1.0]})
-    (column,) = to_table(frame, {"pvs_volume_pv_mm3": {"Units": "mm3"}}).columns
-    assert column.label == "PVS volume (partial volume)"
+    frame = pd.DataFrame({"pvs_volume_tube_mm3": [1.0]})
+    (column,) = to_table(frame, {"pvs_volume_tube_mm3": {"Units": "mm3"}}).columns
+    assert column.label == "PVS volume (tubes)"
 
 
 def test_empty_table_keeps_its_columns():

@@ -1,0 +1,58 @@
+"""How bright the fluid in an infant's perivascular spaces is, told by the widest of them.
+
+The volume of fluid that a signal shows (`bgpvs_wf.quantification.occupancy`) is that of the tubes
+only if what they hold is as bright as the ventricles. It is not: a vessel and flow darken it, in
+one infant more than in another. A tube that is wider than a voxel shows the signal of what it holds
+in its middle, blurred as the scan is. So the brightest voxels of an infant's perivascular spaces
+tell how far their fluid goes from the nucleus to the ventricle, and so the volume of the tubes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bgpvs_wf.arrays import Floats, Mask
+
+BRIGHTEST = 0.9
+"""The voxels of all PVS above this quantile are the middles of the widest (chosen)."""
+SEEN = 0.73
+"""What is seen there of the fluid's signal, as a share: blurred by half a voxel, which also fits no
+tube exactly. Chosen on tubes put into two heads (benchmarks/volumes.py), seeds of tuning."""
+USUAL = 0.55
+"""Where hardly any PVS tell, their fluid is taken to be this bright (chosen: the middle of what is
+known)."""
+_VOXELS = 10.0
+"""So many voxels tell as much as what is usual does (chosen)."""
+_LEAST, _MOST = 0.15, 1.0
+
+
+def fluid_brightness(share: Floats, pvs: Mask) -> float:
+    """Return how far the fluid in PVS goes from the signal of the nucleus to that of ventricles.
+
+    Parameters
+    ----------
+    share : ndarray, shape (x, y, z)
+        See `bgpvs_wf.quantification.occupancy.Occupancy`.
+    pvs : ndarray of bool, shape (x, y, z)
+        All PVS of an infant.
+
+    Returns
+    -------
+    float
+        0.15 to 1; NaN where the share is not known.
+
+    Examples
+    --------
+    >>> share = np.full((20, 20, 20), 0.365)
+    >>> round(fluid_brightness(share, share > 0), 3)
+    0.5
+    """
+    if not share.size or np.isnan(share).all():
+        return float("nan")
+    values = share[pvs & np.isfinite(share)]
+    if not values.size:
+        return USUAL
+    seen = max(float(np.quantile(values, BRIGHTEST)), 1e-3) / SEEN
+    weight = values.size / (values.size + _VOXELS)
+    told = np.exp(weight * np.log(seen) + (1 - weight) * np.log(USUAL))
+    return float(np.clip(told, _LEAST, _MOST))
