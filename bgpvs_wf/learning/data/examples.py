@@ -24,7 +24,7 @@ from bgpvs_wf.learning.data.cascade_input import Surroundings, case_surroundings
 from bgpvs_wf.learning.data.case import COARSE_CHANNELS, FINE_CHANNELS, OWN_CHANNELS, TrainingCase
 from bgpvs_wf.learning.data.classes import BG_CLASSES, BRAIN, LEFT_NUCLEI, MIRRORED
 from bgpvs_wf.learning.data.contrasts import random_contrast
-from bgpvs_wf.learning.data.painted_tubes import ScanSignals, labelled, paint_tubes
+from bgpvs_wf.learning.data.painted_tubes import SURE, ScanSignals, labelled, paint_tubes
 from bgpvs_wf.learning.data.pvs_input import pvs_input, rough_mask
 from bgpvs_wf.learning.data.scan import COARSE_MM, FINE_MM
 
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 _AT_PVS, _AT_NUCLEI = 0.3, 0.55
 """Shares of PVS patches around a PVS and around a voxel of a nucleus; others lie anywhere."""
-_SURE = 0.5
-"""Confidence below which no tube is painted: something else may be there (chosen)."""
 _MORE_TUBES = 2.0
 """How many more tubes than one are painted into a patch, on average (chosen)."""
 _JITTER = 0.25
@@ -197,7 +195,7 @@ class PVSExamples(_Examples):
         images, share = paint_tubes(
             np.stack([part["T2w"].numpy(), part["T1w"].numpy()]),
             part["classes"].numpy(),
-            pvs | (part["confidence"].numpy() < _SURE),
+            pvs | (part["confidence"].numpy() < SURE),
             np.diag([*case.voxel_mm, 1.0]),
             self._signals[key],
             rng,

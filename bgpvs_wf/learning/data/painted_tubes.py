@@ -26,6 +26,8 @@ FILL = (0.19, 1.0)
 infants it is 0.44 at the peak)."""
 DIAMETERS_MM = (0.4, 1.9)
 """Of half of the painted tubes, evenly; the others are as wide as infants' are (chosen)."""
+SURE = 0.5
+"""Confidence below which no tube is painted: something else may be there (chosen)."""
 _BLURS = (0.2, 1.1)
 _SHARPNESS = (0.85, 1.2)
 """The blur of a scan is told from its noise, and not better than within these (chosen)."""

@@ -12,6 +12,7 @@ from bgpvs_wf.anatomy.labels import BG_LABELS
 from bgpvs_wf.learning.data.cascade_input import case_context
 from bgpvs_wf.learning.data.case import OWN_CHANNELS, TrainingCase
 from bgpvs_wf.learning.data.classes import BG_CLASSES
+from bgpvs_wf.learning.data.painted_case import with_tubes
 from bgpvs_wf.learning.inference.border_refinement import follow_borders
 from bgpvs_wf.learning.inference.calibration import (
     calibration_error,
@@ -114,7 +115,7 @@ def assess_model(
     *,
     held_out: bool = True,
 ) -> Assessment:
-    """Calibrate members in place, and assess them together.
+    """Calibrate members in place, and assess them together: on cases, and with tubes painted in.
 
     Parameters
     ----------
@@ -124,11 +125,13 @@ def assess_model(
         Whether nothing was learnt from the cases. Otherwise they are no measure of accuracy:
         there are no scores and no margin.
     """
+    # Labelled tubes are few, and synthetic ones brighter than many real ones.
+    seen = [*cases, *map(with_tubes, cases)]
     for member in members:
-        calibrate(member, cases)
-    assessment = assess(members, cases, usual_threshold)
+        calibrate(member, seen)
+    assessment = assess(members, seen, usual_threshold)
     if held_out:
-        return assessment
+        return replace(assessment, cases=assessment.cases.iloc[: len(cases)])
     return replace(assessment, cases=assessment.cases.iloc[:0], volume_margin=None)
 
 

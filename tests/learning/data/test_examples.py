@@ -26,6 +26,7 @@ QUIET = AugmentationConfig(
     contrast=0,
     t2w_only=0,
     t1w_only=0,
+    tubes=0,
 )
 
 
@@ -118,24 +119,24 @@ def test_a_case_without_t1w_shows_none(cases):
             assert example["image"][0].any()
 
 
-def test_half_of_the_patches_hold_pvs(tmp_path):
+def test_a_third_of_the_patches_hold_pvs(tmp_path):
     """In a box that is mostly empty, patches are where there is something to learn."""
     case = toy_case(tmp_path, shape=(56, 60, 60))
     tube = np.array(case.own()[OWN_CHANNELS.index("pvs")])
     examples = PVSExamples([case], 1, (12, 12, 12), QUIET)
     held = np.mean([bool(examples[i]["pvs"].any()) for i in range(150)])
-    assert 0.5 < held < 0.75
+    assert 0.25 < held < 0.5
     at_random = np.mean(
         [
             tube[tuple(slice(a, a + 12) for a in np.random.default_rng(i).integers(0, 44, 3))].any()
             for i in range(200)
         ]
     )
-    assert at_random < 0.2
+    assert at_random < 0.15
 
 
 def test_a_case_without_pvs_is_learnt_from(cases):
-    examples = PVSExamples(cases[1:2], 1, (8, 8, 8), LOUD)
+    examples = PVSExamples(cases[1:2], 1, (8, 8, 8), dataclasses.replace(LOUD, tubes=0))
     seen = [examples[i] for i in range(10)]
     assert not any(one["pvs"].any() for one in seen)
     assert any(one["classes"].any() for one in seen)
@@ -195,7 +196,7 @@ def test_examples_on_the_own_grid_are_voxels_of_the_scan(tmp_path):
                 tube = example["pvs"] > 0
                 assert example["image"][0][tube].mean() > 2
                 assert example["image"][1][tube].mean() < -2
-    assert 25 < held < 60
+    assert 15 < held < 45
     assert mirrored == {False, True}
 
 

@@ -14,6 +14,7 @@ from bgpvs_wf.learning.data.augmentation import AugmentationConfig
 from bgpvs_wf.learning.data.cascade_input import case_context
 from bgpvs_wf.learning.data.case import FINE_CHANNELS, OWN_CHANNELS, read_case
 from bgpvs_wf.learning.data.classes import BG_CLASSES, VENTRICLE_CLASS
+from bgpvs_wf.learning.data.painted_case import with_tubes
 from bgpvs_wf.learning.data.pvs_input import pvs_input
 from bgpvs_wf.learning.inference import ensemble as members
 from bgpvs_wf.learning.inference.border_refinement import follow_borders
@@ -75,8 +76,8 @@ def answering(monkeypatch):
         monkeypatch.setattr(module, "apply_pvs", pvs)
 
     def tell(case, given):
-        array = array_of(case)
-        told[float(np.stack([array["T2w"], array["T1w"]]).sum())] = given
+        for one in (case, with_tubes(case)):
+            told[float(one.boxed().own.sum())] = given
 
     return tell
 
@@ -123,7 +124,9 @@ def test_the_threshold_is_the_best_one(tmp_path, answering):
 def test_what_was_learnt_is_no_measure_of_accuracy(case, answering):
     answering(case, answers(case, 0))
     told, learnt = (assess_model([], [case], held_out=known) for known in (True, False))
-    assert told.cases.equals(assess([], [case]).cases)
+    both = assess([], [case, with_tubes(case)])
+    assert told.cases.equals(both.cases.iloc[:1])
+    assert told.pvs_threshold == both.pvs_threshold
     assert learnt.pvs_threshold == told.pvs_threshold
     assert learnt.cases.empty
     assert list(learnt.cases) == list(told.cases)
@@ -209,10 +212,11 @@ def test_given_labels_stay(tmp_path, answering, monkeypatch):
         assessment, "calibrate", lambda member, cases: calibrated.append((member, cases))
     )
     one, two = relabel_all([given, made], "member", tmp_path / "new")
-    assert calibrated == [("member", [given, made])]
+    seen = [given, made, with_tubes(given), with_tubes(made)]
+    assert calibrated == [("member", seen)]
     assert one is given
     assert two.folder == tmp_path / "new" / "00001"
-    threshold = assess([], [given, made]).pvs_threshold
+    threshold = assess([], seen).pvs_threshold
     assert two.digest == relabel(made, [], tmp_path / "again", threshold).digest
 
 

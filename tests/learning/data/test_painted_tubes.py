@@ -1,0 +1,118 @@
+"""Tubes painted into what a network learns from."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from bgpvs_wf.learning.data.augmentation import AugmentationConfig
+from bgpvs_wf.learning.data.case import OWN_CHANNELS, write_case
+from bgpvs_wf.learning.data.examples import PVSExamples
+from bgpvs_wf.learning.data.painted_case import with_tubes
+from bgpvs_wf.learning.data.painted_tubes import labelled, paint_tubes, scan_signals
+
+SHAPE, VOXEL_MM = (48, 40, 36), 0.8
+AFFINE = np.diag([VOXEL_MM, VOXEL_MM, VOXEL_MM, 1.0])
+TISSUE, FLUID = (0.3, 0.5), (3.0, -2.0)
+
+
+def scene(noise: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Return T2w and T1w of a nucleus beside a ventricle, and classes."""
+    classes = np.zeros(SHAPE, np.float32)
+    classes[6:28, 6:34, 6:30] = 2
+    classes[34:44, 6:34, 6:30] = 6
+    images = np.empty((2, *SHAPE), np.float32)
+    for image, tissue, fluid in zip(images, TISSUE, FLUID, strict=True):
+        image[...] = np.where(classes == 6, fluid, tissue)
+    images[:, :2] = -4.0  # background
+    return images + np.random.default_rng(0).normal(0, noise, images.shape), classes
+
+
+def test_signals_of_a_scan():
+    images, classes = scene(noise=0.1)
+    images = ndimage.gaussian_filter(images, (0, 0.5, 0.5, 0.5)).astype(np.float32)
+    signals = scan_signals(images, classes == 2, AFFINE)
+    assert signals.fluid == pytest.approx(FLUID, abs=0.05)
+    assert signals.blur == pytest.approx(np.full((2, 3), 0.5), abs=0.08)
+    alone = scan_signals(images * np.array([0, 1])[:, None, None, None], classes == 2, AFFINE)
+    assert np.isnan(alone.fluid[0])
+    assert alone.fluid[1] == pytest.approx(FLUID[1], abs=0.05)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_tubes_lie_in_nuclei_and_look_like_fluid(seed):
+    images, classes = scene()
+    barred = np.zeros(SHAPE, bool)
+    barred[10:20] = True
+    signals = scan_signals(images, classes == 2, AFFINE)
+    rng = np.random.default_rng(seed)
+    painted, share = paint_tubes(images, classes, barred, AFFINE, signals, rng, 6)
+    assert 0 < share.max() <= 1
+    assert not share[(classes != 2) | barred].any()
+    assert 0 < labelled(share).sum() < (share > 0).sum()
+    added = painted - images
+    for change, tissue, fluid in zip(added, TISSUE, FLUID, strict=True):
+        way = change / (fluid - tissue)
+        assert way.min() > -1e-3
+        assert 0.05 < way.max() <= 1.001
+        # What is far from all tubes stays as it is.
+        away = ~ndimage.binary_dilation(share > 0, np.ones((3, 3, 3)), iterations=6)
+        assert np.abs(change[away]).max() < 1e-3
+    # T2w and T1w show the same tubes.
+    ways = [c / (f - t) for c, t, f in zip(added, TISSUE, FLUID, strict=True)]
+    assert ways[0].sum() == pytest.approx(ways[1].sum(), rel=0.05)
+
+
+def test_where_nothing_can_be_painted():
+    images, classes = scene()
+    nowhere = np.ones(SHAPE, bool)
+    signals = scan_signals(images, classes == 2, AFFINE)
+    unknown = dataclasses.replace(signals, fluid=np.array([np.nan, -2.0]))
+    for barred, known in ((nowhere, signals), (~nowhere, unknown)):
+        rng = np.random.default_rng(0)
+        painted, share = paint_tubes(images, classes, barred, AFFINE, known, rng, 3)
+        assert painted is images
+        assert not share.any()
+    images[0] = 0
+    alone = scan_signals(images, classes == 2, AFFINE)
+    rng = np.random.default_rng(0)
+    painted, share = paint_tubes(images, classes, ~nowhere, AFFINE, alone, rng, 3)
+    assert share.any()
+    assert not painted[0].any()
+
+
+@pytest.fixture
+def case(tmp_path):
+    """Return a case of the scene, without PVS of its own."""
+    images, classes = scene(noise=0.1)
+    own = np.stack([*images, classes, np.zeros(SHAPE), np.ones(SHAPE)])
+    arrays = {"own": own, "fine": np.zeros((6, 4, 4, 4)), "coarse": np.zeros((4, 4, 4, 4))}
+    facts = {
+        "subject": "sub-1", "present": (True, True), "ventricles": True, "by_hand": True,
+        "voxel_mm": (VOXEL_MM,) * 3, "own_to_fine": np.eye(4).tolist(),
+    }  # fmt: skip
+    return write_case(tmp_path, arrays, facts)
+
+
+def test_a_case_gets_the_same_tubes_each_time(case):
+    one, other = with_tubes(case).own(), with_tubes(case).own()
+    np.testing.assert_array_equal(one, other)
+    pvs = one[OWN_CHANNELS.index("pvs")] > 0
+    assert pvs.sum() > 20
+    assert one[0][pvs].mean() > case.own()[0][pvs].mean() + 0.3
+    for channel in ("classes", "confidence"):
+        number = OWN_CHANNELS.index(channel)
+        np.testing.assert_array_equal(one[number], case.own()[number])
+    np.testing.assert_array_equal(with_tubes(case).boxed().own, one[:2])
+
+
+def test_examples_of_a_case_without_pvs_have_some(case):
+    quiet = {"turned": 0, "intensity": 0, "pvs_intensity": 0, "motion": 0, "t1w_only": 0}
+    for tubes, expected in ((1.0, True), (0.0, False)):
+        config = AugmentationConfig(tubes=tubes, t2w_only=0, **quiet)
+        examples = PVSExamples([case], 1, (20, 20, 20), config)
+        found = [float(examples[number]["pvs"].sum()) > 0 for number in range(8)]
+        assert any(found) == expected
