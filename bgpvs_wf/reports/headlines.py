@@ -38,12 +38,6 @@ def headlines(regions: pd.DataFrame, *, faint: bool = False, blind: bool = False
         Whether few PVS, or none, can be seen in voxels of this size: no number is shown where
         none were found, or anywhere.
     """
-    wanted: tuple[tuple[str, str, str, Callable[[float], float]], ...] = (
-        ("PVS in the basal ganglia", "pvs_count", "", float),
-        ("PVS volume", "pvs_volume_mm3", "mm³", float),
-        ("PVS share of the basal ganglia", "pvs_fraction", "%", lambda v: 100 * v),
-        ("Basal ganglia volume", "volume_mm3", "mL", lambda v: v / 1000),
-    )
     if not {"region", "side"} <= set(regions.columns):
         return []
     bg = regions[regions["region"] == BG_REGION].set_index("side")
@@ -51,6 +45,15 @@ def headlines(regions: pd.DataFrame, *, faint: bool = False, blind: bool = False
     bg.index = bg.index.str.removesuffix("?")
     if "both" not in bg.index:
         return []
+    # Volumes are those of tubes, where the signal tells them.
+    tubes = "pvs_volume_tube_mm3" in bg and bg["pvs_volume_tube_mm3"].notna().all()
+    kind = "_tube" if tubes else ""
+    wanted: tuple[tuple[str, str, str, Callable[[float], float]], ...] = (
+        ("PVS in the basal ganglia", "pvs_count", "", float),
+        ("PVS volume", f"pvs_volume{kind}_mm3", "mm³", float),
+        ("PVS share of the basal ganglia", f"pvs_fraction{kind}", "%", lambda v: 100 * v),
+        ("Basal ganglia volume", "volume_mm3", "mL", lambda v: v / 1000),
+    )
     unseen = blind or (faint and not bg["pvs_count"].get("both")) if "pvs_count" in bg else False
     return [
         Headline(label, MISSING, "", "", "")

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _LEVELS = {"50 %": 0.5, "90 %": 0.9}
 _PNG = b"\x89PNG\r\n\x1a\n"
 
+_BIASES = ("PVS tube volume", "PVS volume", "PVS count")
+
 
 class Answer(NamedTuple):
     """A big number, and below it how sure it is."""
@@ -96,7 +98,7 @@ def write_validation_page(
             "scores": [
                 score
                 for score in (
-                    *(_bias(tables, method, name) for name in ("PVS volume", "PVS count")),
+                    *(_bias(tables, method, name) for name in _BIASES),
                     _dice(tables, method),
                 )
                 if score is not None

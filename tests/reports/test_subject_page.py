@@ -317,6 +317,16 @@ def test_headlines_are_those_of_the_basal_ganglia(report):
     assert "PVS in the basal ganglia 7 R 3 L 4" in text
 
 
+def test_the_volume_is_that_of_tubes_where_it_is_known(report):
+    known = regions().assign(
+        pvs_volume_tube_mm3=[75.0, 50.0, 25.0], pvs_fraction_tube=[0.0047, 0.0061, 0.0032]
+    )
+    unknown = known.assign(pvs_volume_tube_mm3=np.nan)
+    for table, volume in ((known, "75"), (unknown, "60")):
+        page = render_subject(dataclasses.replace(report, regions=table))
+        assert f"<dt>PVS volume</dt><dd><b>{volume}" in page
+
+
 def _at(volume: Volume, slice_mm: float) -> Volume:
     return Volume(volume.data, volume.affine @ np.diag([1, 1, slice_mm / 2, 1]))
 

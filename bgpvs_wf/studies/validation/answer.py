@@ -12,7 +12,7 @@ import numpy as np
 
 from bgpvs_wf.engine.record import changes_since, describe, write_record
 from bgpvs_wf.evaluation.multi_cohort import HYBRIDS_NOTE, counted, scan_of
-from bgpvs_wf.evaluation.score_tables import PVS
+from bgpvs_wf.evaluation.score_tables import PVS, TUBE_VOLUME
 from bgpvs_wf.evaluation.smallest import LEAST_INFANTS, smallest_detected
 from bgpvs_wf.studies.datasets.sources import evaluated_files
 from bgpvs_wf.studies.observer import Observer
@@ -27,7 +27,7 @@ PAGE = "validation.html"
 _MADE_FROM = "made_from.json"
 _METHOD = "bgpvs-wf"
 _PROBABILITIES = {"50 %": 0.5, "90 %": 0.9}
-_MEASURES = {"PVS volume": "mm3", "PVS count": ""}
+_MEASURES = {TUBE_VOLUME: "mm3", "PVS volume": "mm3", "PVS count": ""}
 
 
 class Smallest(NamedTuple):
@@ -88,7 +88,7 @@ def _score(
         title=f"Validation on {plan.bids_dir.name}",
         smallest={name: found.interval for name, found in diameters.items()},
         notes=[
-            *notes(tables, scans, diameters, given=given, put_in_mm=plan.diameters_mm),
+            *notes(tables, scans, diameters, plan, given=given),
             *(f"Left out: {line}" for line in left_out),
         ],
         pictures=pictures(tables.cases, plan.hybrids, plan.truth, plan.results),
@@ -132,9 +132,9 @@ def notes(
     tables: EvaluationTables,
     scans: int,
     diameters: Mapping[str, Smallest],
+    plan: Plan,
     *,
     given: bool,
-    put_in_mm: tuple[float, float],
 ) -> list[str]:
     """Return what to keep in mind, a line each.
 
@@ -144,12 +144,13 @@ def notes(
     scans : int
         That tubes were put into.
     diameters : mapping of str to Smallest
+    plan : Plan
+        What was put in.
     given : bool
         Whether the nuclei were.
-    put_in_mm : tuple of 2 floats
-        Thinnest and widest diameter put in.
     """
-    low, high = put_in_mm
+    low, high = plan.diameters_mm
+    faint, bright = (round(100 * end) for end in plan.fill)
     return [
         f"Tubes of known size were put into real scans: {_hybrids(tables, scans)}.",
         *_too_few(scans, diameters),
@@ -158,9 +159,8 @@ def notes(
         f"Diameters are spread evenly from {low:g} to {high:g} mm, so that every size is tried. In "
         "infants most PVS are thin: bias and Dice here are those of the even mixture.",
         "Voxels that may be PVS of the scans' own are left out of all scores.",
-        "The tubes are somewhat brighter at their peak than PVS of three infants measured by the "
-        "authors (on T2w 0.53 against 0.44 of the way to fluid, on T1w 0.72 against 0.5): PVS of "
-        "these scans' infants may be seen a little less often.",
+        f"The signal of what fills the tubes is {faint} to {bright} % of the way from tissue to "
+        "fluid, alike in a hybrid: PVS of infants differ so. Faint ones are seen less often.",
         "The nuclei were given, so nothing is said of how well the pipeline finds them."
         if given
         else "The pipeline found the nuclei by itself, in each scan with tubes anew.",

@@ -181,6 +181,7 @@ def _make_hybrids(
             "cases": plan.cases,
             "seed": plan.seed,
             "diameters_mm": plan.diameters_mm,
+            "fill": plan.fill,
         },
         inputs=hybrid_sources(plan.bids_dir, scans, nuclei),
     )
@@ -210,6 +211,7 @@ def _insert_tubes(
         cases_per_scan=plan.cases,
         seed=plan.seed,
         diameters_mm=plan.diameters_mm,
+        fill=plan.fill,
         jobs=jobs,
         on_case=functools.partial(tell_case, observer),
     )
