@@ -33,9 +33,9 @@ from bgpvs_wf.evaluation.case_files import (
     Files,
     Key,
     find_cases,
-    read_fluid,
     read_prediction,
     read_reference,
+    read_tube_volumes,
 )
 from bgpvs_wf.evaluation.cohort import tables_from_cases
 from bgpvs_wf.evaluation.publication_table import paper_table
@@ -146,7 +146,7 @@ def found_rows(task: tuple[Key, Files, Files]) -> tuple[Rows, Rows]:
     anatomy = _load(f"{stem}{NUCLEI}")[0].astype(np.int16)
     bg, pvs = read_prediction(found, home, "the truth")
     assert pvs is not None
-    fluid = read_fluid(found, home, "the truth")
+    fluid = read_tube_volumes(found, home, "the truth")
     rows, tubes = score_case(truth, MODEL, bg, pvs, fluid)
     more_rows, more_tubes = score_all(truth, images, anatomy)
     return rows + more_rows, tubes + more_tubes

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bgpvs_wf.cli.terminal import Terminal
+from bgpvs_wf.errors import BGPVSError
 
 if TYPE_CHECKING:
     from bgpvs_wf.studies.single import Segmentation
@@ -50,18 +51,24 @@ def _segment(args: argparse.Namespace) -> int:
     from bgpvs_wf.studies.single import segment
 
     out = args.out.expanduser().absolute()
+    new = not out.exists()
     require_writable(out, "folder of results")
     terminal = Terminal()
-    found = segment(
-        args.t2w,
-        args.t1w,
-        brain_mask=args.brain_mask,
-        age=args.age,
-        model=args.model,
-        device=args.device,
-        label=args.label,
-        observer=terminal,
-    )
+    try:
+        found = segment(
+            args.t2w,
+            args.t1w,
+            brain_mask=args.brain_mask,
+            age=args.age,
+            model=args.model,
+            device=args.device,
+            label=args.label,
+            observer=terminal,
+        )
+    except BGPVSError:
+        if new:
+            out.rmdir()
+        raise
     found.save(out)
     terminal.say(*_lines(found), f"Results: {out}", f"Page: {out / f'sub-{args.label}.html'}")
     return 0
@@ -70,8 +77,11 @@ def _segment(args: argparse.Namespace) -> int:
 def _lines(found: Segmentation) -> list[str]:
     """Return the numbers of the whole, and what is in doubt."""
     whole = found.regions.set_index("name").loc["BG"]
+    volume = whole["pvs_volume_tube_mm3"]
+    if volume != volume:  # the signal does not tell it
+        volume = whole["pvs_volume_mm3"]
     lines = [
         f"Basal ganglia: {whole['volume_mm3']:.0f} mm3",
-        f"Perivascular spaces in them: {whole['pvs_count']}, {whole['pvs_volume_mm3']:.1f} mm3",
+        f"Perivascular spaces in them: {whole['pvs_count']}, {volume:.1f} mm3",
     ]
     return lines + [f"In doubt: {text}" for text in found.warnings]

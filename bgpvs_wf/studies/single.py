@@ -163,7 +163,7 @@ def segment(
     --------
     >>> from bgpvs_wf import segment
     >>> found = segment("T2w.nii.gz", "T1w.nii.gz", age="3m")  # doctest: +SKIP
-    >>> found.regions[["name", "pvs_count", "pvs_volume_mm3"]]  # doctest: +SKIP
+    >>> found.regions[["name", "pvs_count", "pvs_volume_tube_mm3"]]  # doctest: +SKIP
     """
     from bgpvs_wf.workflows.base import init_subjects_wf
 

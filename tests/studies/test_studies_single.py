@@ -51,6 +51,7 @@ def test_the_command_refuses_dicom_folders(tmp_path):
     done = call_program(tmp_path, "segment", tmp_path, "-o", tmp_path / "out")
     assert done.returncode == UsageError.exit_code
     assert "dcm2niix" in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
