@@ -24,14 +24,15 @@ from bgpvs_wf.anatomy.labels import BG_LABELS, REGIONS, VENTRICLE_LABELS
 from bgpvs_wf.config import PseudolabelConfig
 from bgpvs_wf.imaging.geometry import voxel_sizes, voxel_volume
 from bgpvs_wf.imaging.intensity import median_and_spread
-from bgpvs_wf.imaging.morphology import distance_mm
+from bgpvs_wf.imaging.morphology import distance_mm, distance_to_mm
 from bgpvs_wf.learning.inference.prediction import predict
 from bgpvs_wf.learning.models.bundle import Model, find_model
+from bgpvs_wf.phantom.scan_facts import bulk_fluid
 from bgpvs_wf.pseudolabels import synthesise_pseudolabels
 from bgpvs_wf.quantification.occupancy import occupancy
 
 LEAST_SHARE, LEAST_NOISE, SMOOTH_VOXELS = 1 / 7, 4.0, 1 / 3
-RIM_MM, REACH, SHOWN = 1.2, 9, 18
+RIM_MM, BESIDE_MM, REACH, SHOWN = 1.2, 1.7, 9, 18
 CUBE = np.ones((3, 3, 3), bool)
 
 
@@ -57,7 +58,7 @@ def main() -> None:
 
 
 def dots(head: Head, model: Model) -> pd.DataFrame:
-    """Return a row a dot, the clearest first."""
+    """Return a row a dot, the clearest first, those beside a ventricle or cistern last."""
     bg = np.isin(head.anatomy, BG_LABELS)
     shares = {name: share_of_fluid(head, image, bg) for name, image in head.images.items()}
     smooth = ndimage.gaussian_filter(np.where(bg, shares["T2w"], 0), SMOOTH_VOXELS)
@@ -77,19 +78,22 @@ def dots(head: Head, model: Model) -> pd.DataFrame:
         for name in ("anatomy", "filter")
     }
     depth = distance_mm(bg, head.affine)
+    fluid = distance_to_mm(bulk_fluid(head.images["T2w"], bg, head.affine, 1), head.affine)
     rows = []
     for place in np.argwhere(peaks):
         at, near = tuple(place), tuple(slice(max(i - 1, 0), i + 2) for i in place)
         row: dict[str, Any] = dict(zip("ijk", map(int, place), strict=True))
         row["nucleus"] = REGIONS[int(head.anatomy[at])].name
         row["rim"] = bool(depth[at] <= RIM_MM)
+        row["beside_fluid"] = bool(fluid[at] <= BESIDE_MM)
         row["share"] = float(smooth[at])
         row["width_mm"] = width(smooth, place, head.affine)
         # Fluid is dark on T1w: its share is of the same sign there.
         row["t1w_share"] = float(shares["T1w"][near].max())
         row["probability"] = float(found.pvs_probability[near].max())
         rows.append(row | {name: bool(mask[near].any()) for name, mask in methods.items()})
-    return pd.DataFrame(rows).sort_values("share", ascending=False)
+    order = {"by": ["beside_fluid", "share"], "ascending": [True, False]}
+    return pd.DataFrame(rows).sort_values(**order)
 
 
 def share_of_fluid(head: Head, image: np.ndarray, bg: np.ndarray) -> np.ndarray:
@@ -150,7 +154,7 @@ def tell(table: pd.DataFrame) -> None:
     told = table.assign(dark_on_t1w=table["t1w_share"] > LEAST_SHARE, way=kinds, dots=1).groupby(
         ["infant", "way"], observed=True
     )
-    columns = ["dots", "rim", "dark_on_t1w", "model", "anatomy", "filter"]
+    columns = ["dots", "beside_fluid", "rim", "dark_on_t1w", "model", "anatomy", "filter"]
     print(told[columns].sum().to_string())
 
 

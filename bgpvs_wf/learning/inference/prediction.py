@@ -30,6 +30,7 @@ from bgpvs_wf.learning.heads.lie import Lie
 from bgpvs_wf.learning.inference.border_refinement import follow_borders
 from bgpvs_wf.learning.inference.calibration import COVERAGE, moved_thresholds
 from bgpvs_wf.learning.inference.ensemble import Member, apply_anatomy, apply_pvs
+from bgpvs_wf.learning.inference.faint import too_faint
 from bgpvs_wf.learning.inference.localisation import HeadNuclei, find_head
 from bgpvs_wf.learning.models.bundle import Model, load_network
 from bgpvs_wf.learning.nets.sliding_window import choose_device
@@ -288,6 +289,9 @@ def _finished(
     bg = bg_mask(part.nuclei > 0, affine, bg_region)
     pvs_share = np.where(bg | part.searched, part.pvs_share, 0).astype(np.float32)
     pvs = pvs_share >= model.pvs_threshold
+    leading = scan.images[0 if scan.present[0] else 1][box]
+    faint = too_faint(pvs, leading, part.labels, part.nuclei, affine)
+    pvs &= ~faint
     labels = part.labels
     if record["nuclei"] != "given" and bg_region == "nuclei":
         labels = with_tubes(labels, part.nuclei, pvs, affine)
@@ -315,8 +319,9 @@ def _finished(
             **record,
             "bg_mean_uncertainty": round(float(unsure[bg | pvs].mean()), 3),
             "bg_volume_mm3": round(float((bg | pvs).sum() * volume), 3),
+            "pvs_too_faint_mm3": round(float(faint.sum() * volume), 3),
             "pvs_volume_mm3": round(float(pvs.sum() * volume), 3),
-            **_volume_interval(model, pvs_share, volume),
+            **_volume_interval(model, np.where(faint, 0, pvs_share), volume),
         },
         doubts=doubts,
     )

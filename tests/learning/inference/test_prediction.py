@@ -76,6 +76,7 @@ def test_nuclei_and_pvs_are_found_to_the_voxel(model):
         "nuclei": "found by the model",
         "sides_against_header": False,
         "bg_volume_mm3": float((toy.bgpvs > 0).sum()),
+        "pvs_too_faint_mm3": 0.0,
         "pvs_volume_mm3": float(toy.tubes.sum()),
     }
 
