@@ -6,6 +6,7 @@ RESULTS is what `bgpvs-wf run` made of the infants. Tubes of 0.4 to 1.8 mm, 0.3 
 nucleus to fluid, are put into the preprocessed images; nuclei are found in them as they are. What
 may be PVS of the infant's own is left out. `--voxel-mm 0.86` interpolates the images afterwards, as
 resampled scans are; `--inputs T2w` leaves the T1w out; `--usual` draws diameters as infants' are.
+`--fill 0.45 0.45` gives the same tubes as `--fill 0.95 0.95`, but fainter.
 Needs BGPVS_TEST_DATA, whose reference labels say where the tubes go.
 """
 
@@ -25,6 +26,7 @@ from bgpvs_wf.anatomy.labels import BG_LABELS
 from bgpvs_wf.evaluation.agreement import agreement
 from bgpvs_wf.imaging.geometry import Grid, bounding_box, crop_affine, resample, voxel_volume
 from bgpvs_wf.imaging.tubes import Tube, tube_occupancy
+from bgpvs_wf.learning.inference.calibration import COVERAGE
 from bgpvs_wf.learning.inference.prediction import predict
 from bgpvs_wf.learning.models.bundle import Model, find_model
 from bgpvs_wf.phantom.hybrid import Hybrid, insert_tubes
@@ -58,6 +60,7 @@ def main() -> None:
     parser.add_argument("--inputs", default="both", choices=("both", "T2w", "T1w"))
     parser.add_argument("--model", default="infant")
     parser.add_argument("--voxel-mm", type=float, help="interpolate to cubes of this size")
+    parser.add_argument("--fill", nargs=2, type=float, default=FILL, help="least and largest")
     parser.add_argument("--usual", action="store_true", help="diameters as infants' are")
     options = parser.parse_args()
     model = find_model(options.model)
@@ -73,7 +76,7 @@ def main() -> None:
                 head.affine,
                 rng,
                 diameters_mm=sizes,
-                fill=FILL,
+                fill=tuple(options.fill),
             )
             rows.append({"infant": label, "case": number, **score(head, made, model, options)})
             print(pd.DataFrame(rows[-1:]).round(2).to_string(index=False, header=len(rows) == 1))
@@ -129,10 +132,17 @@ def score(head: Head, made: Hybrid, model: Model, options: argparse.Namespace) -
         COUNT: bg["pvs_volume_mm3"],
         TUBE: bg["pvs_volume_tube_mm3"],
         FLUID: bg["pvs_volume_fluid_mm3"],
+        "covered": covered(found.record, true_voxels.sum() * mm3),
         "dice": 2 * both / max(true_voxels.sum() + voxels.sum(), 1),
         "recall": both / max(true_voxels.sum(), 1),
         "ppv": both / max(voxels.sum(), 1),
     }
+
+
+def covered(record: dict[str, Any], true_mm3: float) -> float:
+    """Return whether a volume by voxel count is in the interval of a prediction; NaN without."""
+    ends = record.get(f"pvs_volume_{round(100 * COVERAGE)}_percent_interval_mm3")
+    return float("nan") if ends is None else float(ends[0] <= true_mm3 <= ends[1])
 
 
 def cubes(grid: Grid, voxel_mm: float) -> Grid:
@@ -162,6 +172,8 @@ def tell(table: pd.DataFrame) -> None:
             f"\n{infant} (n {len(rows)}): PVS Dice {means['dice']:.3f}, from 0.6 of the way on "
             f"{bright['dice'].mean():.3f}; recall {means['recall']:.2f}, PPV {means['ppv']:.2f}"
         )
+        if rows["covered"].notna().all():
+            print(f"  true volumes by voxel count in their interval: {rows['covered'].mean():.0%}")
         fifths = np.array_split(np.argsort(rows["fill"].to_numpy()), 5)
         for name in (TUBE, FLUID, COUNT):
             true, measured = rows["true"].to_numpy(), rows[name].to_numpy()

