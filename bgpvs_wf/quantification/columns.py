@@ -35,7 +35,7 @@ _FLUID = (
 )
 _TUBE = (
     "volume of fluid over how bright the fluid in this infant's PVS is, as the brightest tenth of "
-    "their voxels tell: what a PVS takes up, to compare infants by"
+    "their voxels and their number tell: what a PVS takes up, to compare infants by"
 )
 
 REGION_COLUMNS: dict[str, dict[str, str]] = {

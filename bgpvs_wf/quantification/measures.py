@@ -116,6 +116,7 @@ def _scene(
     instances = label_instances(pvs, least)
     image = arrays.get("t2w", arrays.get("t1w"))
     measured = UNKNOWN
+    rim = rim_instances(instances, parcels != 0, pvs & (instances == 0))
     if image is not None:
         ventricles = np.isin(arrays["anatomy"], VENTRICLE_LABELS)
         measured = occupancy(image, affine, parcels=parcels, pvs=pvs, ventricles=ventricles)
@@ -125,10 +126,10 @@ def _scene(
         parcels=parcels,
         examined=arrays["bgpvs"] > 0,
         instances=instances,
-        rim=rim_instances(instances, parcels != 0, pvs & (instances == 0)),
+        rim=rim,
         near_pvs=ndimage.binary_dilation(pvs, np.ones((3, 3, 3), bool)),
         occupancy=measured,
-        brightness=fluid_brightness(measured.share, instances > 0),
+        brightness=fluid_brightness(measured.share, instances > 0, rim > 0),
         image=image,
         probability=arrays.get("probability"),
     )
