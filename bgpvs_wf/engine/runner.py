@@ -17,7 +17,7 @@ from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine.crashes import Crash, describe, read_crashes, workflow_name
 from bgpvs_wf.engine.interrupts import noted_endings
 from bgpvs_wf.engine.jobs import ELSEWHERE, NOT_RUN, SUBMITTED, Job, Outcome
-from bgpvs_wf.engine.ledger import Ledger, Record, describe_subject, missing_outputs
+from bgpvs_wf.engine.ledger import Ledger, describe_subject, missing_outputs
 from bgpvs_wf.engine.locks import Lock
 from bgpvs_wf.engine.logs import RunLogs
 from bgpvs_wf.engine.plugins import (
@@ -28,6 +28,7 @@ from bgpvs_wf.engine.plugins import (
 )
 from bgpvs_wf.engine.preview import HASH_SETTINGS, execution_nodes
 from bgpvs_wf.engine.progress import DONE, FAILED, REUSED, Display, Event, Tracker
+from bgpvs_wf.engine.record import Record
 from bgpvs_wf.errors import BGPVSError
 
 _LOG = logging.getLogger(__name__)

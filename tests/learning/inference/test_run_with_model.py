@@ -15,7 +15,7 @@ from toy_site import Site
 from bgpvs_wf.bids.derivatives import expected_outputs
 from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.config import AnatomyConfig, PredictConfig, RunConfig
-from bgpvs_wf.engine.ledger import compare, describe_subject
+from bgpvs_wf.engine.ledger import describe_subject
 from bgpvs_wf.errors import ModelError
 from bgpvs_wf.learning.models.bundle import Model, read_bundle
 from bgpvs_wf.workflows.subject import init_subject_wf
@@ -189,10 +189,10 @@ def test_the_ledger_knows_the_model_and_not_where_it_is(tmp_path, random):
     then = describe_subject(config, _INPUTS)
     copied = tmp_path / "copy"
     shutil.copytree(random.folder, copied)
-    assert compare(then, describe_subject(_config(tmp_path, copied, "model"), _INPUTS), {}) == []
+    assert then.changes(describe_subject(_config(tmp_path, copied, "model"), _INPUTS)) == []
     changed = random_model(copied, pvs_threshold=0.2)
     now = describe_subject(_config(tmp_path, copied, "model"), _INPUTS)
-    assert compare(then, now, {}) == [f'model was "{random.label}", is "{changed.label}"']
+    assert then.changes(now) == [f'model was "{random.label}", is "{changed.label}"']
     pseudo = describe_subject(_config(tmp_path, copied, "pseudolabel"), _INPUTS)
     assert "model" not in pseudo.facts
     with pytest.raises(ModelError, match="nowhere"):
