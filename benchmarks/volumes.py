@@ -25,7 +25,7 @@ from infants import DATA
 from bgpvs_wf.anatomy.labels import BG_LABELS
 from bgpvs_wf.evaluation.agreement import agreement
 from bgpvs_wf.imaging.geometry import Grid, bounding_box, crop_affine, resample, voxel_volume
-from bgpvs_wf.imaging.tubes import Tube, tube_occupancy
+from bgpvs_wf.imaging.tubes import fill_grid
 from bgpvs_wf.learning.inference.calibration import COVERAGE
 from bgpvs_wf.learning.inference.prediction import predict
 from bgpvs_wf.learning.models.bundle import Model, find_model
@@ -114,7 +114,7 @@ def score(head: Head, made: Hybrid, model: Model, options: argparse.Namespace) -
         grid = cubes(Grid(share.shape, affine), options.voxel_mm)
         images = {n: resample(i, affine, grid, order=3) for n, i in images.items()}
         anatomy, ignored = (resample(a, affine, grid, order=0) for a in (anatomy, ignored))
-        share, affine = filled(made.tubes, grid), grid.affine
+        share, affine = np.minimum(fill_grid(made.tubes, grid)[0], 1), grid.affine
     given = {name.lower(): image for name, image in images.items()}
     found = predict(
         model, t2w=given.get("t2w"), t1w=given.get("t1w"), affine=affine, anatomy=anatomy
@@ -152,15 +152,6 @@ def cubes(grid: Grid, voxel_mm: float) -> Grid:
     affine[:3, :3] *= voxel_mm / sizes
     affine[:3, 3] = (grid.affine @ [0.5, 0.5, 0.5, 1])[:3]
     return Grid(tuple(((np.array(grid.shape) - 1) * sizes / voxel_mm).astype(int)), affine)
-
-
-def filled(tubes: list[Tube], grid: Grid) -> np.ndarray:
-    """Return the share of each voxel that tubes fill."""
-    share = np.zeros(grid.shape, np.float32)
-    for tube in tubes:
-        index, part = tube_occupancy(tube, grid)
-        share[tuple(index.T)] += part
-    return np.minimum(share, 1)
 
 
 def tell(table: pd.DataFrame) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,3 +105,27 @@ def tube_occupancy(tube: Tube, grid: Grid) -> tuple[Ints, Floats]:
     share = (distance <= radius).reshape(len(index), -1).mean(axis=1).astype(np.float32)
     kept = share > 0
     return index[kept], share[kept]
+
+
+def fill_grid(tubes: Iterable[Tube], grid: Grid) -> tuple[Floats, Floats]:
+    """Return how much of each voxel tubes fill, and how bright that makes it.
+
+    Parameters
+    ----------
+    tubes : iterable of Tube
+    grid : Grid
+
+    Returns
+    -------
+    share : ndarray of float32, shape `grid.shape`
+        Above 1 where tubes overlap.
+    signal : ndarray of float32, shape `grid.shape`
+        The same, each tube weighted by its `fill`.
+    """
+    share, signal = np.zeros((2, *grid.shape), np.float32)
+    for tube in tubes:
+        index, part = tube_occupancy(tube, grid)
+        at = tuple(index.T)
+        share[at] += part
+        signal[at] += part * np.float32(tube.fill)
+    return share, signal

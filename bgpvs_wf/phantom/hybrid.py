@@ -18,7 +18,7 @@ from bgpvs_wf.anatomy.labels import BG_LABELS
 from bgpvs_wf.errors import BadImageError, BadLabelsError
 from bgpvs_wf.imaging.geometry import Grid, bounding_box, crop_affine, resample, same_grid
 from bgpvs_wf.imaging.morphology import distance_mm, distance_to_mm
-from bgpvs_wf.imaging.tubes import Tube, tube_occupancy
+from bgpvs_wf.imaging.tubes import Tube, fill_grid
 from bgpvs_wf.phantom.abstract_anatomy import DistanceFunction
 from bgpvs_wf.phantom.fill import FILL
 from bgpvs_wf.phantom.label_anatomy import LabelAnatomy
@@ -160,7 +160,7 @@ def insert_tubes(
     changed = {
         name: _with_tubes(images[name][0], scan, tubes, blur_voxels) for name, scan in scans.items()
     }
-    occupancy = np.minimum(_filled(tubes, home), 1)
+    occupancy = np.minimum(fill_grid(tubes, home)[0], 1)
     from bgpvs_wf.phantom.truth import pvs_labels
 
     dseg = np.asarray(nuclei, np.int16)
@@ -257,20 +257,11 @@ def _away_from(mask: np.ndarray, affine: np.ndarray) -> DistanceFunction:
     return lambda points: -distance((points[:, 0], points[:, 1], points[:, 2]))
 
 
-def _filled(tubes: Sequence[Tube], grid: Grid, *, signal: bool = False) -> np.ndarray:
-    """Return the share of each voxel that tubes fill, or its signal in units of fluid's."""
-    filled = np.zeros(grid.shape, np.float32)
-    for tube in tubes:
-        index, share = tube_occupancy(tube, grid)
-        filled[tuple(index.T)] += share * np.float32(tube.fill if signal else 1)
-    return filled
-
-
 def _with_tubes(
     image: np.ndarray, scan: _Scan, tubes: Sequence[Tube], blur_voxels: float | None
 ) -> np.ndarray:
     blur = scan.blur if blur_voxels is None else np.full(3, blur_voxels)
-    filled = np.minimum(_filled(tubes, scan.grid, signal=True), 1)
+    filled = np.minimum(fill_grid(tubes, scan.grid)[1], 1)
     share = ndimage.gaussian_filter(filled, blur)
     added = share * (scan.fluid - scan.background) * scan.there
     changed = image.copy()

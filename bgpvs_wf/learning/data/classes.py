@@ -37,6 +37,8 @@ _OF_NAME = {
 FINE_CLASSES = ("rest", *_OF_NAME)
 """Classes of the fine network."""
 BG_CLASSES = (1, 2, 3, 4)
+SURE = 0.5
+"""Confidence from which on a label is believed, where one is asked for yes or no (chosen)."""
 THALAMUS_CLASS = 5
 VENTRICLE_CLASS = 6
 COARSE_CLASSES = ("background", "brain", "ventricle", "left nuclei", "right nuclei")

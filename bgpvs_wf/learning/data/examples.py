@@ -22,9 +22,9 @@ from bgpvs_wf.learning.data.augmentation import (
 )
 from bgpvs_wf.learning.data.cascade_input import Surroundings, case_surroundings, rough_context
 from bgpvs_wf.learning.data.case import COARSE_CHANNELS, FINE_CHANNELS, OWN_CHANNELS, TrainingCase
-from bgpvs_wf.learning.data.classes import BG_CLASSES, BRAIN, LEFT_NUCLEI, MIRRORED
+from bgpvs_wf.learning.data.classes import BG_CLASSES, BRAIN, LEFT_NUCLEI, MIRRORED, SURE
 from bgpvs_wf.learning.data.contrasts import random_contrast
-from bgpvs_wf.learning.data.painted_tubes import SURE, ScanSignals, labelled, paint_tubes
+from bgpvs_wf.learning.data.painted_tubes import ScanSignals, labelled, paint_tubes
 from bgpvs_wf.learning.data.pvs_input import pvs_input, rough_mask
 from bgpvs_wf.learning.data.scan import COARSE_MM, FINE_MM
 

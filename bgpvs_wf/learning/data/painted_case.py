@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from bgpvs_wf.learning.data.case import OWN_CHANNELS, TrainingCase
-from bgpvs_wf.learning.data.painted_tubes import SURE, labelled, paint_tubes
+from bgpvs_wf.learning.data.classes import SURE
+from bgpvs_wf.learning.data.painted_tubes import labelled, paint_tubes
 
 _TUBES = 11
 """As many as an infant has on average (`bgpvs_wf.phantom.trees.draw_pvs`)."""

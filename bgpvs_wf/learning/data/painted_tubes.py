@@ -13,7 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from bgpvs_wf.imaging.geometry import Grid
-from bgpvs_wf.imaging.tubes import Tube, tube_occupancy
+from bgpvs_wf.imaging.tubes import Tube, fill_grid
 from bgpvs_wf.learning.data.classes import BG_CLASSES
 from bgpvs_wf.phantom.fill import fill_of_infant
 from bgpvs_wf.phantom.label_shapes import SignedDistance
@@ -26,8 +26,6 @@ FILL = (0.19, 1.0)
 infants it is 0.44 at the peak)."""
 DIAMETERS_MM = (0.4, 1.9)
 """Of half of the painted tubes, evenly; the others are as wide as infants' are (chosen)."""
-SURE = 0.5
-"""Confidence below which no tube is painted: something else may be there (chosen)."""
 _BLURS = (0.2, 1.1)
 _SHARPNESS = (0.85, 1.2)
 """The blur of a scan is told from its noise, and not better than within these (chosen)."""
@@ -104,18 +102,12 @@ def paint_tubes(
     share : ndarray of float32, shape (x, y, z)
         Of each voxel that the painted tubes fill.
     """
-    share = np.zeros(classes.shape, np.float32)
     bg = np.isin(classes, BG_CLASSES)
     free = bg & ~ndimage.binary_dilation(barred, _ONE_VOXEL)
     seen = [channel for channel in range(2) if images[channel].any()]
     if free.sum() < _LEAST_VOXELS or not np.isfinite(signals.fluid[seen]).all():
-        return images, share
-    filled, grid = share.copy(), Grid(classes.shape, affine)
-    for tube in _draw(free, affine, rng, count):
-        index, part = tube_occupancy(tube, grid)
-        at = tuple(index.T)
-        share[at] += part
-        filled[at] += np.float32(tube.fill) * part
+        return images, np.zeros(classes.shape, np.float32)
+    share, filled = fill_grid(_draw(free, affine, rng, count), Grid(classes.shape, affine))
     painted = images.copy()
     for channel in seen:
         around = images[channel] - images[channel].min()

@@ -11,7 +11,7 @@ import numpy as np
 from bgpvs_wf.anatomy.labels import BG_LABELS
 from bgpvs_wf.learning.data.cascade_input import case_context
 from bgpvs_wf.learning.data.case import OWN_CHANNELS, TrainingCase
-from bgpvs_wf.learning.data.classes import BG_CLASSES
+from bgpvs_wf.learning.data.classes import BG_CLASSES, SURE
 from bgpvs_wf.learning.data.painted_case import with_tubes
 from bgpvs_wf.learning.inference.border_refinement import follow_borders
 from bgpvs_wf.learning.inference.calibration import (
@@ -34,7 +34,6 @@ THRESHOLDS = tuple(round(0.1 + 0.05 * i, 2) for i in range(17))
 USUAL_THRESHOLD = 0.5
 LEARNT_CASES = 8
 """Cases that the threshold of PVS is chosen on where none is held out."""
-_SURE = 0.5  # confidence from which on a label is believed here
 
 
 @dataclass(frozen=True)
@@ -175,7 +174,7 @@ def _labels(case: TrainingCase) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return masks of the basal ganglia, of PVS, and of where the labels are believed."""
     array = dict(zip(OWN_CHANNELS, case.own(), strict=True))
     pvs = array["pvs"] > 0
-    return np.isin(array["classes"], BG_CLASSES) | pvs, pvs, array["confidence"] > _SURE
+    return np.isin(array["classes"], BG_CLASSES) | pvs, pvs, array["confidence"] > SURE
 
 
 def _voxels(found: Sequence[_Found]) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ import numpy as np
 from bgpvs_wf.learning.data.augmentation import AugmentationConfig
 from bgpvs_wf.learning.data.cascade_input import case_context
 from bgpvs_wf.learning.data.case import OWN_CHANNELS, TrainingCase
-from bgpvs_wf.learning.data.classes import BG_CLASSES, LEFT_NUCLEI, RIGHT_NUCLEI
+from bgpvs_wf.learning.data.classes import BG_CLASSES, LEFT_NUCLEI, RIGHT_NUCLEI, SURE
 from bgpvs_wf.learning.data.examples import (
     CoarseExamples,
     FineExamples,
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Batch = Mapping[str, "Tensor"]
-_PVS, _SURE = 0.5, 0.5
-"""Probability and confidence from which on voxels count in validations."""
+_PVS = 0.5
+"""Probability from which on voxels count in validations."""
 
 
 class Examples(Protocol):
@@ -176,7 +176,7 @@ def pvs_counts(probability: np.ndarray, labels: Mapping[str, np.ndarray]) -> np.
     labels : mapping of str to ndarray, shape (x, y, z)
         `classes`, `pvs` and `confidence`.
     """
-    pvs, sure = labels["pvs"] > 0, labels["confidence"] > _SURE
+    pvs, sure = labels["pvs"] > 0, labels["confidence"] > SURE
     found = (probability >= _PVS) & (np.isin(labels["classes"], BG_CLASSES) | pvs) & sure
     return np.array([found.sum(), (pvs & sure).sum(), (found & pvs).sum()], float)
 
