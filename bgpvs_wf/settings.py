@@ -120,6 +120,20 @@ class Settings:
             object.__setattr__(self, one.name, value)
 
 
+def check_rising(ends: Sequence[float], name: str) -> tuple[float, float]:
+    """Return the least and the largest value of a range.
+
+    Raises
+    ------
+    UsageError
+        If the first is the larger one; names it with `name`.
+    """
+    least, largest = ends
+    if least > largest:
+        raise UsageError(f"{name} is {[least, largest]}; give the least, then the largest.")
+    return least, largest
+
+
 def tables_of(kind: type) -> dict[str, type[Settings]]:
     """Return the fields of a dataclass that are tables of settings, by name."""
     tables = {one.name: _table_kind(one) for one in dataclasses.fields(kind)}

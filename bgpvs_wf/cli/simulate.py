@@ -10,7 +10,7 @@ from bgpvs_wf.cli.parser import decimal, whole
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.phantom.fill import FILL
-from bgpvs_wf.settings import COUNT, SEED
+from bgpvs_wf.settings import COUNT, SEED, check_rising
 
 if TYPE_CHECKING:
     from bgpvs_wf.phantom.dataset import Made
@@ -128,7 +128,7 @@ def _simulate(args: argparse.Namespace) -> int:
         protocol=load_protocol(args.preset),
         jobs=args.jobs,
         n_tubes=args.tubes,
-        fill=tuple(args.fill),
+        fill=args.fill,
         oblique_deg=args.oblique,
         labels=None if args.from_dseg is None else read_labels(args.from_dseg, args.table),
         on_subject=_report,
@@ -139,9 +139,7 @@ def _simulate(args: argparse.Namespace) -> int:
 
 def _fill_in(args: argparse.Namespace) -> None:
     """Refuse options that would change nothing; give the others their defaults."""
-    least, largest = args.fill
-    if least > largest:
-        raise UsageError(f"--fill is {least:g} {largest:g}; give the least, then the largest.")
+    args.fill = check_rising(args.fill, "--fill")
     onto = args.onto is not None
     unused = _SYNTHETIC if onto else _ONTO
     given = [f"--{x.replace('_', '-')}" for x in unused if getattr(args, x) is not None]

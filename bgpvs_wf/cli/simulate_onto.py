@@ -61,7 +61,7 @@ def simulate_onto(args: argparse.Namespace) -> int:
         cases_per_scan=args.cases,
         seed=args.seed,
         n_tubes=args.tubes,
-        fill=tuple(args.fill),
+        fill=args.fill,
         jobs=args.jobs,
         on_case=_report,
         on_failure=failures.append,

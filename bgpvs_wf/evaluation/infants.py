@@ -14,7 +14,7 @@ from bgpvs_wf.anatomy.matching import parse_age
 from bgpvs_wf.errors import AgeError, UsageError
 from bgpvs_wf.paths import check_path
 from bgpvs_wf.phantom.fill import FILL
-from bgpvs_wf.settings import COUNT, SEED, Settings, build_settings, limited
+from bgpvs_wf.settings import COUNT, SEED, Settings, build_settings, check_rising, limited
 
 ATLAS, TRUTH, REFERENCE = "atlas", "truth", "reference"
 """Where the nuclei come from: the pipeline finds them, or they are given, from the truth or from
@@ -150,9 +150,9 @@ def read_cohort(name: str, values: Any, folder: Path) -> Cohort:
 
 def _check_sources(where: str, infants: Infants) -> None:
     for name in ("fill", "diameters_mm"):
-        ends = getattr(infants, name, None) or ()
-        if list(ends) != sorted(ends):
-            raise UsageError(f"{where}.{name} is {list(ends)}; give the least, then the largest.")
+        ends = getattr(infants, name, None)
+        if ends is not None:
+            check_rising(ends, f"{where}.{name}")
     if isinstance(infants, SyntheticInfants):
         if not infants.ages:
             raise UsageError(f"{where}.ages is empty; give one or more, such as '40w' or '3m'.")
