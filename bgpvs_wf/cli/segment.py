@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,7 +68,9 @@ def _segment(args: argparse.Namespace) -> int:
         )
     except BGPVSError:
         if new:
-            out.rmdir()
+            # Nothing is in it; if somebody else has put something there, it stays.
+            with contextlib.suppress(OSError):
+                out.rmdir()
         raise
     found.save(out)
     terminal.say(*_lines(found), f"Results: {out}", f"Page: {out / f'sub-{args.label}.html'}")
@@ -76,10 +79,11 @@ def _segment(args: argparse.Namespace) -> int:
 
 def _lines(found: Segmentation) -> list[str]:
     """Return the numbers of the whole, and what is in doubt."""
-    whole = found.regions.set_index("name").loc["BG"]
-    volume = whole["pvs_volume_tube_mm3"]
-    if volume != volume:  # the signal does not tell it
-        volume = whole["pvs_volume_mm3"]
+    from bgpvs_wf.quantification.columns import told_volume
+
+    table = found.regions.set_index("name").loc[["BG"]]
+    whole = table.iloc[0]
+    volume = whole[f"pvs_volume{told_volume(table)}_mm3"]
     lines = [
         f"Basal ganglia: {whole['volume_mm3']:.0f} mm3",
         f"Perivascular spaces in them: {whole['pvs_count']}, {volume:.1f} mm3",

@@ -111,6 +111,23 @@ COLUMNS: dict[str, dict[str, str]] = {**OBJECT_COLUMNS, **GROUP_COLUMNS}
 """All of them, for tables of either kind (`index` as in the table of regions)."""
 
 
+def told_volume(regions: pd.DataFrame) -> str:
+    """Return which volume of PVS is told first: that of tubes, or by voxels where it is not known.
+
+    Parameters
+    ----------
+    regions : DataFrame
+        A table of regions, or some of its rows.
+
+    Returns
+    -------
+    str
+        ``_tube`` or empty: what follows ``pvs_volume`` and ``pvs_fraction`` in the columns.
+    """
+    tubes = regions.get("pvs_volume_tube_mm3")
+    return "_tube" if tubes is not None and tubes.notna().all() else ""
+
+
 def mark_sides(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table of regions or PVS with a question mark behind every side that it names.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from bgpvs_wf.quantification.columns import told_volume
 from bgpvs_wf.reports.page_tables import MISSING, readable
 
 if TYPE_CHECKING:
@@ -45,9 +46,7 @@ def headlines(regions: pd.DataFrame, *, faint: bool = False, blind: bool = False
     bg.index = bg.index.str.removesuffix("?")
     if "both" not in bg.index:
         return []
-    # Volumes are those of tubes, where the signal tells them.
-    tubes = "pvs_volume_tube_mm3" in bg and bg["pvs_volume_tube_mm3"].notna().all()
-    kind = "_tube" if tubes else ""
+    kind = told_volume(bg)
     wanted: tuple[tuple[str, str, str, Callable[[float], float]], ...] = (
         ("PVS in the basal ganglia", "pvs_count", "", float),
         ("PVS volume", f"pvs_volume{kind}_mm3", "mm³", float),
