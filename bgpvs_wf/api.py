@@ -237,6 +237,7 @@ def simulate(
     ages: Iterable[float | str],
     preset: str = "bcp",
     subjects: int | None = None,
+    fill: tuple[float, float] = (0.75, 1.0),
     seed: int = 1,
     nprocs: int = 1,
 ) -> Path:
@@ -251,6 +252,9 @@ def simulate(
         How they are scanned: `dhcp`, `bcp` or `clinical`, or a file of a protocol.
     subjects : int, optional
         Default: one an age.
+    fill : pair of float
+        Least and largest signal of the fluid in PVS, on its way from the nucleus to a ventricle;
+        each infant has about one of its own. That of real ones is 0.3 to 1.
     seed : int
     nprocs : int
         How many to make at a time.
@@ -263,6 +267,7 @@ def simulate(
     from bgpvs_wf.anatomy.matching import parse_age
     from bgpvs_wf.phantom import simulate_dataset
     from bgpvs_wf.phantom.protocol import load_protocol
+    from bgpvs_wf.settings import check_rising
 
     weeks = [parse_age(age) if isinstance(age, str) else float(age) for age in ages]
     folder = check_path(out, "out").absolute()
@@ -273,5 +278,6 @@ def simulate(
         seed=seed,
         protocol=load_protocol(preset),
         jobs=nprocs,
+        fill=check_rising(fill, "fill"),
     )
     return folder

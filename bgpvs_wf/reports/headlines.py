@@ -49,7 +49,7 @@ def headlines(regions: pd.DataFrame, *, faint: bool = False, blind: bool = False
     kind = told_volume(bg)
     wanted: tuple[tuple[str, str, str, Callable[[float], float]], ...] = (
         ("PVS in the basal ganglia", "pvs_count", "", float),
-        ("PVS volume", f"pvs_volume{kind}_mm3", "mm³", float),
+        ("PVS volume (tubes)" if kind else "PVS volume", f"pvs_volume{kind}_mm3", "mm³", float),
         ("PVS share of the basal ganglia", f"pvs_fraction{kind}", "%", lambda v: 100 * v),
         ("Basal ganglia volume", "volume_mm3", "mL", lambda v: v / 1000),
     )

@@ -16,7 +16,8 @@ from bgpvs_wf.reports.figures import legend, side_letters, tile_svg
 from bgpvs_wf.reports.headlines import BG_REGION, Headline, headlines, sides_marked
 from bgpvs_wf.reports.methods import methods_text
 from bgpvs_wf.reports.page import render
-from bgpvs_wf.reports.page_tables import readable, to_table
+from bgpvs_wf.reports.page_tables import to_table
+from bgpvs_wf.reports.record import record_tables
 from bgpvs_wf.reports.registration_tiles import atlas_tiles, edge_tiles
 from bgpvs_wf.reports.stack import slice_of, slice_stack
 from bgpvs_wf.reports.tile_scene import Scene
@@ -191,7 +192,7 @@ def _content(report: SubjectReport) -> dict[str, Any]:
         if report.objects is None
         else to_table(report.objects, report.object_columns),
         "places": _places(scene, report.objects),
-        "record": _record(report.record),
+        "record": record_tables(report.record),
         "software": dict(report.software),
         "parameters": list(flatten(report.parameters)),
         "sources": list(report.sources),
@@ -272,28 +273,3 @@ def _places(scene: Scene | None, objects: pd.DataFrame | None) -> list[tuple[str
         return []
     found = (slice_of(scene, (x, y, z)) for x, y, z in objects[centroid].to_numpy(float))
     return [(str(index), f"{across:.1f}", f"{down:.1f}") for index, across, down in found]
-
-
-def _record(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Split a record into single values and tables of values."""
-
-    def text(value: Any) -> str:
-        if isinstance(value, (list, tuple)):
-            return ", ".join(map(text, value)) or "none"
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number:
-            return str(value)
-        shown = readable(value)
-        return shown.rstrip("0").rstrip(".") if "." in shown else shown
-
-    def words(name: str) -> str:
-        return str(name).replace("_", " ")
-
-    tables = {k: v for k, v in record.items() if isinstance(v, Mapping)}
-    return {
-        "values": [(words(k), text(v)) for k, v in record.items() if k not in tables],
-        "tables": [
-            (words(k), [(words(name), text(v)) for name, v in table.items()])
-            for k, table in tables.items()
-        ],
-    }

@@ -322,9 +322,19 @@ def test_the_volume_is_that_of_tubes_where_it_is_known(report):
         pvs_volume_tube_mm3=[75.0, 50.0, 25.0], pvs_fraction_tube=[0.0047, 0.0061, 0.0032]
     )
     unknown = known.assign(pvs_volume_tube_mm3=np.nan)
-    for table, volume in ((known, "75"), (unknown, "60")):
+    for table, named in (
+        (known, "PVS volume (tubes)</dt><dd><b>75"),
+        (unknown, "PVS volume</dt><dd><b>60"),
+    ):
         page = render_subject(dataclasses.replace(report, regions=table))
-        assert f"<dt>PVS volume</dt><dd><b>{volume}" in page
+        assert f"<dt>{named}" in page
+
+
+def test_a_record_says_what_its_entries_mean(report):
+    told = {"pvs_too_faint_mm3": 1.5, "strategy": "rules"}
+    page = render_subject(dataclasses.replace(report, record=told))
+    assert 'pvs too faint mm3<p class="hint">looked like PVS' in page
+    assert '<th scope="row">strategy</th><td class="number">rules' in page
 
 
 def _at(volume: Volume, slice_mm: float) -> Volume:
