@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import os
-import zlib
 from pathlib import Path
 from typing import IO
+
+from isal import igzip
+from isal.isal_zlib import IsalError
 
 from bgpvs_wf.errors import BadImageError
 from bgpvs_wf.imaging.header import HEAD_BYTES, MOST_BYTES, Header, judge_header
@@ -104,13 +106,13 @@ def _unpacked(file: IO[bytes], path: Path, where: str) -> IO[bytes] | gzip.GzipF
         raise BadImageError(f"{where} is gzip-compressed; rename it to .nii.gz.")
     if not gzipped:
         raise BadImageError(f"{where} is not gzip-compressed; rename it to .nii or gzip it.")
-    return gzip.GzipFile(fileobj=file)
+    return igzip.IGzipFile(fileobj=file)  # type: ignore[no-untyped-call]
 
 
 def _read(file: IO[bytes] | gzip.GzipFile, size: int, where: str) -> bytes:
     try:
         return file.read(size)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except (EOFError, IsalError, gzip.BadGzipFile) as error:  # type: ignore[misc]
         raise BadImageError(
             f"{where} is truncated or damaged; copy it again from its source."
         ) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gzip
 import io
 import json
 import logging
@@ -188,8 +187,18 @@ def save_image(
     if labels:
         image.header.set_intent("label")
     raw = image.to_bytes()
-    packed = gzip.compress(raw, compresslevel=6, mtime=0) if path.suffix == ".gz" else raw
-    return write_bytes(packed, path)
+    return write_bytes(gzipped(raw) if path.suffix == ".gz" else raw, path)
+
+
+def gzipped(content: bytes) -> bytes:
+    """Return bytes compressed, always the same way, in a tenth of the time that zlib takes.
+
+    Scans become 4 to 8 % larger than by level 6 of zlib.
+    """
+    from isal import igzip
+
+    packed: bytes = igzip.compress(content, compresslevel=1, mtime=0)
+    return packed
 
 
 def write_bytes(content: bytes, path: str | os.PathLike[str]) -> Path:

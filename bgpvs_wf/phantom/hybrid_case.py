@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,7 +132,7 @@ def save_like(image: np.ndarray, source: Path, path: Path) -> Path:
     """
     import nibabel as nib
 
-    from bgpvs_wf.imaging.files import write_bytes
+    from bgpvs_wf.imaging.files import gzipped, write_bytes
 
     like = nib.load(source)
     header = like.header.copy()
@@ -148,7 +147,7 @@ def save_like(image: np.ndarray, source: Path, path: Path) -> Path:
     written = type(like)(raw.astype(kind), like.affine, header)
     # With scaling in the header, nibabel writes the values as they are.
     written.header.set_slope_inter(slope, inter)
-    return write_bytes(gzip.compress(written.to_bytes(), compresslevel=6, mtime=0), path)
+    return write_bytes(gzipped(written.to_bytes()), path)
 
 
 def read_sidecar(image: Path) -> dict[str, Any]:
