@@ -120,7 +120,10 @@ def score(head: Head, made: Hybrid, model: Model, options: argparse.Namespace) -
         model, t2w=given.get("t2w"), t1w=given.get("t1w"), affine=affine, anatomy=anatomy
     )
     dseg = np.where((found.dseg == 2) & ignored, 1, found.dseg)
-    regions = measure(bgpvs=dseg, anatomy=found.anatomy, affine=affine, **given).regions
+    told = found.record.get("pvs_brightness")
+    regions = measure(
+        bgpvs=dseg, anatomy=found.anatomy, affine=affine, brightness=told, **given
+    ).regions
     bg = regions[(regions["region"] == "BG") & (regions["side"] == "both")].iloc[0]
     mm3 = voxel_volume(affine)
     true_voxels, voxels = (share >= 0.4) & ~ignored, dseg == 2
@@ -132,6 +135,7 @@ def score(head: Head, made: Hybrid, model: Model, options: argparse.Namespace) -
         COUNT: bg["pvs_volume_mm3"],
         TUBE: bg["pvs_volume_tube_mm3"],
         FLUID: bg["pvs_volume_fluid_mm3"],
+        "brightness": np.nan if told is None else told,
         "covered": covered(found.record, true_voxels.sum() * mm3),
         "dice": 2 * both / max(true_voxels.sum() + voxels.sum(), 1),
         "recall": both / max(true_voxels.sum(), 1),

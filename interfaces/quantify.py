@@ -21,6 +21,7 @@ class MeasureInputSpec(HomeInputSpec):
     anatomy = File(mandatory=True, desc="harmonised labels")
     t2w = File()
     t1w = File()
+    record = traits.Dict(desc="what the segmentation says of itself")
     settings = traits.Dict(mandatory=True, desc="fields of QuantifyConfig")
     bg_region = setting_trait("anatomy.bg_region")
     include_thalamus = setting_trait("anatomy.include_thalamus")
@@ -48,12 +49,14 @@ class Measure(HomeInterface):
         from bgpvs_wf.quantification.group import write_tsv
 
         bgpvs, affine = read_array(self.inputs.bgpvs, "BG-PVS labels")
+        record = self.inputs.record if isdefined(self.inputs.record) else {}
         found = measure(
             bgpvs=bgpvs,
             anatomy=read_array(self.inputs.anatomy, "anatomy")[0],
             affine=affine,
             t2w=read_optional(self.inputs.t2w, "T2w"),
             t1w=read_optional(self.inputs.t1w, "T1w"),
+            brightness=record.get("pvs_brightness"),
             config=QuantifyConfig(**self.inputs.settings),
             include_thalamus=self.inputs.include_thalamus,
             bg_region=self.inputs.bg_region,

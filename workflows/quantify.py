@@ -64,16 +64,16 @@ def init_quantify_wf(
         name="judge",
         mem_gb=2,
     )
-    fields = ["bgpvs", "t2w", "t1w", "anatomy"]
+    fields = ["bgpvs", "t2w", "t1w", "anatomy", "record"]
     sides = ["sides_known", "anatomy_doubts", "predict_doubts"]
     tables = ["regions", "objects", "instances"]
     workflow = Workflow(name=name)
-    inputnode = Node(niu.IdentityInterface(fields=[*fields, *sides, "record"]), name="inputnode")
+    inputnode = Node(niu.IdentityInterface(fields=[*fields, *sides]), name="inputnode")
     outputnode = Node(niu.IdentityInterface(fields=[*tables, "doubts"]), name="outputnode")
     workflow.connect(
         [
             (inputnode, measure, [(field, field) for field in (*fields, *sides)]),
-            (inputnode, judge, [(field, field) for field in (*fields, "record")]),
+            (inputnode, judge, [(field, field) for field in fields]),
             (measure, outputnode, [(table, table) for table in tables]),
             (judge, outputnode, [("doubts", "doubts")]),
         ]

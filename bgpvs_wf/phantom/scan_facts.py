@@ -74,6 +74,34 @@ def fluid_signal(image: np.ndarray, fluid: np.ndarray) -> float:
     return float(np.median(values)) if values.size else float("nan")
 
 
+def signals_of_fluid(images: np.ndarray, nuclei: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Return the signal of fluid in bulk in a standardised T2w and T1w.
+
+    Parameters
+    ----------
+    images : ndarray, shape (2, x, y, z)
+        The surroundings of the nuclei; an image that is missing is 0.
+    nuclei : ndarray of bool, shape (x, y, z)
+    affine : ndarray, shape (4, 4)
+
+    Returns
+    -------
+    ndarray, shape (2,)
+        NaN where it is not known.
+    """
+    fluid = np.full(2, np.nan)
+    bulk: np.ndarray | None = None
+    for channel, image in enumerate(images):
+        if not image.any() or not nuclei.any():
+            continue
+        # From the background, as `bulk_fluid` wants it: standardised images have another zero.
+        raised = image - image.min()
+        if bulk is None:
+            bulk = bulk_fluid(raised, nuclei, affine, -1 if channel else 1)
+        fluid[channel] = fluid_signal(raised, bulk & ~nuclei) + image.min()
+    return fluid
+
+
 def tissue_around(image: np.ndarray, tissue: np.ndarray, affine: np.ndarray) -> np.ndarray:
     """Return the mean signal of tissue around each voxel, with Gaussian weights of 2 mm.
 

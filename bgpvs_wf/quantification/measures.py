@@ -14,7 +14,7 @@ from bgpvs_wf.arrays import Affine, Floats, Image, Labels, Mask
 from bgpvs_wf.config import BG_REGIONS, QuantifyConfig
 from bgpvs_wf.errors import BadLabelsError
 from bgpvs_wf.imaging.geometry import bounding_box, crop_affine, voxel_volume
-from bgpvs_wf.quantification.brightness import fluid_brightness
+from bgpvs_wf.quantification.brightness import fluid_brightness, settled_brightness
 from bgpvs_wf.quantification.instances import label_instances, rim_instances
 from bgpvs_wf.quantification.objects import object_rows, object_table
 from bgpvs_wf.quantification.occupancy import UNKNOWN, occupancy
@@ -48,6 +48,7 @@ def measure(
     t2w: Image | None = None,
     t1w: Image | None = None,
     probability: Floats | None = None,
+    brightness: float | None = None,
     config: QuantifyConfig | None = None,
     include_thalamus: bool = False,
     bg_region: str = "nuclei",
@@ -70,6 +71,10 @@ def measure(
         diameters come from the voxels of the mask.
     probability : ndarray, optional
         PVS probability, for its mean over each PVS.
+    brightness : float, optional
+        How far the fluid in PVS goes from the signal of the nucleus to that of ventricles, as a
+        network tells it. The images tell it, too, or alone; see
+        `bgpvs_wf.quantification.brightness`.
     config : QuantifyConfig, optional
     include_thalamus : bool
         Count the thalamus as BG. If not, its rows are there all the same; PVS that have not
@@ -97,7 +102,7 @@ def measure(
     wanted[0, 0, 0] |= not wanted.any()
     box = bounding_box(wanted, affine, _MARGIN_MM)
     cut = {name: array[box] for name, array in arrays.items()}
-    scene = _scene(cut, crop_affine(affine, box), config, bg_region)
+    scene = _scene(cut, crop_affine(affine, box), config, bg_region, brightness)
     found = object_rows(scene)
     labels = {int(i) for i in np.unique(scene.anatomy)}
     regions = region_table(scene, found, labels, include_thalamus, bg_region)
@@ -107,7 +112,11 @@ def measure(
 
 
 def _scene(
-    arrays: dict[str, NDArray[Any]], affine: Affine, config: QuantifyConfig, bg_region: str
+    arrays: dict[str, NDArray[Any]],
+    affine: Affine,
+    config: QuantifyConfig,
+    bg_region: str,
+    brightness: float | None,
 ) -> Scene:
     parcels = parcellate(arrays["bgpvs"], arrays["anatomy"], affine, bg_region)
     pvs = arrays["bgpvs"] == 2
@@ -120,6 +129,7 @@ def _scene(
     if image is not None:
         ventricles = np.isin(arrays["anatomy"], VENTRICLE_LABELS)
         measured = occupancy(image, affine, parcels=parcels, pvs=pvs, ventricles=ventricles)
+    seen = fluid_brightness(measured.share, instances > 0, rim > 0)
     return Scene(
         affine=affine,
         anatomy=arrays["anatomy"],
@@ -129,7 +139,7 @@ def _scene(
         rim=rim,
         near_pvs=ndimage.binary_dilation(pvs, np.ones((3, 3, 3), bool)),
         occupancy=measured,
-        brightness=fluid_brightness(measured.share, instances > 0, rim > 0),
+        brightness=settled_brightness(brightness, seen),
         image=image,
         probability=arrays.get("probability"),
     )

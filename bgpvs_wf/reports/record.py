@@ -10,8 +10,10 @@ from bgpvs_wf.reports.page_tables import readable
 MEANINGS = {
     "pvs_too_faint_mm3": "looked like PVS to the network, but are nowhere a sixth of the way from "
     "the nucleus to the ventricles; left out",
-    "pvs_brightness": "of the fluid in PVS, between the nucleus (0) and the ventricles (1); the "
-    "volume of tubes is that of fluid divided by this",
+    "pvs_brightness": "of the fluid in PVS as the network sees it, between the nucleus (0) and the "
+    "ventricles (1); the fainter, the more the volume of tubes is above that of fluid",
+    "pvs_found_again": "the share of the PVS that are found again where the grid of the scan lies "
+    "half a voxel off: the number of thin ones is worth no more",
     "pvs_threshold": "the probability from which on a voxel is PVS",
 }
 """Of entries whose names do not say it."""
@@ -35,6 +37,23 @@ def record_tables(record: Mapping[str, Any]) -> dict[str, Any]:
             for k, table in tables.items()
         ],
     }
+
+
+def again_text(record: Mapping[str, Any]) -> str:
+    """Say how many PVS are found again on another grid; nothing where that was not looked for.
+
+    Examples
+    --------
+    >>> again_text({"pvs_found_again": 0.667})
+    '67 % of these PVS are found again where the grid of the scan lies half a voxel off.'
+    """
+    share = record.get("pvs_found_again")
+    if share is None:
+        return ""
+    return (
+        f"{share:.0%}".replace("%", " %")
+        + " of these PVS are found again where the grid of the scan lies half a voxel off."
+    )
 
 
 def _text(value: Any) -> str:

@@ -17,7 +17,7 @@ from bgpvs_wf.reports.headlines import BG_REGION, Headline, headlines, sides_mar
 from bgpvs_wf.reports.methods import methods_text
 from bgpvs_wf.reports.page import render
 from bgpvs_wf.reports.page_tables import to_table
-from bgpvs_wf.reports.record import record_tables
+from bgpvs_wf.reports.record import again_text, record_tables
 from bgpvs_wf.reports.registration_tiles import atlas_tiles, edge_tiles
 from bgpvs_wf.reports.stack import slice_of, slice_stack
 from bgpvs_wf.reports.tile_scene import Scene
@@ -193,6 +193,7 @@ def _content(report: SubjectReport) -> dict[str, Any]:
         else to_table(report.objects, report.object_columns),
         "places": _places(scene, report.objects),
         "record": record_tables(report.record),
+        "again": again_text(report.record),
         "software": dict(report.software),
         "parameters": list(flatten(report.parameters)),
         "sources": list(report.sources),

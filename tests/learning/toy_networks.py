@@ -25,6 +25,7 @@ from bgpvs_wf.learning.nets.architectures import (
     build_network,
 )
 from bgpvs_wf.learning.nets.sliding_window import WINDOWS
+from bgpvs_wf.phantom.scan_facts import signals_of_fluid
 
 if TYPE_CHECKING:
     from torch import nn
@@ -104,7 +105,8 @@ def toy_model(folder: Path, members: int = 1, joint: bool = False, **changes: An
         if tells == JOINT:
             truth = np.where(tubes, len(FINE_CLASSES), truth)
         if tells == PVS:
-            seen = pvs_input(seen, (truth == 2) | tubes, (1.0, 1.0, 1.0))
+            bg = (truth == 2) | tubes
+            seen = pvs_input(seen, bg, (1.0, 1.0, 1.0), signals_of_fluid(seen, bg, np.eye(4)))
         return config, brightness_network(config, seen, truth, tubes).state_dict()
 
     told = (JOINT,) if joint else (ANATOMY, PVS)
@@ -189,11 +191,11 @@ def _tell_bright(network: nn.Module, image: np.ndarray, tubes: np.ndarray) -> nn
     with torch.no_grad():
         for value in network.parameters():
             value.zero_()
-        for out, channel in ((0, 0), (1, 2)):
+        for out, channel in ((0, 0), (1, network.layers[0].in_channels - 1)):
             network.layers[0].weight[out, channel, 1, 1, 1] = 1
         network.output.weight[0, 0] = _STEEP
         network.output.weight[0, 1] = _OF_SHARE
-        network.output.bias[:] = -_STEEP * middle - 0.95 * _OF_SHARE
+        network.output.bias[0] = -_STEEP * middle - 0.95 * _OF_SHARE
     return network
 
 

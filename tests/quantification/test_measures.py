@@ -325,3 +325,17 @@ def test_every_column_is_described():
             assert about["Description"]
             for unit in ("mm3", "mm", "deg"):
                 assert name.endswith(f"_{unit}") == (about.get("Units") == unit)
+
+
+def test_tubes_are_fluid_over_how_bright_it_is_told_to_be():
+    """The images have a say in it, too, and all of it where nothing is told."""
+    _, anatomy, bgpvs, affine, image = planted(3, 0.5, 1.2, length=8.0)
+    told = {"bgpvs": bgpvs, "anatomy": anatomy, "affine": affine, "t2w": image}
+    alone = row(measure(**told), "BG", "both")
+    seen = alone["pvs_volume_fluid_mm3"] / alone["pvs_volume_tube_mm3"]
+    assert 0.9 < seen <= 1
+    for brightness in (0.5, 1.0):
+        measured = measure(**told, brightness=brightness)
+        for table, name in ((measured.objects, "volume"), (measured.regions, "pvs_volume")):
+            expected = table[f"{name}_fluid_mm3"] / (brightness**0.75 * seen**0.25)
+            np.testing.assert_allclose(table[f"{name}_tube_mm3"], expected)

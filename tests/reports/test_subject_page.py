@@ -330,6 +330,12 @@ def test_the_volume_is_that_of_tubes_where_it_is_known(report):
         assert f"<dt>{named}" in page
 
 
+def test_how_many_are_found_again_is_said_beside_the_numbers(report):
+    known = render_subject(dataclasses.replace(report, record={"pvs_found_again": 0.5}))
+    assert "50 % of these PVS are found again" in known.split("</header>")[0]
+    assert "are found again" not in render_subject(report)
+
+
 def test_a_record_says_what_its_entries_mean(report):
     told = {"pvs_too_faint_mm3": 1.5, "strategy": "rules"}
     page = render_subject(dataclasses.replace(report, record=told))

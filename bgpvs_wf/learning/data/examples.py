@@ -35,6 +35,12 @@ _AT_PVS, _AT_NUCLEI = 0.3, 0.55
 """Shares of PVS patches around a PVS and around a voxel of a nucleus; others lie anywhere."""
 _MORE_TUBES = 2.0
 """How many more tubes than one are painted into a patch, on average (chosen)."""
+_IN_TUBE = 0.3
+"""Share of a voxel that a tube fills, from which on it tells how bright that is (chosen)."""
+_FLUID_WRONG = 0.07
+"""The signal of fluid is measured with this error, as a share of it (chosen)."""
+_EVERY = 7
+"""Each so manieth voxel tells how contrast was altered: prime, so that no axis is followed."""
 _JITTER = 0.25
 """How far a PVS patch's middle lies off, as a share of its size."""
 _OFF_MIDDLE = 0.15
@@ -142,13 +148,18 @@ class PVSExamples(_Examples):
     _signals: dict[str, ScanSignals] = field(default_factory=dict, init=False)
 
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
-        """Return `image`, `classes`, `pvs` and `confidence`."""
+        """Return `image`, `classes`, `pvs` and `confidence`, `painted` and `brightness`.
+
+        `painted` is where tubes were painted, and `brightness` that of what these hold.
+        """
         import torch
 
         rng, case, part = self._patch(number, (1, 2), painted=self.augmentation.tubes)
         bg = np.isin(part["classes"].numpy(), BG_CLASSES)
         rough = rough_mask(bg, case.voxel_mm, rng)
-        part["image"] = torch.from_numpy(pvs_input(part["image"].numpy(), rough, case.voxel_mm))
+        fluid = part.pop("fluid").numpy() * np.exp(rng.normal(0, _FLUID_WRONG, 2))
+        seen = pvs_input(part["image"].numpy(), rough, case.voxel_mm, fluid)
+        part["image"] = torch.from_numpy(seen)
         return part
 
     def _patch(
@@ -162,6 +173,8 @@ class PVSExamples(_Examples):
         import torch
 
         rng, case = self._draw(number)
+        if str(case.folder) not in self._signals:
+            self._signals[str(case.folder)] = case.signals()
         array = case.own()
         middle = self._middle(case, array.shape[1:], rng)
         # A patch that reaches beyond the box shows less.
@@ -174,13 +187,17 @@ class PVSExamples(_Examples):
         for axis in mirrored:
             if rng.random() < 0.5:
                 part = {name: value.flip(axis) for name, value in part.items()}
+        unpainted = {"painted": torch.zeros_like(part["pvs"]), "brightness": torch.tensor(0.0)}
+        part = {**part, **unpainted}
         if rng.random() < painted:
             self._paint(part, case, rng)
         voxel_mm = float(np.mean(case.voxel_mm))
-        image = torch.stack([part["T2w"], part["T1w"]])
-        image = alter(image, case.present, rng, config, voxel_mm)
-        kept = {name: part[name] for name in ("pvs", "confidence")}
-        return rng, case, {"image": image, "classes": part["classes"].long(), **kept}
+        before = torch.stack([part["T2w"], part["T1w"]])
+        image = alter(before, case.present, rng, config, voxel_mm)
+        fluid = _carried(self._signals[str(case.folder)].fluid, before.numpy(), image.numpy())
+        kept = {name: part[name] for name in ("pvs", "confidence", "painted", "brightness")}
+        kept |= {"image": image, "classes": part["classes"].long(), "fluid": fluid}
+        return rng, case, kept
 
     def _paint(
         self, part: dict[str, torch.Tensor], case: TrainingCase, rng: np.random.Generator
@@ -188,21 +205,21 @@ class PVSExamples(_Examples):
         """Put tubes into a patch beside those that are there."""
         import torch
 
-        key = str(case.folder)
-        if key not in self._signals:
-            self._signals[key] = case.signals()
         pvs = part["pvs"].numpy() > 0
-        images, share = paint_tubes(
+        done = paint_tubes(
             np.stack([part["T2w"].numpy(), part["T1w"].numpy()]),
             part["classes"].numpy(),
             pvs | (part["confidence"].numpy() < SURE),
             np.diag([*case.voxel_mm, 1.0]),
-            self._signals[key],
+            self._signals[str(case.folder)],
             rng,
             1 + int(rng.poisson(_MORE_TUBES)),
         )
-        part["T2w"], part["T1w"] = torch.from_numpy(images)
-        part["pvs"] = torch.from_numpy((pvs | labelled(share)).astype(np.float32))
+        part["T2w"], part["T1w"] = torch.from_numpy(done.images)
+        part["pvs"] = torch.from_numpy((pvs | labelled(done.share)).astype(np.float32))
+        if np.isfinite(done.brightness):
+            part["painted"] = torch.from_numpy((done.share >= _IN_TUBE).astype(np.float32))
+            part["brightness"] = torch.tensor(done.brightness, dtype=torch.float32)
 
     def _middle(
         self, case: TrainingCase, shape: tuple[int, ...], rng: np.random.Generator
@@ -229,7 +246,8 @@ class JointExamples(PVSExamples):
         import torch
 
         _, case, part = self._patch(number, ())
-        return {**part, "ventricles": torch.tensor(case.ventricles)}
+        kept = {name: part[name] for name in ("image", "classes", "pvs", "confidence")}
+        return {**kept, "ventricles": torch.tensor(case.ventricles)}
 
 
 @dataclass
@@ -331,6 +349,29 @@ def turn_head(
     turned = classes.flip(axes)
     turned[turned >= LEFT_NUCLEI] = BRAIN
     return image.flip([axis + 1 for axis in axes]), turned
+
+
+def _carried(fluid: np.ndarray, before: np.ndarray, after: np.ndarray) -> torch.Tensor:
+    """Return the signal of fluid in images that were altered, by the line that fits the best.
+
+    Parameters
+    ----------
+    fluid : ndarray, shape (2,)
+    before, after : ndarray, shape (2, x, y, z)
+
+    Returns
+    -------
+    Tensor of float32, shape (2,)
+        NaN for an image that is not there any more.
+    """
+    import torch
+
+    carried = np.full(2, np.nan)
+    for channel, (old, new) in enumerate(zip(before, after, strict=True)):
+        if np.ptp(old) and np.ptp(new):
+            line = np.polyfit(old.ravel()[::_EVERY], new.ravel()[::_EVERY], 1)
+            carried[channel] = np.polyval(line, fluid[channel])
+    return torch.from_numpy(carried.astype(np.float32))
 
 
 def alter(

@@ -25,14 +25,24 @@ _TUBES = 11
 class PaintedCase(TrainingCase):
     """A case with more tubes on the scan's own grid; its other grids are as they were."""
 
+    number: int = 0
+    """Of those that are painted in: others for each."""
+
     def own(self) -> np.ndarray:
         """Return the array of the box on the scan's own grid, float32."""
-        return _painted(TrainingCase(**_facts(self)))
+        return _painted(TrainingCase(**_facts(self)), self.number)[0]
+
+    def tubes(self) -> tuple[np.ndarray, float]:
+        """Return which voxels the painted tubes take, shape (x, y, z), and how bright they are.
+
+        See `bgpvs_wf.learning.data.painted_tubes.Painted`.
+        """
+        return _painted(TrainingCase(**_facts(self)), self.number)[1:]
 
 
-def with_tubes(case: TrainingCase) -> PaintedCase:
-    """Return a case with tubes painted into it, always the same ones."""
-    return PaintedCase(**_facts(case))
+def with_tubes(case: TrainingCase, number: int = 0) -> PaintedCase:
+    """Return a case with tubes painted into it, always the same ones for a number."""
+    return PaintedCase(**_facts(case), number=number)
 
 
 def _facts(case: TrainingCase) -> dict[str, Any]:
@@ -40,12 +50,12 @@ def _facts(case: TrainingCase) -> dict[str, Any]:
 
 
 @functools.lru_cache(maxsize=1)
-def _painted(case: TrainingCase) -> np.ndarray:
-    rng = np.random.default_rng(zlib.crc32(case.digest.encode()))
+def _painted(case: TrainingCase, number: int) -> tuple[np.ndarray, np.ndarray, float]:
+    rng = np.random.default_rng([zlib.crc32(case.digest.encode()), number])
     array = np.array(case.own(), np.float32)
     part = dict(zip(OWN_CHANNELS, array, strict=True))
     pvs = part["pvs"] > 0
-    images, share = paint_tubes(
+    painted = paint_tubes(
         array[:2],
         part["classes"],
         pvs | (part["confidence"] < SURE),
@@ -54,6 +64,7 @@ def _painted(case: TrainingCase) -> np.ndarray:
         rng,
         _TUBES,
     )
-    array[:2] = images
-    array[OWN_CHANNELS.index("pvs")] = pvs | labelled(share)
-    return array
+    array[:2] = painted.images
+    tubes = labelled(painted.share)
+    array[OWN_CHANNELS.index("pvs")] = pvs | tubes
+    return array, tubes, painted.brightness

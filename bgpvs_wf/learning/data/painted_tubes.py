@@ -17,7 +17,7 @@ from bgpvs_wf.imaging.tubes import Tube, fill_grid
 from bgpvs_wf.learning.data.classes import BG_CLASSES
 from bgpvs_wf.phantom.fill import fill_of_infant
 from bgpvs_wf.phantom.label_shapes import SignedDistance
-from bgpvs_wf.phantom.scan_facts import bulk_fluid, fluid_signal, measure_noise, tissue_around
+from bgpvs_wf.phantom.scan_facts import measure_noise, signals_of_fluid, tissue_around
 from bgpvs_wf.phantom.trees import grow_tubes
 from bgpvs_wf.phantom.truth import PVS_SHARE
 
@@ -56,18 +56,23 @@ def scan_signals(images: np.ndarray, bg: np.ndarray, affine: np.ndarray) -> Scan
         The basal ganglia.
     affine : ndarray, shape (4, 4)
     """
-    fluid, blur = np.full(2, np.nan), np.zeros((2, 3))
-    bulk: np.ndarray | None = None
+    blur = np.zeros((2, 3))
     for channel, image in enumerate(images):
-        if not image.any() or not bg.any():
-            continue
-        # From the background, as `bulk_fluid` wants it: standardised images have another zero.
-        raised = image - image.min()
-        if bulk is None:
-            bulk = bulk_fluid(raised, bg, affine, -1 if channel else 1)
-        fluid[channel] = fluid_signal(raised, bulk & ~bg) + image.min()
-        blur[channel] = measure_noise(raised, bg & ~bulk).blur
-    return ScanSignals(fluid, blur)
+        if image.any() and bg.any():
+            blur[channel] = measure_noise(image - image.min(), bg).blur
+    return ScanSignals(signals_of_fluid(images, bg, affine), blur)
+
+
+@dataclass(frozen=True)
+class Painted:
+    """Images with tubes."""
+
+    images: np.ndarray
+    """float32, shape (2, x, y, z)."""
+    share: np.ndarray
+    """float32, shape (x, y, z): of each voxel that the painted tubes fill."""
+    brightness: float
+    """Of what they hold, on the way from tissue to fluid: their mean; NaN if there are none."""
 
 
 def paint_tubes(
@@ -78,7 +83,7 @@ def paint_tubes(
     signals: ScanSignals,
     rng: np.random.Generator,
     count: int,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> Painted:
     """Put tubes into the basal ganglia of standardised images.
 
     Parameters
@@ -95,18 +100,12 @@ def paint_tubes(
     rng : Generator
     count : int
         Tubes wanted; fewer are painted where there is no room.
-
-    Returns
-    -------
-    images : ndarray of float32, shape (2, x, y, z)
-    share : ndarray of float32, shape (x, y, z)
-        Of each voxel that the painted tubes fill.
     """
     bg = np.isin(classes, BG_CLASSES)
     free = bg & ~ndimage.binary_dilation(barred, _ONE_VOXEL)
     seen = [channel for channel in range(2) if images[channel].any()]
     if free.sum() < _LEAST_VOXELS or not np.isfinite(signals.fluid[seen]).all():
-        return images, np.zeros(classes.shape, np.float32)
+        return Painted(images, np.zeros(classes.shape, np.float32), float("nan"))
     share, filled = fill_grid(_draw(free, affine, rng, count), Grid(classes.shape, affine))
     painted = images.copy()
     for channel in seen:
@@ -115,7 +114,8 @@ def paint_tubes(
         blur = np.clip(signals.blur[channel], *_BLURS) * rng.uniform(*_SHARPNESS)
         blurred = ndimage.gaussian_filter(np.minimum(filled, 1), blur)
         painted[channel] += blurred * (np.float32(signals.fluid[channel]) - tissue)
-    return painted, np.minimum(share, 1)
+    brightness = float(filled.sum() / share.sum()) if share.any() else float("nan")
+    return Painted(painted, np.minimum(share, 1), brightness)
 
 
 def labelled(share: np.ndarray) -> np.ndarray:

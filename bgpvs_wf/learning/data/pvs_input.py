@@ -1,9 +1,11 @@
-"""What the PVS network sees: signal over noise on the scan's own grid, and the basal ganglia.
+"""What the PVS network sees: signal on the scan's own grid, and the basal ganglia.
 
 A tube is about a voxel wide. Interpolated to another grid it is blurred, and labels that went there
 by nearest neighbour have steps that no image shows; so whether a voxel is PVS is asked on the grid
 it was measured on (docs/design.md). The network is small: it need not find the nuclei, only
 be told where they are, roughly, as the fine network finds them. In training that is imitated.
+Signal is told over noise, which says what can be seen, and over that of fluid, which says what it
+may be.
 """
 
 from __future__ import annotations
@@ -26,10 +28,17 @@ _LARGER = 0.3
 """How much more or less than half inside counts as inside there, at most (chosen)."""
 _CLIP = 8.0
 """Noise, in standard deviations, beyond which nothing more is told."""
+_MOST_SHARE = 1.5
+"""Of the way to fluid, likewise (chosen)."""
+_LEAST_CONTRAST = 0.3
+"""Of fluid and basal ganglia in a standardised image; less says nothing (chosen)."""
 
 
 def pvs_input(
-    images: np.ndarray, bg: np.ndarray, voxel_mm: Sequence[float] | np.ndarray
+    images: np.ndarray,
+    bg: np.ndarray,
+    voxel_mm: Sequence[float] | np.ndarray,
+    fluid: np.ndarray,
 ) -> np.ndarray:
     """Return the input of the PVS network.
 
@@ -40,24 +49,41 @@ def pvs_input(
     bg : ndarray of bool, shape (x, y, z)
         The basal ganglia.
     voxel_mm : sequence of 3 float
+    fluid : ndarray, shape (2,)
+        Signal of fluid in the images, NaN where it is not known; see
+        `bgpvs_wf.phantom.scan_facts.signals_of_fluid`.
 
     Returns
     -------
-    ndarray of float32, shape (3, x, y, z)
+    ndarray of float32, shape (5, x, y, z)
         The channels are `bgpvs_wf.learning.nets.architectures.NetworkConfig.inputs`.
     """
     sizes = np.asarray(voxel_mm, float)
-    signals = [_over_noise(image, bg, sizes) for image in images]
+    excess = [image - ndimage.gaussian_filter(image, _LOCAL_MM / sizes) for image in images]
+    over_noise = [_over_noise(more, bg) for more in excess]
+    over_fluid = [
+        _over_fluid(more, image, bg, float(signal))
+        for more, image, signal in zip(excess, images, fluid, strict=True)
+    ]
     share = ndimage.gaussian_filter(bg.astype(np.float32), _SOFT_MM / sizes)
-    return np.stack([*signals, share]).astype(np.float32)
+    return np.stack([*over_noise, *over_fluid, share]).astype(np.float32)
 
 
-def _over_noise(image: np.ndarray, inside: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+def _over_noise(excess: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Return how much an image exceeds what is around, in units of that in the basal ganglia."""
-    excess = image - ndimage.gaussian_filter(image, _LOCAL_MM / sizes)
     _, noise = median_and_spread(excess[inside] if inside.any() else excess)
     # An image that is missing has neither signal nor noise.
     return np.clip(excess / max(noise, 1e-3), -_CLIP, _CLIP)
+
+
+def _over_fluid(
+    excess: np.ndarray, image: np.ndarray, inside: np.ndarray, fluid: float
+) -> np.ndarray:
+    """Return how much an image exceeds what is around, as a share of what fluid does."""
+    contrast = fluid - float(np.median(image[inside] if inside.any() else image))
+    if not abs(contrast) > _LEAST_CONTRAST:
+        return np.zeros_like(excess)
+    return np.clip(excess / contrast, -_MOST_SHARE, _MOST_SHARE)
 
 
 def rough_mask(

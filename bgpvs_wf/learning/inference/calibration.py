@@ -23,6 +23,7 @@ _EXTREME = 1e-6
 _ROUNDING = 1e-5
 _TOLD = 0.1
 _SLOPES = (0.05, 20.0)
+_STEEPER = (1.0, 3.0)
 COVERAGE = 0.9
 """Share of the scans whose true volume of PVS the interval is to hold (chosen)."""
 
@@ -52,13 +53,32 @@ def fit_line(probability: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
     return slope, offset
 
 
-def follow_line(network: Any, slope: float, offset: float) -> None:
-    """Change the last layer of a PVS network so that its logits follow a line, in place."""
+def equal_spread(told: np.ndarray, true: np.ndarray) -> tuple[float, float]:
+    """Return slope and offset of the line that gives what is told the mean and spread of the truth.
+
+    Least squares would draw the extremes to the middle: what is faint would come out too bright.
+
+    Parameters
+    ----------
+    told, true : ndarray, shape (n,)
+
+    Examples
+    --------
+    >>> equal_spread(np.array([1.0, 2.0, 3.0]), np.array([0.0, 2.0, 4.0]))
+    (2.0, -2.0)
+    """
+    slope = float(np.clip(true.std() / max(told.std(), 1e-9), *_STEEPER))
+    return slope, float(true.mean() - slope * told.mean())
+
+
+def follow_line(network: Any, slope: float, offset: float, channel: int = 0) -> None:
+    """Change the last layer of a network so that a channel of its output follows a line."""
     import torch
 
     with torch.no_grad():
-        network.output.weight *= slope
-        network.output.bias.mul_(slope).add_(offset)
+        network.output.weight[channel] *= slope
+        network.output.bias[channel] *= slope
+        network.output.bias[channel] += offset
 
 
 def reliability(probability: np.ndarray, truth: np.ndarray, bins: int = 10) -> pd.DataFrame:

@@ -12,8 +12,11 @@ from bgpvs_wf.learning.data.classes import BG_CLASSES
 from bgpvs_wf.learning.data.pvs_input import pvs_input
 from bgpvs_wf.learning.data.scan import BoxImages
 from bgpvs_wf.learning.inference.resampling import to_own_grid
-from bgpvs_wf.learning.nets.architectures import JOINT, NetworkConfig, build_network
+from bgpvs_wf.learning.nets.architectures import JOINT, NetworkConfig, build_network, reach_voxels
+from bgpvs_wf.learning.nets.losses import LARGEST_LOG_WEIGHT
 from bgpvs_wf.learning.nets.sliding_window import apply_network
+from bgpvs_wf.phantom.scan_facts import signals_of_fluid
+from bgpvs_wf.quantification.brightness import LEAST, MOST
 
 Network = tuple[NetworkConfig, Any]
 """A network, and the module of torch that it is."""
@@ -34,6 +37,36 @@ class Member(NamedTuple):
     def networks(self) -> tuple[Network, ...]:
         """Of one that tells all, or of two."""
         return self[:1] if self.anatomy[0].tells == JOINT else self[:]
+
+
+class FoundPVS(NamedTuple):
+    """What networks tell of perivascular spaces in a box on the scan's own grid."""
+
+    probability: np.ndarray
+    """float32, shape (x, y, z); what is beyond the basal ganglia means nothing."""
+    log_brightness: np.ndarray
+    """The same; how bright the fluid is there, on its way from tissue to a ventricle's."""
+    log_weight: np.ndarray
+    """The same; how much that is worth."""
+
+    def brightness(self, pvs: np.ndarray) -> float:
+        """Return how bright the fluid in perivascular spaces is, of all together.
+
+        Parameters
+        ----------
+        pvs : ndarray of bool, shape (x, y, z)
+
+        Returns
+        -------
+        float
+            0.15 to 1; NaN if there are none, or the networks do not tell.
+        """
+        if not pvs.any():
+            return float("nan")
+        limit = LARGEST_LOG_WEIGHT
+        weight = self.probability[pvs] * np.exp(np.clip(self.log_weight[pvs], -limit, limit))
+        told = np.exp(np.average(self.log_brightness[pvs], weights=weight))
+        return float(np.clip(told, LEAST, MOST))
 
 
 def load_members(weights: Sequence[str], networks: Sequence[NetworkConfig]) -> list[Member]:
@@ -100,8 +133,8 @@ def apply_pvs(
     *,
     flips: bool = False,
     fast: bool = False,
-) -> np.ndarray:
-    """Return the members' mean probability of PVS in a box; see `apply_anatomy`.
+) -> FoundPVS:
+    """Return the members' mean of what they tell of PVS in a box; see `apply_anatomy`.
 
     Parameters
     ----------
@@ -110,16 +143,30 @@ def apply_pvs(
     bg : ndarray of bool, shape (x, y, z)
         The basal ganglia on the scan's own grid.
     flips, fast : bool
-
-    Returns
-    -------
-    ndarray of float32, shape (x, y, z)
-        On the scan's own grid; what is beyond the basal ganglia means nothing.
     """
     if members[0].pvs[0].tells == JOINT:
-        return np.asarray(_mean([one.pvs for one in members], images.own, flips, fast)[-1])
-    seen = pvs_input(images.own, bg, voxel_sizes(images.own_grid.affine))
-    return np.asarray(_mean([member.pvs for member in members], seen, flips, fast)[0])
+        probability = _mean([one.pvs for one in members], images.own, flips, fast)[-1]
+        unknown = np.full(probability.shape, np.nan, np.float32)
+        return FoundPVS(probability, unknown, np.zeros_like(unknown))
+    affine = images.own_grid.affine
+    fluid = signals_of_fluid(images.own, bg, affine)
+    seen = pvs_input(images.own, bg, voxel_sizes(affine), fluid)
+    # What is farther away than a network sees does not change its answer.
+    networks = [member.pvs for member in members]
+    box = _grown(bg, max(reach_voxels(config) for config, _ in networks))
+    found = _mean(networks, seen[(slice(None), *box)], flips, fast)
+    whole = np.zeros((len(found), *bg.shape), np.float32)
+    whole[(slice(None), *box)] = found
+    return FoundPVS(*whole)
+
+
+def _grown(mask: np.ndarray, voxels: int) -> tuple[slice, ...]:
+    """Return the box of a mask, and so many voxels around it; all if the mask is empty."""
+    places = np.argwhere(mask)
+    if not len(places):
+        return tuple(slice(n) for n in mask.shape)
+    ends = zip(places.min(axis=0), places.max(axis=0), strict=True)
+    return tuple(slice(max(int(a) - voxels, 0), int(b) + voxels + 1) for a, b in ends)
 
 
 def _without_pvs(shares: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ from bgpvs_wf.imaging.geometry import voxel_sizes, voxel_volume
 from bgpvs_wf.learning.data.scan import (
     MODALITIES,
     Box,
+    BoxImages,
     Scan,
     canonical,
     grid_around,
@@ -29,9 +30,10 @@ from bgpvs_wf.learning.data.scan import (
 from bgpvs_wf.learning.heads.lie import Lie
 from bgpvs_wf.learning.inference.border_refinement import follow_borders
 from bgpvs_wf.learning.inference.calibration import COVERAGE, moved_thresholds
-from bgpvs_wf.learning.inference.ensemble import Member, apply_anatomy, apply_pvs
+from bgpvs_wf.learning.inference.ensemble import FoundPVS, Member, apply_anatomy, apply_pvs
 from bgpvs_wf.learning.inference.faint import too_faint
 from bgpvs_wf.learning.inference.localisation import HeadNuclei, find_head
+from bgpvs_wf.learning.inference.repeatability import found_again
 from bgpvs_wf.learning.models.bundle import Model, load_network
 from bgpvs_wf.learning.nets.sliding_window import choose_device
 from bgpvs_wf.pseudolabels.region import bg_mask, nuclei_mask, with_gaps, with_tubes
@@ -132,7 +134,7 @@ def predict(
         box = scan.box_around(np.isin(labels, list(NUCLEI)), scan.grid)
         part, record = _guided(model, scan, box, labels[box], nuclei[box], chosen, flips)
     _log.info("All networks on %s: %.1f s", chosen, time.perf_counter() - start)
-    found = _finished(model, scan, box, part, bg_region, record, doubts)
+    found = _finished(model, scan, box, part, bg_region, record, doubts, flips)
     if anatomy is None and brain is not None and brain.any():
         share = np.isin(found.anatomy, BG_LABELS).sum() / brain.sum()
         found.record["bg_share_of_brain"] = round(float(share), 4)
@@ -149,7 +151,9 @@ class _Part:
     searched: np.ndarray
     """The nuclei, and narrow gaps in them."""
     bg_share: np.ndarray
-    pvs_share: np.ndarray
+    images: BoxImages
+    members: list[Member]
+    pvs: FoundPVS
 
 
 def _scan(
@@ -207,8 +211,8 @@ def _unaided(
         ) from error
     nuclei = np.where(mask, labels, 0)
     searched = with_gaps(mask, nuclei, images.own_grid.affine)
-    pvs_share = apply_pvs(members, images, searched, flips=flips)
-    part = _Part(labels, nuclei, searched, bg_share, pvs_share)
+    found = apply_pvs(members, images, searched, flips=flips)
+    part = _Part(labels, nuclei, searched, bg_share, images, members, found)
     outside, filled = head.agreement(np.isin(labels, list(NUCLEI)), images.own_grid)
     return part, {
         "nuclei": "found by the model",
@@ -260,11 +264,11 @@ def _guided(
     flips: bool,
 ) -> tuple[_Part, dict[str, Any]]:
     """Let the PVS networks tell perivascular spaces in given nuclei."""
-    images = scan.boxed(box)
-    pvs_share = apply_pvs(_members(model, device), images, mask, flips=flips)
+    images, members = scan.boxed(box), _members(model, device)
+    found = apply_pvs(members, images, mask, flips=flips)
     nuclei = np.where(mask, labels, 0)
     searched = with_gaps(mask, nuclei, images.own_grid.affine)
-    part = _Part(labels, nuclei, searched, mask.astype(np.float32), pvs_share)
+    part = _Part(labels, nuclei, searched, mask.astype(np.float32), images, members, found)
     return part, {"nuclei": "given"}
 
 
@@ -283,19 +287,23 @@ def _finished(
     bg_region: str,
     record: dict[str, Any],
     doubts: tuple[str, ...],
+    flips: bool,
 ) -> Prediction:
     """Cut out the perivascular spaces, and bring all back to where the images came from."""
     affine = part_of(scan.grid, box).affine
     bg = bg_mask(part.nuclei > 0, affine, bg_region)
-    pvs_share = np.where(bg | part.searched, part.pvs_share, 0).astype(np.float32)
+    pvs_share = np.where(bg | part.searched, part.pvs.probability, 0).astype(np.float32)
     pvs = pvs_share >= model.pvs_threshold
     leading = scan.images[0 if scan.present[0] else 1][box]
     faint = too_faint(pvs, leading, part.labels, part.nuclei, affine)
     pvs &= ~faint
+    again = found_again(
+        part.members, part.images, part.searched, pvs, model.pvs_threshold, flips=flips
+    )
     labels = part.labels
     if record["nuclei"] != "given" and bg_region == "nuclei":
         labels = with_tubes(labels, part.nuclei, pvs, affine)
-    volume = voxel_volume(affine)
+    volume, brightness = voxel_volume(affine), part.pvs.brightness(pvs)
 
     def home(data: np.ndarray) -> np.ndarray:
         whole = np.zeros(scan.grid.shape, data.dtype)
@@ -320,6 +328,8 @@ def _finished(
             "bg_mean_uncertainty": round(float(unsure[bg | pvs].mean()), 3),
             "bg_volume_mm3": round(float((bg | pvs).sum() * volume), 3),
             "pvs_too_faint_mm3": round(float(faint.sum() * volume), 3),
+            **({} if math.isnan(brightness) else {"pvs_brightness": round(brightness, 4)}),
+            **({} if math.isnan(again) else {"pvs_found_again": round(again, 3)}),
             "pvs_volume_mm3": round(float(pvs.sum() * volume), 3),
             **_volume_interval(model, np.where(faint, 0, pvs_share), volume),
         },

@@ -22,7 +22,7 @@ CHANNELS = {
     MASK: ("background", "brain"),
     COARSE: COARSE_CLASSES,
     ANATOMY: FINE_CLASSES,
-    PVS: ("perivascular space",),
+    PVS: ("perivascular space", "log of the brightness of its fluid", "log weight of that"),
     JOINT: (*FINE_CLASSES, "perivascular space"),
 }
 """Names of the channels of an output."""
@@ -46,7 +46,8 @@ class NetworkConfig:
     def inputs(self) -> tuple[str, ...]:
         """Names of the channels of the input: each network knows what the one before it found."""
         if self.tells == PVS:
-            return (*(f"{name} over its noise" for name in MODALITIES), "basal ganglia")
+            over = [f"{name} over its {what}" for what in ("noise", "fluid") for name in MODALITIES]
+            return (*over, "basal ganglia")
         return MODALITIES if self.tells in (HEAD, MASK, COARSE, JOINT) else (*MODALITIES, *CONTEXT)
 
 
@@ -55,6 +56,11 @@ def build_network(config: NetworkConfig) -> nn.Module:
     module, _, name = network_class(config).rpartition(".")
     network: nn.Module = getattr(import_module(module), name)(**network_arguments(config))
     return network
+
+
+def reach_voxels(config: NetworkConfig) -> int:
+    """Return how far a network for PVS sees, voxels along each axis: its middle has a gap."""
+    return len(config.filters) + 1
 
 
 def network_class(config: NetworkConfig) -> str:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 AROUND = 0.1
 """Weight, in the loss of PVS, of voxels outside the basal ganglia (chosen)."""
+LARGEST_LOG_WEIGHT = 4.0
+"""A voxel tells of brightness e^8 times as much as another at most (chosen)."""
 _NEVER = -30.0
 
 
@@ -63,6 +65,47 @@ def pvs_loss(logits: Tensor, pvs: Tensor, classes: Tensor, confidence: Tensor) -
     entropy = (entropy * weight).sum() / weight.sum().clamp(min=1)
     within = (confidence * inside)[:, None]
     return entropy - soft_dice(logits.sigmoid()[:, None], pvs[:, None], within).log()
+
+
+def brightness_loss(
+    found: Tensor,
+    log_brightness: Tensor,
+    log_weight: Tensor,
+    painted: Tensor,
+    brightness: Tensor,
+) -> Tensor:
+    """Return the squared error of how bright tubes are, of each voxel and of them together.
+
+    Together voxels count as much as they are found to be PVS: of faint tubes the brightest are.
+
+    Parameters
+    ----------
+    found, log_brightness, log_weight : Tensor, shape (batch, x, y, z)
+        Output (the first are logits, and learn nothing from this); see
+        `bgpvs_wf.learning.inference.ensemble.FoundPVS`.
+    painted : Tensor, shape (batch, x, y, z)
+        1 where tubes are whose brightness is known.
+    brightness : Tensor, shape (batch,)
+        Above 0 where there are any.
+
+    Returns
+    -------
+    Tensor, shape ()
+        0 if there is none.
+    """
+    truth = brightness.clamp(min=1e-3).log()
+    error = (log_brightness - truth[:, None, None, None]) ** 2
+    each = (error * painted).sum() / painted.sum().clamp(min=1)
+    weight = (
+        painted
+        * found.detach().sigmoid()
+        * log_weight.clamp(-LARGEST_LOG_WEIGHT, LARGEST_LOG_WEIGHT).exp()
+    )
+    axes = (1, 2, 3)
+    pooled = (weight * log_brightness).sum(axes) / weight.sum(axes).clamp(min=1e-6)
+    there = (painted.sum(axes) > 0).float()
+    together = ((pooled - truth) ** 2 * there).sum() / there.sum().clamp(min=1)
+    return each + together
 
 
 def joint_loss(logits: Tensor, classes: Tensor, pvs: Tensor, confidence: Tensor) -> Tensor:

@@ -87,7 +87,7 @@ def apply_network(
     Returns
     -------
     ndarray of float32, shape (channels, x, y, z)
-        Probabilities.
+        Probabilities; of a network for PVS the first is one.
 
     Raises
     ------
@@ -127,7 +127,9 @@ def _apply(
     def probabilities(x: torch.Tensor) -> torch.Tensor:
         with torch.autocast(device.type, torch.bfloat16, enabled=fast and fast_bfloat16(device)):
             logits = network(x).float()
-        return logits.sigmoid() if config.tells == PVS else logits.softmax(1)
+        if config.tells == PVS:
+            return torch.cat([logits[:, :1].sigmoid(), logits[:, 1:]], 1)
+        return logits.softmax(1)
 
     def windows(x: torch.Tensor) -> torch.Tensor:
         if config.tells == PVS:

@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+from scipy import ndimage
 
 from bgpvs_wf.anatomy.labels import BG_LABELS
 from bgpvs_wf.learning.data.cascade_input import case_context
 from bgpvs_wf.learning.data.case import OWN_CHANNELS, TrainingCase
 from bgpvs_wf.learning.data.classes import BG_CLASSES, SURE
-from bgpvs_wf.learning.data.painted_case import with_tubes
+from bgpvs_wf.learning.data.painted_case import PaintedCase, with_tubes
 from bgpvs_wf.learning.inference.border_refinement import follow_borders
 from bgpvs_wf.learning.inference.calibration import (
     calibration_error,
+    equal_spread,
     fit_line,
     follow_line,
     reliability,
@@ -32,6 +34,13 @@ if TYPE_CHECKING:
 Case = TypeVar("Case")
 THRESHOLDS = tuple(round(0.1 + 0.05 * i, 2) for i in range(17))
 USUAL_THRESHOLD = 0.5
+_PAINTED = 16
+"""So many cases are painted at least, some of them several times (chosen)."""
+_LEAST_PAINTED = 8
+"""Cases that tell how bright fluid is; of fewer, nothing is calibrated (chosen)."""
+_LOG_BRIGHTNESS = 1
+"""Channel of a network for PVS."""
+_ONE_VOXEL = np.ones((3, 3, 3), bool)
 LEARNT_CASES = 8
 """Cases that the threshold of PVS is chosen on where none is held out."""
 
@@ -66,18 +75,24 @@ def evenly(cases: Sequence[Case], count: int) -> list[Case]:
 
 
 def calibrate(member: Member, cases: Sequence[TrainingCase]) -> None:
-    """Make a member's probabilities of PVS mean what they say, on labelled cases, in place.
+    """Make what a member tells of PVS mean what it says, on labelled cases, in place.
 
-    Nothing is changed where the cases have no PVS, or one network tells nuclei and PVS together.
+    Probabilities on all cases, and the brightness of fluid on those with painted tubes. Nothing is
+    changed where there are none or few, or one network tells nuclei and PVS together.
     """
     if member.pvs[0].tells == JOINT:
         return
-    found = [_pvs(member, case) for case in cases]
-    if not found:
-        return
-    probability, pvs = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    if pvs.any() and not pvs.all():
-        follow_line(member.pvs[1], *fit_line(probability, pvs))
+    network = member.pvs[1]
+    known = [_pvs(member, case) for case in cases]
+    if known:
+        probability, pvs = (np.concatenate(parts) for parts in zip(*known, strict=True))
+        if pvs.any() and not pvs.all():
+            follow_line(network, *fit_line(probability, pvs))
+    painted = [case for case in cases if isinstance(case, PaintedCase)]
+    pairs = np.array([_brightness(member, case) for case in painted]).reshape(-1, 2)
+    pairs = np.log(pairs[np.isfinite(pairs).all(axis=1)])
+    if len(pairs) >= _LEAST_PAINTED:
+        follow_line(network, *equal_spread(*pairs.T), channel=_LOG_BRIGHTNESS)
 
 
 def assess(
@@ -125,7 +140,8 @@ def assess_model(
         there are no scores and no margin.
     """
     # Labelled tubes are few, and synthetic ones brighter than many real ones.
-    seen = [*cases, *map(with_tubes, cases)]
+    times = -(-_PAINTED // max(len(cases), 1))
+    seen = [*cases, *(with_tubes(case, number) for number in range(times) for case in cases)]
     for member in members:
         calibrate(member, seen)
     assessment = assess(members, seen, usual_threshold)
@@ -156,7 +172,7 @@ def _apply(members: Sequence[Member], case: TrainingCase) -> _Found:
     labels = follow_borders(shares, images, np.zeros(shares.shape[1:], bool)).labels
     nuclei = np.where(np.isin(labels, BG_LABELS), labels, 0)
     inside = with_gaps(nuclei > 0, nuclei, images.own_grid.affine)
-    probability = np.where(inside, apply_pvs(members, images, inside, fast=True), 0)
+    probability = np.where(inside, apply_pvs(members, images, inside, fast=True).probability, 0)
     true_bg, pvs, sure = _labels(case)
     known = (inside | true_bg) & sure
     return _Found(case.subject, nuclei[known] > 0, true_bg[known], probability[known], pvs[known])
@@ -166,8 +182,16 @@ def _pvs(member: Member, case: TrainingCase) -> tuple[np.ndarray, np.ndarray]:
     """Return the probability of PVS in the true basal ganglia, and which voxels are PVS."""
     true_bg, pvs, sure = _labels(case)
     known = true_bg & sure
-    share = apply_pvs([member], case.boxed(), true_bg, fast=True)
+    share = apply_pvs([member], case.boxed(), true_bg, fast=True).probability
     return share[known], pvs[known]
+
+
+def _brightness(member: Member, case: PaintedCase) -> tuple[float, float]:
+    """Return how bright painted tubes are found to be, where they are found, and how they are."""
+    tubes, brightness = case.tubes()
+    found = apply_pvs([member], case.boxed(), _labels(case)[0], fast=True)
+    near = ndimage.binary_dilation(tubes, _ONE_VOXEL)
+    return found.brightness(near & (found.probability >= USUAL_THRESHOLD)), brightness
 
 
 def _labels(case: TrainingCase) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

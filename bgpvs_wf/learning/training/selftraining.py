@@ -78,7 +78,7 @@ def relabel(
     affine = images.own_grid.affine
     # As in a prediction: a tube may have been taken for fluid.
     inside = with_gaps(nuclei > 0, nuclei, affine)
-    pvs = apply_pvs(members, images, inside, flips=True, fast=True)
+    pvs = apply_pvs(members, images, inside, flips=True, fast=True).probability
     # As if the network were undecided at the threshold.
     pvs = pvs * (1 - threshold) / (pvs * (1 - threshold) + (1 - pvs) * threshold)
     sure_of_pvs = np.abs(2 * pvs - 1)

@@ -21,6 +21,7 @@ from bgpvs_wf.learning.data.examples import (
 from bgpvs_wf.learning.data.pvs_input import pvs_input
 from bgpvs_wf.learning.nets.architectures import ANATOMY, COARSE, JOINT, NetworkConfig
 from bgpvs_wf.learning.nets.losses import (
+    brightness_loss,
     class_loss,
     head_loss,
     joint_loss,
@@ -28,12 +29,15 @@ from bgpvs_wf.learning.nets.losses import (
     without_ventricles,
 )
 from bgpvs_wf.learning.nets.sliding_window import WINDOWS, apply_network
+from bgpvs_wf.phantom.scan_facts import signals_of_fluid
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
 Batch = Mapping[str, "Tensor"]
+_BRIGHTNESS = 0.5
+"""Weight of the loss of brightness beside that of PVS (chosen)."""
 _PVS = 0.5
 """Probability from which on voxels count in validations."""
 
@@ -122,8 +126,12 @@ class PVSTask:
     held_out: Sequence[TrainingCase]
 
     def loss(self, logits: Tensor, batch: Batch) -> Tensor:
-        """Return the loss of PVS."""
-        return pvs_loss(logits[:, 0], batch["pvs"], batch["classes"], batch["confidence"])
+        """Return the loss of PVS, and of how bright what they hold is."""
+        pvs, log_brightness, log_weight = logits.unbind(1)
+        loss = pvs_loss(pvs, batch["pvs"], batch["classes"], batch["confidence"])
+        return loss + _BRIGHTNESS * brightness_loss(
+            pvs, log_brightness, log_weight, batch["painted"], batch["brightness"]
+        )
 
     def scores(self, network: nn.Module) -> dict[str, float]:
         """Return the Dice of all PVS voxels as one, the basal ganglia given."""
@@ -131,7 +139,9 @@ class PVSTask:
         for case in self.held_out:
             array = _own(case)
             bg = np.isin(array["classes"], BG_CLASSES)
-            images = pvs_input(case.boxed().own, bg, case.voxel_mm)
+            own = case.boxed().own
+            fluid = signals_of_fluid(own, bg, np.diag([*case.voxel_mm, 1.0]))
+            images = pvs_input(own, bg, case.voxel_mm, fluid)
             given = apply_network(network, self.network, images, fast=True)
             counts += pvs_counts(given[0], array)
         return pvs_score(counts)

@@ -307,7 +307,13 @@ def test_the_context_of_a_patch_is_that_of_its_place(tmp_path, no_mistakes, monk
     [
         (COARSE, ("T2w", "T1w")),
         (ANATOMY, ("T2w", "T1w", *CONTEXT)),
-        (PVS, ("T2w over its noise", "T1w over its noise", "basal ganglia")),
+        (
+            PVS,
+            (
+                *("T2w over its noise", "T1w over its noise"),
+                *("T2w over its fluid", "T1w over its fluid", "basal ganglia"),
+            ),
+        ),
     ],
 )
 def test_what_networks_take(tells, names):

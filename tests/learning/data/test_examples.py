@@ -182,10 +182,12 @@ def test_examples_on_the_own_grid_are_voxels_of_the_scan(tmp_path):
         for number in range(60):
             example = examples[number]
             assert {key: tuple(value.shape) for key, value in example.items()} == {
-                "image": (3, 12, 12, 12),
+                "image": (5, 12, 12, 12),
                 "classes": (12, 12, 12),
                 "pvs": (12, 12, 12),
                 "confidence": (12, 12, 12),
+                "painted": (12, 12, 12),
+                "brightness": (),
             }
             assert torch.equal(seen["place"], seen["place"].round())
             assert (example["confidence"] == 1).all()  # it never reaches beyond the box

@@ -49,7 +49,8 @@ def test_tubes_lie_in_nuclei_and_look_like_fluid(seed):
     barred[10:20] = True
     signals = scan_signals(images, classes == 2, AFFINE)
     rng = np.random.default_rng(seed)
-    painted, share = paint_tubes(images, classes, barred, AFFINE, signals, rng, 6)
+    done = paint_tubes(images, classes, barred, AFFINE, signals, rng, 6)
+    painted, share = done.images, done.share
     assert 0 < share.max() <= 1
     assert not share[(classes != 2) | barred].any()
     assert 0 < labelled(share).sum() < (share > 0).sum()
@@ -61,6 +62,8 @@ def test_tubes_lie_in_nuclei_and_look_like_fluid(seed):
         # What is far from all tubes stays as it is.
         away = ~ndimage.binary_dilation(share > 0, np.ones((3, 3, 3)), iterations=6)
         assert np.abs(change[away]).max() < 1e-3
+        # A blur takes no signal away.
+        assert way.sum() == pytest.approx(done.brightness * share.sum(), rel=0.06)
     # T2w and T1w show the same tubes.
     ways = [c / (f - t) for c, t, f in zip(added, TISSUE, FLUID, strict=True)]
     assert ways[0].sum() == pytest.approx(ways[1].sum(), rel=0.05)
@@ -73,15 +76,16 @@ def test_where_nothing_can_be_painted():
     unknown = dataclasses.replace(signals, fluid=np.array([np.nan, -2.0]))
     for barred, known in ((nowhere, signals), (~nowhere, unknown)):
         rng = np.random.default_rng(0)
-        painted, share = paint_tubes(images, classes, barred, AFFINE, known, rng, 3)
-        assert painted is images
-        assert not share.any()
+        done = paint_tubes(images, classes, barred, AFFINE, known, rng, 3)
+        assert done.images is images
+        assert not done.share.any()
+        assert np.isnan(done.brightness)
     images[0] = 0
     alone = scan_signals(images, classes == 2, AFFINE)
     rng = np.random.default_rng(0)
-    painted, share = paint_tubes(images, classes, ~nowhere, AFFINE, alone, rng, 3)
-    assert share.any()
-    assert not painted[0].any()
+    done = paint_tubes(images, classes, ~nowhere, AFFINE, alone, rng, 3)
+    assert done.share.any()
+    assert not done.images[0].any()
 
 
 @pytest.fixture
@@ -107,6 +111,9 @@ def test_a_case_gets_the_same_tubes_each_time(case):
         number = OWN_CHANNELS.index(channel)
         np.testing.assert_array_equal(one[number], case.own()[number])
     np.testing.assert_array_equal(with_tubes(case).boxed().own, one[:2])
+    tubes, brightness = with_tubes(case).tubes()
+    np.testing.assert_array_equal(tubes, pvs)
+    assert 0.15 < brightness <= 1
 
 
 def test_examples_of_a_case_without_pvs_have_some(case):
@@ -116,3 +123,28 @@ def test_examples_of_a_case_without_pvs_have_some(case):
         examples = PVSExamples([case], 1, (20, 20, 20), config)
         found = [float(examples[number]["pvs"].sum()) > 0 for number in range(8)]
         assert any(found) == expected
+
+
+def test_examples_tell_how_bright_their_tubes_are(case):
+    quiet = {"turned": 0, "intensity": 0, "pvs_intensity": 0, "motion": 0, "t1w_only": 0}
+    config = AugmentationConfig(tubes=1.0, t2w_only=0, **quiet)
+    examples = PVSExamples([case], 1, (20, 20, 20), config)
+    found = [examples[number] for number in range(12)]
+    told = [one for one in found if one["painted"].any()]
+    assert len({float(one["brightness"]) for one in told}) == len(told) > 3
+    for one in found:
+        assert (one["brightness"] > 0) == one["painted"].any()
+        # Of what is labelled nothing is more than a rim away from what was painted.
+        near = ndimage.binary_dilation(one["painted"].numpy() > 0)
+        assert not (one["pvs"].numpy() > 0)[~near].any()
+
+
+def test_fluid_is_told_as_bright_as_contrast_makes_it(case):
+    """What was said to be the signal of fluid follows an image that was changed."""
+    config = AugmentationConfig(tubes=0.0, turned=0, motion=0, t1w_only=0, t2w_only=0)
+    examples = PVSExamples([case], 1, (48, 40, 36), config)
+    for number in range(6):
+        _, _, part = examples._patch(number, ())
+        for image, signal in zip(part["image"], part["fluid"], strict=True):
+            ventricle = part["classes"] == 6
+            assert float(signal) == pytest.approx(float(image[ventricle].median()), abs=0.5)

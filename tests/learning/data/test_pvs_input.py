@@ -13,6 +13,7 @@ from bgpvs_wf.learning.data.pvs_input import pvs_input, rough_mask
 from bgpvs_wf.learning.nets.architectures import PVS, NetworkConfig, build_network
 from bgpvs_wf.learning.training.tasks import dice
 
+FLUID = np.array([3.0, -2.0])
 CONFIG = NetworkConfig(tells=PVS, filters=(4, 4, 4, 4, 4))
 
 
@@ -37,14 +38,15 @@ def test_what_is_seen_is_signal_over_noise(seed, voxel, gain, level):
     """Neither gain nor level of an image matter."""
     images, bg = noise(seed), middle()
     images[0, 12, 10, 5:15] += 1.5
-    seen = pvs_input(images, bg, voxel)
+    seen = pvs_input(images, bg, voxel, FLUID)
     assert seen.dtype == np.float32
     assert seen.shape == (len(CONFIG.inputs), *bg.shape)
     spread = [np.median(np.abs(x[bg] - np.median(x[bg]))) * 1.4826 for x in seen[:2]]
     np.testing.assert_allclose(spread, 1, atol=1e-4)
-    np.testing.assert_allclose(pvs_input(gain * images + level, bg, voxel), seen, atol=2e-3)
+    changed = pvs_input(gain * images + level, bg, voxel, gain * FLUID + level)
+    np.testing.assert_allclose(changed[[0, 1, 4]], seen[[0, 1, 4]], atol=2e-3)
     expected = ndimage.gaussian_filter(bg.astype(float), 0.7 / np.array(voxel))
-    np.testing.assert_allclose(seen[2], expected, atol=1e-5)
+    np.testing.assert_allclose(seen[4], expected, atol=1e-5)
     assert seen[0, 12, 10, 10] > 3
 
 
@@ -52,10 +54,33 @@ def test_what_is_seen_is_signal_over_noise(seed, voxel, gain, level):
 def test_an_image_that_is_missing_shows_nothing(there):
     images = noise(1)
     images[1 - there] = 0
-    seen = pvs_input(images, middle(), (0.8,) * 3)
-    assert not seen[1 - there].any()
-    np.testing.assert_array_equal(seen[there], pvs_input(noise(1), middle(), (0.8,) * 3)[there])
-    assert np.isfinite(pvs_input(images, np.zeros_like(middle()), (0.8,) * 3)).all()
+    fluid = np.where(np.arange(2) == there, FLUID, np.nan)
+    seen = pvs_input(images, middle(), (0.8,) * 3, fluid)
+    for channel in (there, there + 2):
+        assert not seen[2 * (channel // 2) + 1 - there].any()
+        both = pvs_input(noise(1), middle(), (0.8,) * 3, FLUID)
+        np.testing.assert_array_equal(seen[channel], both[channel])
+    assert np.isfinite(pvs_input(images, np.zeros_like(middle()), (0.8,) * 3, fluid)).all()
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 99), gain=st.floats(0.5, 5), level=st.floats(-2, 2))
+def test_a_signal_as_far_as_fluid_is_one(seed, gain, level):
+    """Neither gain nor level of an image matter, nor whether fluid is bright."""
+    images, bg = noise(seed) / 10, middle()
+    images[0, 12, 10, 10] += FLUID[0]
+    images[1, 12, 10, 10] += FLUID[1]
+    seen = pvs_input(gain * images + level, bg, (0.8,) * 3, gain * FLUID + level)
+    # What is around counts the voxel itself, a little.
+    alone = 1 - ndimage.gaussian_filter(np.eye(41)[20], 3 / 0.8)[20] ** 3
+    np.testing.assert_allclose(seen[2:4, 12, 10, 10], alone, atol=0.1)
+    assert np.abs(seen[2:4, 6:11]).max() < 0.15
+
+
+def test_where_fluid_is_hardly_another_signal_nothing_is_told():
+    images = noise(1)
+    seen = pvs_input(images, middle(), (0.8,) * 3, np.array([0.1, np.nan]))
+    assert not seen[2:4].any()
 
 
 def test_a_rough_mask_is_about_right():
@@ -80,4 +105,4 @@ def test_the_answer_is_that_of_a_voxel_not_of_a_window():
     # Five convolutions, one with gaps: six voxels to each side.
     inner = (..., slice(6, -6), slice(6, -6), slice(6, -6))
     torch.testing.assert_close(part[inner], whole[..., 8:21, 7:20, 9:18], atol=1e-5, rtol=1e-5)
-    assert network.output.weight.shape == (1, 4, 1, 1, 1)
+    assert network.output.weight.shape == (3, 4, 1, 1, 1)

@@ -56,8 +56,11 @@ def test_a_network_follows_the_line():
     with torch.no_grad():
         before = network(image)
         follow_line(network, 0.4, -1.5)
+        follow_line(network, 2.0, 0.5, channel=1)
         after = network(image)
-    torch.testing.assert_close(after, 0.4 * before - 1.5)
+    torch.testing.assert_close(after[:, 0], 0.4 * before[:, 0] - 1.5)
+    torch.testing.assert_close(after[:, 1], 2 * before[:, 1] + 0.5)
+    torch.testing.assert_close(after[:, 2], before[:, 2])
 
 
 def test_reliability_is_that_of_scikit_learn():

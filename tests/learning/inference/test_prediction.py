@@ -22,6 +22,7 @@ from bgpvs_wf.learning.data.classes import COARSE_CLASSES
 from bgpvs_wf.learning.data.scan import canonical
 from bgpvs_wf.learning.heads.lie import Lie
 from bgpvs_wf.learning.inference import localisation
+from bgpvs_wf.learning.inference.ensemble import FoundPVS
 from bgpvs_wf.learning.inference.localisation import tidy_nuclei
 from bgpvs_wf.learning.inference.prediction import Prediction, predict
 from bgpvs_wf.learning.inference.resampling import to_own_grid
@@ -77,6 +78,8 @@ def test_nuclei_and_pvs_are_found_to_the_voxel(model):
         "sides_against_header": False,
         "bg_volume_mm3": float((toy.bgpvs > 0).sum()),
         "pvs_too_faint_mm3": 0.0,
+        "pvs_brightness": 1.0,
+        "pvs_found_again": 1.0,
         "pvs_volume_mm3": float(toy.tubes.sum()),
     }
 
@@ -357,8 +360,8 @@ def test_the_processor_steps_in_for_a_full_gpu(model, toy, found, monkeypatch, c
 
     monkeypatch.setattr(sliding_window, "_apply", once)
     again = _predict(model, toy)
-    # What failed, five looks at the head, nuclei, PVS.
-    assert len(calls) == 1 + 5 + 2
+    # What failed, five looks at the head, nuclei, PVS, and these half a voxel off.
+    assert len(calls) == 1 + 5 + 3
     assert "too little free memory" in caplog.text
     np.testing.assert_array_equal(again.dseg, found.dseg)
 
@@ -420,3 +423,18 @@ def test_islands_of_a_nucleus():
     dseg[0] = expected[0] = 213
     np.testing.assert_array_equal(tidy_nuclei(dseg), expected)
     np.testing.assert_array_equal(tidy_nuclei(expected), expected)
+
+
+@pytest.mark.parametrize("brightness", [0.4, 0.05, 3.0])
+def test_the_brightness_of_all_pvs_is_that_of_those_which_tell_it(brightness):
+    """Within what can be: no fluid is brighter than the ventricles'."""
+    pvs = np.zeros((4, 4, 4), bool)
+    pvs[1, 1] = True
+    told = np.full(pvs.shape, np.log(0.9), np.float32)
+    weight = np.full(pvs.shape, -4.0, np.float32)
+    told[1, 1, 2], weight[1, 1, 2] = np.log(brightness), 50.0
+    told[~pvs] = 7.0
+    found = FoundPVS(np.full(pvs.shape, 0.5), told, weight)
+    expected = np.clip(brightness, 0.15, 1)
+    assert found.brightness(pvs) == pytest.approx(expected, rel=0.01)
+    assert np.isnan(found.brightness(np.zeros_like(pvs)))

@@ -18,7 +18,13 @@ from bgpvs_wf.errors import ModelError
 from bgpvs_wf.learning.data.classes import CONTEXT
 from bgpvs_wf.learning.models import bundle
 from bgpvs_wf.learning.models.bundle import Model, find_model, load_network, read_bundle
-from bgpvs_wf.learning.nets.architectures import ANATOMY, COARSE, PVS, build_network
+from bgpvs_wf.learning.nets.architectures import (
+    ANATOMY,
+    COARSE,
+    PVS,
+    NetworkConfig,
+    build_network,
+)
 
 
 @pytest.fixture
@@ -111,7 +117,7 @@ def test_metadata_name_the_channels(model):
     for part, names in (
         ("coarse_", ("T2w", "T1w")),
         ("", ("T2w", "T1w", *CONTEXT)),
-        ("pvs_", ("T2w over its noise", "T1w over its noise", "basal ganglia")),
+        ("pvs_", NetworkConfig(tells=PVS).inputs),
     ):
         image = described[f"{part}network_data_format"]["inputs"]["image"]
         assert tuple(image["channel_def"].values()) == names

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bgpvs_wf.learning.data.classes import BG_CLASSES, VENTRICLE_CLASS
 from bgpvs_wf.learning.nets.losses import (
     AROUND,
+    brightness_loss,
     class_loss,
     head_loss,
     joint_loss,
@@ -207,3 +208,26 @@ def test_the_loss_of_both_together(seed):
     entropy = -(w * np.log(picked)).sum() / max(w.sum(), 1)
     found = float(joint_loss(logits, classes, pvs, confidence))
     assert found == pytest.approx(entropy - logs)
+
+
+@given(seed=st.integers(0, 1000))
+@settings(max_examples=15)
+def test_the_loss_of_brightness(seed):
+    """Against loops: the mean square of all voxels, and of the weighted mean of each patch."""
+    rng = np.random.default_rng(seed)
+    told, weight = rng.normal(-0.6, 0.3, SHAPE), rng.normal(0, 3, SHAPE)
+    found = rng.normal(0, 2, SHAPE)
+    painted = (rng.random(SHAPE) < 0.3).astype(float)
+    painted[0] *= seed % 2  # of some patches nothing is known
+    truth = rng.uniform(0.2, 1, SHAPE[0])
+    each, together = [], []
+    for b in range(SHAPE[0]):
+        here = [(told[v], weight[v], found[v]) for v in voxels() if v[0] == b and painted[v]]
+        each += [(one - np.log(truth[b])) ** 2 for one, *_ in here]
+        if here:
+            weights = [np.exp(min(max(w, -4), 4)) / (1 + np.exp(-f)) for _, w, f in here]
+            pooled = np.average([one for one, *_ in here], weights=weights)
+            together.append((pooled - np.log(truth[b])) ** 2)
+    expected = np.mean(each) + np.mean(together) if each else 0
+    tensors = [torch.from_numpy(a) for a in (found, told, weight, painted, truth)]
+    assert brightness_loss(*tensors).item() == pytest.approx(expected, rel=1e-6)

@@ -13,19 +13,20 @@ from bgpvs_wf.anatomy.labels import BG_LABELS
 from bgpvs_wf.learning.data.augmentation import AugmentationConfig
 from bgpvs_wf.learning.data.cascade_input import case_context
 from bgpvs_wf.learning.data.case import FINE_CHANNELS, OWN_CHANNELS, read_case
-from bgpvs_wf.learning.data.classes import BG_CLASSES, VENTRICLE_CLASS
+from bgpvs_wf.learning.data.classes import BG_CLASSES, SURE, VENTRICLE_CLASS
 from bgpvs_wf.learning.data.painted_case import with_tubes
 from bgpvs_wf.learning.data.pvs_input import pvs_input
 from bgpvs_wf.learning.inference import ensemble as members
 from bgpvs_wf.learning.inference.border_refinement import follow_borders
 from bgpvs_wf.learning.inference.calibration import fit_line
-from bgpvs_wf.learning.inference.ensemble import Member, apply_anatomy, apply_pvs
+from bgpvs_wf.learning.inference.ensemble import FoundPVS, Member, apply_anatomy, apply_pvs
 from bgpvs_wf.learning.nets.architectures import ANATOMY, COARSE, PVS, NetworkConfig, build_network
 from bgpvs_wf.learning.training import assessment, selftraining
 from bgpvs_wf.learning.training.assessment import THRESHOLDS, assess, assess_model, calibrate
 from bgpvs_wf.learning.training.selftraining import relabel, relabel_all
 from bgpvs_wf.learning.training.tasks import FineTask, PVSTask, dice, make_task
 from bgpvs_wf.learning.training.trained_model import model_card
+from bgpvs_wf.phantom.scan_facts import signals_of_fluid
 from bgpvs_wf.pseudolabels.region import with_gaps
 
 
@@ -60,6 +61,11 @@ def answers(case, seed, blur=0.35):
     return {"anatomy": anatomy, "pvs": pvs[None].astype(np.float32)}
 
 
+def found(probability):
+    """Return what networks tell that know a probability."""
+    return FoundPVS(probability.copy(), np.zeros_like(probability), np.zeros_like(probability))
+
+
 @pytest.fixture
 def answering(monkeypatch):
     """Let models answer as told, by the case's T2w."""
@@ -69,7 +75,7 @@ def answering(monkeypatch):
         return told[float(images.own.sum())]["anatomy"].copy()
 
     def pvs(members, images, bg, **options):
-        return told[float(images.own.sum())]["pvs"][0].copy()
+        return found(told[float(images.own.sum())]["pvs"][0])
 
     for module in (assessment, selftraining):
         monkeypatch.setattr(module, "apply_anatomy", anatomy)
@@ -159,10 +165,39 @@ def test_a_network_is_calibrated_where_there_are_pvs(tmp_path, answering, pvs):
     changed = {n for n, value in network.state_dict().items() if not torch.equal(value, before[n])}
     assert changed == ({"output.weight", "output.bias"} if pvs else set())
     if pvs:
-        found = [assessment._pvs(member, case) for case in cases]
-        slope, _ = fit_line(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
-        expected = before["output.weight"] * slope
-        torch.testing.assert_close(network.state_dict()["output.weight"], expected)
+        known = [array_of(case) for case in cases]
+        inside = [
+            (np.isin(k["classes"], BG_CLASSES) | (k["pvs"] > 0)) & (k["confidence"] > SURE)
+            for k in known
+        ]
+        given = [answers(case, seed, blur=0.2)["pvs"][0] for seed, case in enumerate(cases)]
+        probability = np.concatenate([g[i] for g, i in zip(given, inside, strict=True)])
+        labels = np.concatenate([k["pvs"][i] > 0 for k, i in zip(known, inside, strict=True)])
+        slope, _ = fit_line(probability, labels)
+        weight = network.state_dict()["output.weight"]
+        torch.testing.assert_close(weight[0], before["output.weight"][0] * slope)
+        torch.testing.assert_close(weight[1:], before["output.weight"][1:])
+
+
+@pytest.mark.parametrize(("count", "slope"), [(8, 2.5), (7, 1.0)])
+def test_brightness_is_calibrated_on_painted_tubes(tmp_path, monkeypatch, count, slope):
+    """Networks draw the extremes to the middle; few cases do not tell by how much."""
+    cases = [
+        with_tubes(toy_case(tmp_path / str(i), shape=(32, 30, 28), seed=i)) for i in range(count)
+    ]
+
+    def told(members, images, bg, **options):
+        case = next(c for c in cases if np.array_equal(c.boxed().own, images.own))
+        told = np.full(bg.shape, 0.4 * np.log(case.tubes()[1]) - 0.2)
+        return FoundPVS(np.where(case.tubes()[0], 0.9, 0.1), told, np.zeros(bg.shape))
+
+    monkeypatch.setattr(assessment, "apply_pvs", told)
+    config = NetworkConfig(tells=PVS, filters=(2, 2))
+    network = build_network(config)
+    before = network.output.weight.detach().clone()
+    calibrate(Member((NetworkConfig(tells=ANATOMY), None), (config, network)), cases)
+    torch.testing.assert_close(network.output.weight[1], before[1] * slope)
+    torch.testing.assert_close(network.output.weight[2], before[2])
 
 
 def test_a_model_gives_new_labels(case, tmp_path, answering):
@@ -254,7 +289,7 @@ def test_networks_see_the_box_and_what_was_found_before(case, monkeypatch):
     boxed, context = case.boxed(), case_context(case.fine_classes())
     shape = boxed.own.shape[1:]
     rng = np.random.default_rng(0)
-    given = {ANATOMY: rng.random((7, *shape)), PVS: rng.random((1, *shape))}
+    given = {ANATOMY: rng.random((7, *shape)), PVS: rng.random((3, *shape))}
     seen, weights = {}, {"first": 0.5, "second": 1.5}
 
     def apply(network, config, images, **options):
@@ -274,9 +309,10 @@ def test_networks_see_the_box_and_what_was_found_before(case, monkeypatch):
     # An ensemble is the mean.
     np.testing.assert_allclose(shares, given[ANATOMY], rtol=1e-6)
     bg = np.arange(shape[0])[:, None, None] * np.ones(shape) > 8
-    share = apply_pvs(ensemble, boxed, bg, flips=True)
-    np.testing.assert_array_equal(seen[PVS], pvs_input(boxed.own, bg, (1.0,) * 3))
-    np.testing.assert_allclose(share, given[PVS][0], rtol=1e-6)
+    told = apply_pvs(ensemble, boxed, bg, flips=True)
+    fluid = signals_of_fluid(boxed.own, bg, np.eye(4))
+    np.testing.assert_array_equal(seen[PVS], pvs_input(boxed.own, bg, (1.0,) * 3, fluid))
+    np.testing.assert_allclose(np.stack(told), given[PVS], rtol=1e-6)
 
 
 def saying(answer):
@@ -320,7 +356,7 @@ def test_pvs_are_scored_on_cases_held_out(case, tmp_path, monkeypatch):
     assert task.scores(None) == {}
 
 
-@pytest.mark.parametrize(("tells", "channels"), [(ANATOMY, 7), (PVS, 1)])
+@pytest.mark.parametrize(("tells", "channels"), [(ANATOMY, 7), (PVS, 3)])
 def test_a_batch_has_a_loss(case, tells, channels):
     task = task_of(tells, case)
     batch = {name: value[None] for name, value in task.examples[3].items()}
@@ -351,7 +387,7 @@ def test_models_are_told_what_the_labels_say(case, tmp_path, monkeypatch):
         return answers(case, 1)["anatomy"]
 
     def pvs(members, images, bg, **options):
-        return answers(case, 1)["pvs"][0]
+        return found(answers(case, 1)["pvs"][0])
 
     def applied(network, config, images, **options):
         seen[config.tells] = images
@@ -374,4 +410,5 @@ def test_models_are_told_what_the_labels_say(case, tmp_path, monkeypatch):
         np.testing.assert_array_equal(its_context, context)
     np.testing.assert_array_equal(seen[ANATOMY], np.concatenate([images, context]))
     bg = np.isin(array["classes"], BG_CLASSES)
-    np.testing.assert_array_equal(seen[PVS], pvs_input(images, bg, (1.0,) * 3))
+    fluid = signals_of_fluid(images, bg, np.eye(4))
+    np.testing.assert_array_equal(seen[PVS], pvs_input(images, bg, (1.0,) * 3, fluid))
