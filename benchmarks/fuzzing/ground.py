@@ -299,10 +299,10 @@ def _write_model(folder: Path) -> None:
             with torch.no_grad():
                 for value in network.parameters():
                     value.zero_()
-                for out, channel in ((0, 0), (1, 2)):
+                for out, channel in ((0, 0), (1, len(config.inputs) - 1)):
                     network.layers[0].weight[out, channel, 1, 1, 1] = 1
                 network.output.weight[0, 0], network.output.weight[0, 1] = 3.0, 60.0
-                network.output.bias[:] = -12.0 - 55.0
+                network.output.bias[0] = -12.0 - 55.0
         parts[tells] = (config, network.state_dict())
     write_bundle(
         folder,

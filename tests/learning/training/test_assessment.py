@@ -20,7 +20,14 @@ from bgpvs_wf.learning.inference import ensemble as members
 from bgpvs_wf.learning.inference.border_refinement import follow_borders
 from bgpvs_wf.learning.inference.calibration import fit_line
 from bgpvs_wf.learning.inference.ensemble import FoundPVS, Member, apply_anatomy, apply_pvs
-from bgpvs_wf.learning.nets.architectures import ANATOMY, COARSE, PVS, NetworkConfig, build_network
+from bgpvs_wf.learning.nets.architectures import (
+    ANATOMY,
+    COARSE,
+    PVS,
+    NetworkConfig,
+    build_network,
+    reach_voxels,
+)
 from bgpvs_wf.learning.training import assessment, selftraining
 from bgpvs_wf.learning.training.assessment import THRESHOLDS, assess, assess_model, calibrate
 from bgpvs_wf.learning.training.selftraining import relabel, relabel_all
@@ -82,7 +89,7 @@ def answering(monkeypatch):
         monkeypatch.setattr(module, "apply_pvs", pvs)
 
     def tell(case, given):
-        for one in (case, with_tubes(case)):
+        for one in (case, *(with_tubes(case, number) for number in range(16))):
             told[float(one.boxed().own.sum())] = given
 
     return tell
@@ -247,7 +254,8 @@ def test_given_labels_stay(tmp_path, answering, monkeypatch):
         assessment, "calibrate", lambda member, cases: calibrated.append((member, cases))
     )
     one, two = relabel_all([given, made], "member", tmp_path / "new")
-    seen = [given, made, with_tubes(given), with_tubes(made)]
+    both = (given, made)
+    seen = [*both, *(with_tubes(one, number) for number in range(8) for one in both)]
     assert calibrated == [("member", seen)]
     assert one is given
     assert two.folder == tmp_path / "new" / "00001"
@@ -296,7 +304,8 @@ def test_networks_see_the_box_and_what_was_found_before(case, monkeypatch):
         assert options == {"flips": True, "fast": False}
         assert len(images) == len(config.inputs)
         seen[config.tells] = images
-        return (given[config.tells] * weights[network]).astype(np.float32)
+        answer = given[config.tells][:, shape[0] - images.shape[1] :]
+        return (answer * weights[network]).astype(np.float32)
 
     monkeypatch.setattr(members, "apply_network", apply)
     ensemble = [
@@ -311,8 +320,10 @@ def test_networks_see_the_box_and_what_was_found_before(case, monkeypatch):
     bg = np.arange(shape[0])[:, None, None] * np.ones(shape) > 8
     told = apply_pvs(ensemble, boxed, bg, flips=True)
     fluid = signals_of_fluid(boxed.own, bg, np.eye(4))
-    np.testing.assert_array_equal(seen[PVS], pvs_input(boxed.own, bg, (1.0,) * 3, fluid))
-    np.testing.assert_allclose(np.stack(told), given[PVS], rtol=1e-6)
+    near = slice(9 - reach_voxels(ensemble[0].pvs[0]), None)
+    whole = pvs_input(boxed.own, bg, (1.0,) * 3, fluid)
+    np.testing.assert_array_equal(seen[PVS], whole[:, near])
+    np.testing.assert_allclose(np.stack(told)[:, near], given[PVS][:, near], rtol=1e-6)
 
 
 def saying(answer):
