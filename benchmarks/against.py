@@ -83,7 +83,9 @@ def call(program: Path, arguments: list[str]) -> tuple[str, float]:
     command = [sys.executable, "-m", "bgpvs_wf.cli.main", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(program)}
     with tempfile.TemporaryFile() as log:
-        with subprocess.Popen(command, stdout=log, stderr=log, env=environment) as process:
+        # Python looks for modules in the folder it is called from, before all others.
+        options = {"stdout": log, "stderr": log, "env": environment, "cwd": program}
+        with subprocess.Popen(command, **options) as process:
             peak = watch_memory(process)
         log.seek(0)
         text = log.read().decode()
