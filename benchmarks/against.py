@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import resource
 import shutil
 import statistics
@@ -27,9 +26,11 @@ from typing import NamedTuple
 import nibabel as nib
 import numpy as np
 from infants import watch_memory
+from stages import stage_seconds
+
+from bgpvs_wf.learning.training.tasks import dice
 
 ROOT = Path(__file__).resolve().parent.parent
-_DONE = re.compile(r"(sub-\S+): (\w+) done after (?:(\d+) min )?(\d+) s")
 
 
 class Cost(NamedTuple):
@@ -104,9 +105,9 @@ def run(program: Path, bids: Path, out: Path, nprocs: int) -> Cost:
         text, peak = call(program, arguments)
     wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    stages: dict[str, list[float]] = {}
-    for _, stage, minutes, seconds in _DONE.findall(text):
-        stages.setdefault(stage, []).append(60.0 * int(minutes or 0) + int(seconds))
+    stages: dict[str, list[int]] = {}
+    for _, stage, seconds in stage_seconds(text):
+        stages.setdefault(stage, []).append(seconds)
     means = {stage: statistics.mean(found) for stage, found in stages.items()}
     return Cost(processor, wall, peak, means)
 
@@ -134,16 +135,13 @@ def tell(costs: dict[str, Cost], infants: int) -> None:
 
 def compare(before: Path, now: Path) -> None:
     """Print how results differ: Dice of both labels, and their volumes now as a share of before."""
-    for path in sorted(before.rglob("*_dseg.nii.gz")):
+    for path in sorted(before.rglob("*_desc-bgpvs_dseg.nii.gz")):
         other = now / path.relative_to(before)
-        if "BGPVS" not in path.name.upper() or not other.exists():
-            continue
         old, new = (np.asarray(nib.load(p).dataobj) for p in (path, other))
         line = []
         for name, labels in (("BG", (1, 2)), ("PVS", (2,))):
             a, b = np.isin(old, labels), np.isin(new, labels)
-            dice = 2 * (a & b).sum() / max(a.sum() + b.sum(), 1)
-            line.append(f"{name} Dice {dice:.4f}, volume {b.sum() / max(a.sum(), 1):.4f}")
+            line.append(f"{name} Dice {dice(a, b):.4f}, volume {b.sum() / max(a.sum(), 1):.4f}")
         print(path.name.split("_")[0], "; ".join(line))
 
 

@@ -55,14 +55,22 @@ def main() -> None:
             sys.exit(text)
         logs = "".join(path.read_text() for path in folder.glob("out/logs/*/run.log"))
     subjects = len(set(re.findall(r"(sub-\S+): all stages done", text)))
-    for subject, stage, minutes, rest in _DONE.findall(text):
-        print(f"{subject} {stage:<12} {60 * int(minutes or 0) + int(rest):4d} s")
-    for what, took in _LOGGED.findall(logs):
-        print(f"  {what} {float(took):.1f} s")
+    for subject, stage, took in stage_seconds(text):
+        print(f"{subject} {stage:<12} {took:4d} s")
+    for what, logged in _LOGGED.findall(logs):
+        print(f"  {what} {float(logged):.1f} s")
     print(
         f"{options.images}: {seconds / max(subjects, 1):.0f} s a subject, start included; "
         f"peak {peak:.2f} GB"
     )
+
+
+def stage_seconds(text: str) -> list[tuple[str, str, int]]:
+    """Return subject, stage and seconds of every stage that a run says is done."""
+    return [
+        (subject, stage, 60 * int(minutes or 0) + int(rest))
+        for subject, stage, minutes, rest in _DONE.findall(text)
+    ]
 
 
 def program(*arguments: str) -> None:
