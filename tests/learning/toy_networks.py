@@ -25,7 +25,6 @@ from bgpvs_wf.learning.nets.architectures import (
     build_network,
 )
 from bgpvs_wf.learning.nets.sliding_window import WINDOWS
-from bgpvs_wf.phantom.scan_facts import signals_of_fluid
 
 if TYPE_CHECKING:
     from torch import nn
@@ -106,7 +105,7 @@ def toy_model(folder: Path, members: int = 1, joint: bool = False, **changes: An
             truth = np.where(tubes, len(FINE_CLASSES), truth)
         if tells == PVS:
             bg = (truth == 2) | tubes
-            seen = pvs_input(seen, bg, (1.0, 1.0, 1.0), signals_of_fluid(seen, bg, np.eye(4)))
+            seen = pvs_input(seen, bg, (1.0, 1.0, 1.0))
         return config, brightness_network(config, seen, truth, tubes).state_dict()
 
     told = (JOINT,) if joint else (ANATOMY, PVS)

@@ -40,7 +40,8 @@ _IN_TUBE = 0.3
 _FLUID_WRONG = 0.07
 """The signal of fluid is measured with this error, as a share of it (chosen)."""
 _EVERY = 7
-"""Each so manieth voxel tells how contrast was altered: prime, so that no axis is followed."""
+"""Every so manieth voxel tells how contrast was altered; prime to the size of patches, so that
+they lie in all planes (chosen)."""
 _JITTER = 0.25
 """How far a PVS patch's middle lies off, as a share of its size."""
 _OFF_MIDDLE = 0.15
@@ -157,9 +158,10 @@ class PVSExamples(_Examples):
         rng, case, part = self._patch(number, (1, 2), painted=self.augmentation.tubes)
         bg = np.isin(part["classes"].numpy(), BG_CLASSES)
         rough = rough_mask(bg, case.voxel_mm, rng)
-        fluid = part.pop("fluid").numpy() * np.exp(rng.normal(0, _FLUID_WRONG, 2))
-        seen = pvs_input(part["image"].numpy(), rough, case.voxel_mm, fluid)
-        part["image"] = torch.from_numpy(seen)
+        before, image = part.pop("before").numpy(), part["image"].numpy()
+        fluid = _carried(self._signals_of(case).fluid, before, image)
+        fluid *= np.exp(rng.normal(0, _FLUID_WRONG, 2))
+        part["image"] = torch.from_numpy(pvs_input(image, rough, case.voxel_mm, fluid))
         return part
 
     def _patch(
@@ -168,13 +170,11 @@ class PVSExamples(_Examples):
         """Return the generator of an example, its case, and what is in it.
 
         It may be mirrored along further axes than left-right. `painted` is the probability of
-        tubes beside those that are there.
+        tubes beside those that are there. `before` is the image before contrast and noise changed.
         """
         import torch
 
         rng, case = self._draw(number)
-        if str(case.folder) not in self._signals:
-            self._signals[str(case.folder)] = case.signals()
         array = case.own()
         middle = self._middle(case, array.shape[1:], rng)
         # A patch that reaches beyond the box shows less.
@@ -194,10 +194,15 @@ class PVSExamples(_Examples):
         voxel_mm = float(np.mean(case.voxel_mm))
         before = torch.stack([part["T2w"], part["T1w"]])
         image = alter(before, case.present, rng, config, voxel_mm)
-        fluid = _carried(self._signals[str(case.folder)].fluid, before.numpy(), image.numpy())
         kept = {name: part[name] for name in ("pvs", "confidence", "painted", "brightness")}
-        kept |= {"image": image, "classes": part["classes"].long(), "fluid": fluid}
+        kept |= {"before": before, "image": image, "classes": part["classes"].long()}
         return rng, case, kept
+
+    def _signals_of(self, case: TrainingCase) -> ScanSignals:
+        key = str(case.folder)
+        if key not in self._signals:
+            self._signals[key] = case.signals()
+        return self._signals[key]
 
     def _paint(
         self, part: dict[str, torch.Tensor], case: TrainingCase, rng: np.random.Generator
@@ -211,7 +216,7 @@ class PVSExamples(_Examples):
             part["classes"].numpy(),
             pvs | (part["confidence"].numpy() < SURE),
             np.diag([*case.voxel_mm, 1.0]),
-            self._signals[str(case.folder)],
+            self._signals_of(case),
             rng,
             1 + int(rng.poisson(_MORE_TUBES)),
         )
@@ -351,7 +356,7 @@ def turn_head(
     return image.flip([axis + 1 for axis in axes]), turned
 
 
-def _carried(fluid: np.ndarray, before: np.ndarray, after: np.ndarray) -> torch.Tensor:
+def _carried(fluid: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """Return the signal of fluid in images that were altered, by the line that fits the best.
 
     Parameters
@@ -361,17 +366,15 @@ def _carried(fluid: np.ndarray, before: np.ndarray, after: np.ndarray) -> torch.
 
     Returns
     -------
-    Tensor of float32, shape (2,)
+    ndarray, shape (2,)
         NaN for an image that is not there any more.
     """
-    import torch
-
     carried = np.full(2, np.nan)
     for channel, (old, new) in enumerate(zip(before, after, strict=True)):
         if np.ptp(old) and np.ptp(new):
             line = np.polyfit(old.ravel()[::_EVERY], new.ravel()[::_EVERY], 1)
             carried[channel] = np.polyval(line, fluid[channel])
-    return torch.from_numpy(carried.astype(np.float32))
+    return carried
 
 
 def alter(

@@ -30,14 +30,17 @@ class PaintedCase(TrainingCase):
 
     def own(self) -> np.ndarray:
         """Return the array of the box on the scan's own grid, float32."""
-        return _painted(TrainingCase(**_facts(self)), self.number)[0]
+        return self._drawn()[0]
 
     def tubes(self) -> tuple[np.ndarray, float]:
         """Return which voxels the painted tubes take, shape (x, y, z), and how bright they are.
 
         See `bgpvs_wf.learning.data.painted_tubes.Painted`.
         """
-        return _painted(TrainingCase(**_facts(self)), self.number)[1:]
+        return self._drawn()[1:]
+
+    def _drawn(self) -> tuple[np.ndarray, np.ndarray, float]:
+        return _painted(TrainingCase(**_facts(self)), self.number)
 
 
 def with_tubes(case: TrainingCase, number: int = 0) -> PaintedCase:

@@ -17,6 +17,7 @@ from scipy import ndimage
 
 from bgpvs_wf.imaging.intensity import median_and_spread
 from bgpvs_wf.learning.data.sampling import sampler_grid, smooth_noise, voxel_indices
+from bgpvs_wf.phantom.scan_facts import signals_of_fluid
 
 _LOCAL_MM = 3.0
 """What changes over more than this is tissue or bias, and taken away (chosen)."""
@@ -38,7 +39,7 @@ def pvs_input(
     images: np.ndarray,
     bg: np.ndarray,
     voxel_mm: Sequence[float] | np.ndarray,
-    fluid: np.ndarray,
+    fluid: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return the input of the PVS network.
 
@@ -49,9 +50,9 @@ def pvs_input(
     bg : ndarray of bool, shape (x, y, z)
         The basal ganglia.
     voxel_mm : sequence of 3 float
-    fluid : ndarray, shape (2,)
-        Signal of fluid in the images, NaN where it is not known; see
-        `bgpvs_wf.phantom.scan_facts.signals_of_fluid`.
+    fluid : ndarray, optional, shape (2,)
+        Signal of fluid in the images, NaN where it is not known. Default: as the images show it
+        (`bgpvs_wf.phantom.scan_facts.signals_of_fluid`), which a patch may be too small for.
 
     Returns
     -------
@@ -59,6 +60,8 @@ def pvs_input(
         The channels are `bgpvs_wf.learning.nets.architectures.NetworkConfig.inputs`.
     """
     sizes = np.asarray(voxel_mm, float)
+    if fluid is None:
+        fluid = signals_of_fluid(images, bg, np.diag([*sizes, 1.0]))
     excess = [image - ndimage.gaussian_filter(image, _LOCAL_MM / sizes) for image in images]
     over_noise = [_over_noise(more, bg) for more in excess]
     over_fluid = [

@@ -24,6 +24,8 @@ _ROUNDING = 1e-5
 _TOLD = 0.1
 _SLOPES = (0.05, 20.0)
 _STEEPER = (1.0, 3.0)
+"""Slopes of `equal_spread`: networks exaggerate nothing, and what hardly follows tells nothing
+(chosen)."""
 COVERAGE = 0.9
 """Share of the scans whose true volume of PVS the interval is to hold (chosen)."""
 

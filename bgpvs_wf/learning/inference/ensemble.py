@@ -7,15 +7,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bgpvs_wf.imaging.geometry import voxel_sizes
+from bgpvs_wf.imaging.geometry import bounding_box, voxel_sizes
 from bgpvs_wf.learning.data.classes import BG_CLASSES
 from bgpvs_wf.learning.data.pvs_input import pvs_input
 from bgpvs_wf.learning.data.scan import BoxImages
 from bgpvs_wf.learning.inference.resampling import to_own_grid
-from bgpvs_wf.learning.nets.architectures import JOINT, NetworkConfig, build_network, reach_voxels
+from bgpvs_wf.learning.nets.architectures import (
+    CHANNELS,
+    JOINT,
+    PVS,
+    NetworkConfig,
+    build_network,
+    reach_voxels,
+)
 from bgpvs_wf.learning.nets.losses import LARGEST_LOG_WEIGHT
 from bgpvs_wf.learning.nets.sliding_window import apply_network
-from bgpvs_wf.phantom.scan_facts import signals_of_fluid
 from bgpvs_wf.quantification.brightness import LEAST, MOST
 
 Network = tuple[NetworkConfig, Any]
@@ -148,25 +154,15 @@ def apply_pvs(
         probability = _mean([one.pvs for one in members], images.own, flips, fast)[-1]
         unknown = np.full(probability.shape, np.nan, np.float32)
         return FoundPVS(probability, unknown, np.zeros_like(unknown))
-    affine = images.own_grid.affine
-    fluid = signals_of_fluid(images.own, bg, affine)
-    seen = pvs_input(images.own, bg, voxel_sizes(affine), fluid)
-    # What is farther away than a network sees does not change its answer.
+    seen = pvs_input(images.own, bg, voxel_sizes(images.own_grid.affine))
     networks = [member.pvs for member in members]
-    box = _grown(bg, max(reach_voxels(config) for config, _ in networks))
-    found = _mean(networks, seen[(slice(None), *box)], flips, fast)
-    whole = np.zeros((len(found), *bg.shape), np.float32)
-    whole[(slice(None), *box)] = found
+    whole = np.zeros((len(CHANNELS[PVS]), *bg.shape), np.float32)
+    if bg.any():
+        # What is farther away than a network sees does not change its answer.
+        reach = max(reach_voxels(config) for config, _ in networks)
+        box = (slice(None), *bounding_box(bg, np.eye(4), reach))
+        whole[box] = _mean(networks, seen[box], flips, fast)
     return FoundPVS(*whole)
-
-
-def _grown(mask: np.ndarray, voxels: int) -> tuple[slice, ...]:
-    """Return the box of a mask, and so many voxels around it; all if the mask is empty."""
-    places = np.argwhere(mask)
-    if not len(places):
-        return tuple(slice(n) for n in mask.shape)
-    ends = zip(places.min(axis=0), places.max(axis=0), strict=True)
-    return tuple(slice(max(int(a) - voxels, 0), int(b) + voxels + 1) for a, b in ends)
 
 
 def _without_pvs(shares: np.ndarray) -> np.ndarray:

@@ -29,7 +29,6 @@ from bgpvs_wf.learning.nets.losses import (
     without_ventricles,
 )
 from bgpvs_wf.learning.nets.sliding_window import WINDOWS, apply_network
-from bgpvs_wf.phantom.scan_facts import signals_of_fluid
 
 if TYPE_CHECKING:
     import torch
@@ -139,9 +138,7 @@ class PVSTask:
         for case in self.held_out:
             array = _own(case)
             bg = np.isin(array["classes"], BG_CLASSES)
-            own = case.boxed().own
-            fluid = signals_of_fluid(own, bg, np.diag([*case.voxel_mm, 1.0]))
-            images = pvs_input(own, bg, case.voxel_mm, fluid)
+            images = pvs_input(case.boxed().own, bg, case.voxel_mm)
             given = apply_network(network, self.network, images, fast=True)
             counts += pvs_counts(given[0], array)
         return pvs_score(counts)

@@ -33,7 +33,6 @@ from bgpvs_wf.learning.training.assessment import THRESHOLDS, assess, assess_mod
 from bgpvs_wf.learning.training.selftraining import relabel, relabel_all
 from bgpvs_wf.learning.training.tasks import FineTask, PVSTask, dice, make_task
 from bgpvs_wf.learning.training.trained_model import model_card
-from bgpvs_wf.phantom.scan_facts import signals_of_fluid
 from bgpvs_wf.pseudolabels.region import with_gaps
 
 
@@ -319,9 +318,8 @@ def test_networks_see_the_box_and_what_was_found_before(case, monkeypatch):
     np.testing.assert_allclose(shares, given[ANATOMY], rtol=1e-6)
     bg = np.arange(shape[0])[:, None, None] * np.ones(shape) > 8
     told = apply_pvs(ensemble, boxed, bg, flips=True)
-    fluid = signals_of_fluid(boxed.own, bg, np.eye(4))
     near = slice(9 - reach_voxels(ensemble[0].pvs[0]), None)
-    whole = pvs_input(boxed.own, bg, (1.0,) * 3, fluid)
+    whole = pvs_input(boxed.own, bg, (1.0,) * 3)
     np.testing.assert_array_equal(seen[PVS], whole[:, near])
     np.testing.assert_allclose(np.stack(told)[:, near], given[PVS][:, near], rtol=1e-6)
 
@@ -421,5 +419,4 @@ def test_models_are_told_what_the_labels_say(case, tmp_path, monkeypatch):
         np.testing.assert_array_equal(its_context, context)
     np.testing.assert_array_equal(seen[ANATOMY], np.concatenate([images, context]))
     bg = np.isin(array["classes"], BG_CLASSES)
-    fluid = signals_of_fluid(images, bg, np.eye(4))
-    np.testing.assert_array_equal(seen[PVS], pvs_input(images, bg, (1.0,) * 3, fluid))
+    np.testing.assert_array_equal(seen[PVS], pvs_input(images, bg, (1.0,) * 3))
