@@ -237,7 +237,7 @@ def simulate(
     ages: Iterable[float | str],
     preset: str = "bcp",
     subjects: int | None = None,
-    fill: tuple[float, float] = (0.75, 1.0),
+    fill: tuple[float, float] | None = None,
     seed: int = 1,
     nprocs: int = 1,
 ) -> Path:
@@ -252,9 +252,10 @@ def simulate(
         How they are scanned: `dhcp`, `bcp` or `clinical`, or a file of a protocol.
     subjects : int, optional
         Default: one an age.
-    fill : pair of float
-        Least and largest signal of the fluid in PVS, on its way from the nucleus to a ventricle;
-        each infant has about one of its own. That of real ones is 0.3 to 1.
+    fill : pair of float, optional
+        Least and largest signal of the fluid in PVS, on its way from the nucleus (0) to a
+        ventricle (1); each infant has about one of its own. Default: 0.75 to 1, as on the command
+        line; that of real ones is 0.3 to 1.
     seed : int
     nprocs : int
         How many to make at a time.
@@ -266,10 +267,12 @@ def simulate(
     """
     from bgpvs_wf.anatomy.matching import parse_age
     from bgpvs_wf.phantom import simulate_dataset
+    from bgpvs_wf.phantom.fill import FILL
     from bgpvs_wf.phantom.protocol import load_protocol
-    from bgpvs_wf.settings import check_rising
+    from bgpvs_wf.settings import check_number, check_rising
 
     weeks = [parse_age(age) if isinstance(age, str) else float(age) for age in ages]
+    bounds = [check_number(end, "fill", at_least=0.0, at_most=1.0) for end in fill or FILL]
     folder = check_path(out, "out").absolute()
     simulate_dataset(
         folder,
@@ -278,6 +281,6 @@ def simulate(
         seed=seed,
         protocol=load_protocol(preset),
         jobs=nprocs,
-        fill=check_rising(fill, "fill"),
+        fill=check_rising(bounds, "fill"),
     )
     return folder

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from isal import igzip
 from numpy.typing import NDArray
 
 from bgpvs_wf.arrays import Affine
@@ -195,8 +196,6 @@ def gzipped(content: bytes) -> bytes:
 
     Scans become 4 to 8 % larger than by level 6 of zlib.
     """
-    from isal import igzip
-
     packed: bytes = igzip.compress(content, compresslevel=1, mtime=0)
     return packed
 

@@ -51,8 +51,8 @@ def again_text(record: Mapping[str, Any]) -> str:
     if share is None:
         return ""
     return (
-        f"{share:.0%}".replace("%", " %")
-        + " of these PVS are found again where the grid of the scan lies half a voxel off."
+        f"{100 * share:.0f} % of these PVS are found again where the grid of the scan lies half a "
+        "voxel off."
     )
 
 
