@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bgpvs_wf import simulate
 from bgpvs_wf.bids.ages import AgeReader
 from bgpvs_wf.errors import AgeError, BGPVSError, UsageError
 from bgpvs_wf.phantom import simulate_dataset
@@ -103,3 +104,13 @@ def test_leaves_nothing_behind_when_it_fails(tmp_path, error):
 def test_a_killed_worker_is_one_clear_line():
     with pytest.raises(BGPVSError, match="give fewer --jobs"):
         run_all(os._exit, [1, 1], jobs=2)
+
+
+@pytest.mark.parametrize(
+    ("fill", "words"),
+    [((2, 3), "fill is 2; give 0 to 1"), ((0.9, 0.4), r"fill is \[0.9, 0.4\]; give the least")],
+)
+def test_from_python_fill_has_the_bounds_of_the_command_line(tmp_path, fill, words):
+    with pytest.raises(UsageError, match=words):
+        simulate(tmp_path / "out", ages=[60], fill=fill)
+    assert not (tmp_path / "out").exists()
