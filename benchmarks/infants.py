@@ -111,7 +111,10 @@ def run(dataset: Path, out: Path, work: Path, subject: str, atlas: str) -> dict[
 
 
 def watch_memory(process: subprocess.Popen[bytes]) -> float:
-    """Wait for a process; return the peak resident memory of it and its children together, GB."""
+    """Wait for a process; return the peak memory of it and its children together, GB.
+
+    What several of them share counts once.
+    """
     peak = 0.0
     done = threading.Event()
     while not done.wait(0.3):
@@ -131,10 +134,10 @@ def _family(pid: int) -> list[int]:
 
 def _resident_gb(pid: int) -> float:
     try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0.0
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e9
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1e6
 
 
 if __name__ == "__main__":

@@ -201,7 +201,8 @@ class Refine(HomeInterface):
 class HarmoniseInputSpec(HomeInputSpec):
     dseg = File(mandatory=True, desc="existing labels")
     table = File(desc="their label table")
-    home = File(mandatory=True, desc="image whose grid they must have")
+    home = File(mandatory=True, desc="the head, whose part of them is taken over")
+    scan_grid = traits.Dict(mandatory=True, desc="the grid they must have, of the whole scan")
     scan = traits.Str("its image", usedefault=True, hash_files=False, desc="what the user calls it")
 
 
@@ -220,19 +221,22 @@ class Harmonise(HomeInterface):
         from bgpvs_wf.anatomy.harmonisation import detect_table, harmonise, require_nuclei
         from bgpvs_wf.anatomy.sides import check_sides
         from bgpvs_wf.imaging.files import check_labels_on_grid, load_image, read_image
+        from bgpvs_wf.imaging.geometry import Grid, place_in
 
         source = self.inputs.dseg
         labels, doubts, _ = read_image(source, what="dseg", allow_constant=True)
         home = load_image(self.inputs.home)
-        check_labels_on_grid(labels, home, labels_path=source, image_path=self.inputs.scan)
+        whole = Grid.from_dict(self.inputs.scan_grid)
+        check_labels_on_grid(labels, whole, labels_path=source, image_path=self.inputs.scan)
         dseg = np.rint(np.asanyarray(labels.dataobj)).astype(np.int32)
         table_file = self.inputs.table if isdefined(self.inputs.table) else None
         table = detect_table(np.unique(dseg), table_file, source=source)
         harmonised = harmonise(dseg, table, source=source, affine=labels.affine)
         require_nuclei(harmonised, source=source)
         check_sides(harmonised, labels.affine, source=source)
+        part = harmonised[place_in(Grid(home.shape, home.affine), whole)]
         self._results["dseg"] = self.write(
-            runtime, "anatomy.nii.gz", harmonised, home.affine, labels=True
+            runtime, "anatomy.nii.gz", part, home.affine, labels=True
         )
         self._results["doubts"] = list(doubts)
         return runtime

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from nipype.interfaces.base import File, TraitedSpec, traits
+from nipype.interfaces.base import File, TraitedSpec, isdefined, traits
 
 from bgpvs_wf.interfaces.base import (
     HomeInputSpec,
     HomeInterface,
     read_array,
-    read_mask,
     setting_trait,
 )
 
@@ -19,7 +18,7 @@ from bgpvs_wf.interfaces.base import (
 class FindBrainInputSpec(HomeInputSpec):
     in_file = File(mandatory=True, desc="image with a clean header")
     modality = traits.Enum("T2w", "T1w", usedefault=True)
-    brain_mask = File(desc="on the grid of the image; default: it is found")
+    brain_mask = File(desc="on the grid of the scan that the image is cut out of; default: found")
     model = traits.Str(mandatory=True, nohash=True, desc="folder of the model, wherever it is")
     model_checksum = traits.Str(mandatory=True, desc="so that the hash sees what is in it")
     device = setting_trait("predict.device", nohash=True)
@@ -44,6 +43,7 @@ class FindBrain(HomeInterface):
     def _run_interface(self, runtime: Any) -> Any:
         import torch
 
+        from bgpvs_wf.imaging.geometry import Grid, place_in
         from bgpvs_wf.learning.heads.finding import find_brain
         from bgpvs_wf.learning.heads.seeing import HeadNetworks
         from bgpvs_wf.learning.models.bundle import read_bundle
@@ -54,7 +54,10 @@ class FindBrain(HomeInterface):
         model = read_bundle(inputs.model)
         networks = HeadNetworks.load(model, choose_device(inputs.device))
         data, affine = read_array(inputs.in_file)
-        given = read_mask(inputs.brain_mask)
+        given = None
+        if isdefined(inputs.brain_mask) and inputs.brain_mask:
+            mask, grid = read_array(inputs.brain_mask, "brain mask")
+            given = mask[place_in(Grid(data.shape, affine), Grid(mask.shape, grid))] > 0
         found = find_brain(networks, data, affine, modality=inputs.modality, given=given)
         self._results["brain_mask"] = self.write(
             runtime, "brain_mask.nii.gz", found.mask.astype(np.uint8), affine, labels=True

@@ -27,10 +27,11 @@ class CutCaseInputSpec(HomeInputSpec):
     t1w = File(desc="preprocessed, on the home grid")
     brain_mask = File(desc="on the home grid; default: all that has a signal is brain")
     anatomy = File(mandatory=True, desc="harmonised labels, on the home grid")
-    bgpvs = File(mandatory=True, desc="0 rest, 1 BG, 2 BG-PVS, on the home grid")
+    bgpvs = File(mandatory=True, desc="0 rest, 1 BG, 2 BG-PVS, on the home or the scan's grid")
+    scan_grid = traits.Dict(desc="of the labels that are given; default: the home grid")
     confidence = File(desc="how sure the labels are, 0 to 1")
-    fluid = File(desc="share of each voxel that a PVS fills")
-    ignore = File(desc="voxels about which nothing is known")
+    fluid = File(desc="share of each voxel that a PVS fills, on their grid")
+    ignore = File(desc="voxels about which nothing is known, on their grid")
     by_hand = traits.Bool(mandatory=True, desc="whether the labels were given")
     subject = traits.Str(mandatory=True)
     folder = traits.Str(mandatory=True, hash_files=False, desc="where the case goes")
@@ -48,12 +49,23 @@ class CutCase(HomeInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         from bgpvs_wf.imaging.files import check_labels_on_grid, load_image
+        from bgpvs_wf.imaging.geometry import Grid, place_in
         from bgpvs_wf.learning.data.case import case_of_labels
 
         inputs = self.inputs
-        home = load_image(inputs.t2w if isdefined(inputs.t2w) else inputs.t1w)
+        image = load_image(inputs.t2w if isdefined(inputs.t2w) else inputs.t1w)
+        home = Grid(image.shape, image.affine)
+        whole = Grid.from_dict(inputs.scan_grid) if isdefined(inputs.scan_grid) else home
         labels = load_image(inputs.bgpvs, what="labels", allow_constant=True)
-        check_labels_on_grid(labels, home, labels_path=inputs.bgpvs, image_path=inputs.subject)
+        check_labels_on_grid(labels, whole, labels_path=inputs.bgpvs, image_path=inputs.subject)
+        part = place_in(home, whole)
+        told = {
+            key: None if (data := read_optional(path, what)) is None else data[part]
+            for key, path, what in (
+                ("ignore", inputs.ignore, "ignore mask"),
+                ("fluid", inputs.fluid, "PVS occupancy"),
+            )
+        }
         case = case_of_labels(
             Path(inputs.folder),
             inputs.subject,
@@ -62,10 +74,9 @@ class CutCase(HomeInterface):
             affine=home.affine,
             brain=read_mask(inputs.brain_mask),
             anatomy=read_array(inputs.anatomy, "anatomy")[0],
-            bgpvs=np.asanyarray(labels.dataobj),
+            bgpvs=np.asanyarray(labels.dataobj)[part],
             confidence=read_optional(inputs.confidence, "confidence"),
-            ignore=read_optional(inputs.ignore, "ignore mask"),
-            fluid=read_optional(inputs.fluid, "PVS occupancy"),
+            **told,
             by_hand=inputs.by_hand,
         )
         self._results["case"] = str(case.folder / "case.json")

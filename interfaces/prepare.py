@@ -15,23 +15,26 @@ class ConformInputSpec(HomeInputSpec):
     in_file = File(mandatory=True, desc="image as scanned")
     modality = traits.Enum("T2w", "T1w", usedefault=True)
     home = traits.Bool(True, usedefault=True, desc="whether PVS are looked for on its grid")
-    brain_mask = File(desc="its header is looked at, too")
+    brain_mask = File(desc="on the grid of the image; its header is looked at, too")
 
 
 class ConformOutputSpec(TraitedSpec):
-    out_file = File(desc="float32, same grid, a header that ITK reads like nibabel")
+    out_file = File(desc="float32, the head alone, a header that ITK reads like nibabel")
+    scan_grid = traits.Dict(desc="the whole grid, see `bgpvs_wf.imaging.geometry.Grid.to_dict`")
     doubts = traits.List(traits.Str(), desc="what is suspicious about header and voxels")
     sides_known = traits.Bool(desc="whether the header tells left from right")
 
 
 class Conform(HomeInterface):
-    """Check an image, and rewrite it from zero on with a clean header; the grid stays."""
+    """Check an image; cut out the head, from zero on, with a clean header, on the same grid."""
 
     input_spec = ConformInputSpec
     output_spec = ConformOutputSpec
 
     def _run_interface(self, runtime: Any) -> Any:
         from bgpvs_wf.imaging.files import read_image
+        from bgpvs_wf.imaging.geometry import Grid, crop_affine
+        from bgpvs_wf.imaging.intensity import head_box
         from bgpvs_wf.imaging.signal import from_zero, signal_doubts, thickness_doubt
 
         inputs = self.inputs
@@ -42,12 +45,48 @@ class Conform(HomeInterface):
         said = [shifted, *signal_doubts(data), thickness_doubt(affine) if inputs.home else ""]
         name = f"{inputs.modality} {Path(inputs.in_file).name}"
         doubts = [*found.doubts, *(f"{name} {text}." for text in said if text)]
+        brain = None
         if isdefined(inputs.brain_mask):
             mask = read_image(inputs.brain_mask, what="Brain mask", allow_constant=True)
             doubts += mask.doubts
-        self._results["out_file"] = self.write(runtime, f"{inputs.modality}.nii.gz", data, affine)
+            brain = np.asanyarray(mask.image.dataobj) > 0
+        box = head_box(data, affine, brain)
+        self._results["out_file"] = self.write(
+            runtime, f"{inputs.modality}.nii.gz", data[box], crop_affine(affine, box)
+        )
+        self._results["scan_grid"] = Grid(data.shape, affine).to_dict()
         self._results["doubts"] = doubts
         self._results["sides_known"] = found.sides_known
+        return runtime
+
+
+class CoarseBrainInputSpec(HomeInputSpec):
+    in_file = File(mandatory=True)
+    brain_mask = File(desc="on the grid of the image; default: all that has a signal is brain")
+    voxel_mm = traits.Float(mandatory=True)
+
+
+class CoarseBrainOutputSpec(TraitedSpec):
+    out_file = File()
+    mask = File(desc="voxels that are all brain")
+
+
+class CoarseBrain(HomeInterface):
+    """Cut out the brain and coarsen it, to estimate its bias field."""
+
+    input_spec = CoarseBrainInputSpec
+    output_spec = CoarseBrainOutputSpec
+
+    def _run_interface(self, runtime: Any) -> Any:
+        from bgpvs_wf.imaging.intensity import coarse_brain
+
+        data, affine = read_array(self.inputs.in_file)
+        image, inside, grid = coarse_brain(
+            data, affine, read_mask(self.inputs.brain_mask), self.inputs.voxel_mm
+        )
+        self._results["out_file"] = self.write(runtime, "brain.nii.gz", image, grid)
+        mask = inside.astype(np.uint8)
+        self._results["mask"] = self.write(runtime, "mask.nii.gz", mask, grid, labels=True)
         return runtime
 
 

@@ -47,6 +47,7 @@ class DerivativesInputSpec(_SinkInputSpec):
     )
     output_dir = traits.Str(mandatory=True, hash_files=False)
     links = traits.Dict(traits.Str(), traits.Str(), hash_files=False, desc="datasets by name")
+    scan_grid = traits.Dict(mandatory=True, desc="the grid of what is written")
 
 
 class DerivativesOutputSpec(TraitedSpec):
@@ -86,11 +87,13 @@ class Derivatives(HomeInterface):
     def _write_one(self, name: str, path: Path) -> dict[str, Any]:
         """Write one result; return what its sidecar says of it alone."""
         from bgpvs_wf.imaging.files import save_image, write_table
+        from bgpvs_wf.imaging.geometry import Grid, uncrop
 
         source = getattr(self.inputs, name)
         if name in TABLES:
             return _copy_table(name, source, path)
-        data, affine = read_array(source)
+        whole = Grid.from_dict(self.inputs.scan_grid)
+        data, affine = uncrop(*read_array(source), whole), whole.affine
         if name in IMAGES:
             save_image(data, affine, path, dtype=np.float32)
             return dict(_ABOUT.get(name, {"Units": "arbitrary", "BrainMedian": 100}))

@@ -40,7 +40,7 @@ def init_anatomy_wf(
 
     Inputs
     ------
-    t2w, t1w, home, images, brain_mask, lie
+    t2w, t1w, home, images, brain_mask, lie, scan_grid
         As `init_prepare_wf` gives them.
     dseg, dseg_table
         Labels that are there and their BIDS table, without `entries`; by default the files of
@@ -68,7 +68,7 @@ def init_anatomy_wf(
             workflow.connect(inputnode, "dseg_table", harmonise, "table")
         workflow.connect(
             [
-                (inputnode, harmonise, [("home", "home"), ("dseg", "dseg")]),
+                (inputnode, harmonise, [(key, key) for key in ("home", "dseg", "scan_grid")]),
                 (harmonise, outputnode, [("dseg", "anatomy"), ("doubts", "doubts")]),
             ]
         )

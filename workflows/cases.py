@@ -104,7 +104,7 @@ def init_case_wf(
         name="cut",
         mem_gb=2.5,
     )
-    fields = ["t2w", "t1w", "brain_mask", "anatomy", "bgpvs", "confidence"]
+    fields = ["t2w", "t1w", "brain_mask", "anatomy", "bgpvs", "confidence", "scan_grid"]
     # What writes outside of the work folder is a sink.
     sink = wrap_node("sink_wf", cut, fields, ["case"])
     images = images_of(inputs)
@@ -112,6 +112,7 @@ def init_case_wf(
     connect_fields(workflow, prepare, [*images, "brain_mask"], sink)
     connect_fields(workflow, nuclei, ["anatomy"], sink)
     if labels is not None:
+        workflow.connect(prepare, "outputnode.scan_grid", sink, "inputnode.scan_grid")
         sink.inputs.inputnode.bgpvs = str(labels.bgpvs)
         for key in ("fluid", "ignore"):
             if getattr(labels, key) is not None:

@@ -22,8 +22,9 @@ def init_predict_wf(*, config: RunConfig, model: Model, name: str = "predict_wf"
 
     Inputs
     ------
-    t2w, t1w, home, images, brain_mask, lie
-        As `init_prepare_wf` gives them; one image may be undefined, home and images are not used.
+    t2w, t1w, home, images, brain_mask, lie, scan_grid
+        As `init_prepare_wf` gives them; one image may be undefined, home, images and scan_grid are
+        not used.
     anatomy
         Harmonised labels; where it is undefined, the model finds the nuclei.
 
@@ -55,4 +56,4 @@ def init_predict_wf(*, config: RunConfig, model: Model, name: str = "predict_wf"
         mem_gb=3,
     )
     used = [*IMAGES, "anatomy", "brain_mask", "lie"]
-    return wrap_node(name, segment, used, OUTPUTS, unused=("home", "images"))
+    return wrap_node(name, segment, used, OUTPUTS, unused=("home", "images", "scan_grid"))

@@ -57,6 +57,8 @@ def init_sink_wf(
         undefined.
     t1w_before, atlas, record
         For the page; may be undefined.
+    scan_grid
+        That images are written on.
 
     Outputs
     -------
@@ -72,7 +74,7 @@ def init_sink_wf(
         *("brain_mask", "pvs_probseg", "uncertainty_probseg"),
         *("pseudo_dseg", "pseudo_probseg", "pvs_dseg"),
     )
-    fields = [*SHARED, *written_only, *page_only, *DOUBTS]
+    fields = [*SHARED, *written_only, "scan_grid", *page_only, *DOUBTS]
     inputnode = Node(niu.IdentityInterface(fields=fields), name="inputnode")
     outputnode = Node(niu.IdentityInterface(fields=["written", "report"]), name="outputnode")
     doubts = Node(niu.Merge(len(DOUBTS)), name="doubts")
@@ -112,7 +114,7 @@ def init_sink_wf(
     workflow.connect(
         [
             (inputnode, doubts, [(key, f"in{n}") for n, key in enumerate(DOUBTS, start=1)]),
-            (inputnode, derivatives, [(key, key) for key in (*SHARED, *written_only)]),
+            (inputnode, derivatives, [(key, key) for key in (*SHARED, *written_only, "scan_grid")]),
             (inputnode, page, [(key, key) for key in (*SHARED, *page_only)]),
             (doubts, derivatives, [("out", "doubts")]),
             (doubts, page, [("out", "doubts")]),

@@ -12,7 +12,7 @@ from bgpvs_wf.bids.inputs import SubjectInputs
 IMAGES = ("t2w", "t1w")
 SCANS, LABELS = (*IMAGES, "brain_mask"), ("dseg", "dseg_table")
 """Files of a subject, by the names of `SubjectInputs`."""
-PREPARED = (*IMAGES, "home", "images", "brain_mask", "lie")
+PREPARED = (*IMAGES, "home", "images", "brain_mask", "lie", "scan_grid")
 """What `init_prepare_wf` gives and every stage that finds nuclei takes. Such a stage gives
 `anatomy`, the harmonised labels, and `doubts`."""
 

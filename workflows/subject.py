@@ -140,7 +140,7 @@ def _connect_prepared(
     """Connect images with what measures and writes them."""
     images = images_of(inputs)
     connect_fields(workflow, prepare, [*images, "sides_known"], quantify)
-    connect_fields(workflow, prepare, ["brain_mask"], sink)
+    connect_fields(workflow, prepare, ["brain_mask", "scan_grid"], sink)
     workflow.connect(prepare, "outputnode.doubts", sink, "inputnode.prepare_doubts")
     for key in images:
         workflow.connect(prepare, f"outputnode.{key}", sink, f"inputnode.{key}_preproc")

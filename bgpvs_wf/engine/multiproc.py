@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import importlib
 import logging
 import multiprocessing
 import os
@@ -56,6 +57,9 @@ class MultiProcPlugin(SturdyReports, multiproc.MultiProcPlugin):
         self._waiting: deque[int] = deque()
         self._alone: int | None = None
         self._retried: set[int] = set()
+        self._context = self.plugin_args.get("mp_context") or _safe()
+        if self._context == "fork":
+            _load_networks()
         self.pool: ProcessPoolExecutor
         self.pool.shutdown()
         self.pool = self._new_pool(self.processors)
@@ -86,7 +90,7 @@ class MultiProcPlugin(SturdyReports, multiproc.MultiProcPlugin):
             max_workers=size,
             initializer=_start_worker,
             initargs=(self._cwd, self.plugin_args.get("log_file")),
-            mp_context=multiprocessing.get_context(self.plugin_args.get("mp_context", _safe())),
+            mp_context=multiprocessing.get_context(self._context),
         )
         with _without_main():
             pool.submit(os.getpid).result()
@@ -181,11 +185,27 @@ class MultiProcPlugin(SturdyReports, multiproc.MultiProcPlugin):
 
 
 def _safe() -> str:
-    """Return how processes are started here: forked, unless torch is loaded.
+    """Return how processes are started here: forked, unless torch may have started threads.
 
     A forked process waits for ever for the threads that torch had before.
     """
-    return "spawn" if "torch" in sys.modules else "fork"
+    return "spawn" if "torch" in sys.modules and _threads() != 1 else "fork"
+
+
+def _threads() -> int | None:
+    """Return how many threads this process has; None where the system does not say."""
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return None
+
+
+def _load_networks() -> None:
+    """Load once, for all processes forked from here, what takes each of them seconds to load."""
+    for name in ("monai.inferers", "monai.networks.nets", "scipy.ndimage", "pandas", "nibabel"):
+        # Where one is missing, the step that needs it says so.
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
 
 
 @contextlib.contextmanager

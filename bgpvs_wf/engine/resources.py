@@ -60,7 +60,9 @@ def thread_environment(threads: int) -> dict[str, str]:
         "MKL_NUM_THREADS",
         "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
     )
-    return dict.fromkeys(names, str(threads)) | {"MPLBACKEND": "Agg", "NIPYPE_NO_ET": "1"}
+    others = {"MPLBACKEND": "Agg", "NIPYPE_NO_ET": "1"}
+    # Threads that wait for work would keep processors busy, from which others could work.
+    return dict.fromkeys(names, str(threads)) | {"OMP_WAIT_POLICY": "PASSIVE"} | others
 
 
 def set_environment(values: Mapping[str, str]) -> None:

@@ -101,7 +101,7 @@ def read_image(
 
 def check_labels_on_grid(
     labels: nib.Nifti1Image,
-    image: nib.Nifti1Image,
+    image: nib.Nifti1Image | Grid,
     *,
     labels_path: str | os.PathLike[str] = "labels",
     image_path: str | os.PathLike[str] = "its image",
@@ -111,7 +111,8 @@ def check_labels_on_grid(
 
     Parameters
     ----------
-    labels, image : Nifti1Image
+    labels : Nifti1Image
+    image : Nifti1Image or Grid
     labels_path, image_path : path-like
         Named in the message.
     tolerance_mm : float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,12 +11,28 @@ from scipy import ndimage
 
 from bgpvs_wf.arrays import Affine, Floats, Labels, Mask
 
+Box = tuple[slice, slice, slice]
+"""A part of an array."""
+
 
 class Grid(NamedTuple):
     """A voxel grid in space: shape (3,) and affine (4, 4), voxel index to mm (RAS+)."""
 
     shape: tuple[int, int, int]
     affine: Affine
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {
+            "shape": [int(n) for n in self.shape],
+            "affine": np.asarray(self.affine, float).tolist(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Grid:
+        """Read what `to_dict` gave."""
+        i, j, k = values["shape"]
+        return cls((i, j, k), np.array(values["affine"], float))
 
 
 def voxel_sizes(affine: Affine) -> Floats:
@@ -73,7 +90,7 @@ def same_grid(a: Grid, b: Grid, tolerance_mm: float = 1e-2) -> bool:
     )
 
 
-def bounding_box(mask: Mask, affine: Affine, margin_mm: float = 0.0) -> tuple[slice, slice, slice]:
+def bounding_box(mask: Mask, affine: Affine, margin_mm: float = 0.0) -> Box:
     """Return the slices of the smallest box around a mask, grown by a margin, inside the array.
 
     Raises
@@ -101,6 +118,53 @@ def crop_affine(affine: Affine, slices: tuple[slice, ...]) -> Affine:
     cropped = np.array(affine, float)
     cropped[:3, 3] += cropped[:3, :3] @ [s.start or 0 for s in slices]
     return cropped
+
+
+def part_of(grid: Grid, slices: Box) -> Grid:
+    """Return the grid of a part of an array."""
+    shape = tuple(s.stop - s.start for s in slices)
+    return Grid((shape[0], shape[1], shape[2]), crop_affine(grid.affine, slices))
+
+
+def place_in(part: Grid, whole: Grid, tolerance: float = 0.1) -> Box:
+    """Return the slices of a grid that are another one.
+
+    Parameters
+    ----------
+    part, whole : Grid
+    tolerance : float
+        By how many voxels corners may lie apart: headers round.
+
+    Raises
+    ------
+    ValueError
+        If it is no part of it.
+    """
+    to_whole = np.linalg.inv(whole.affine) @ part.affine
+    start = np.round(to_whole[:3, 3]).astype(int)
+    stop = start + part.shape
+    inside = (start >= 0).all() and (stop <= whole.shape).all()
+    slices = tuple(map(slice, start.tolist(), stop.tolist()))
+    if not inside or not same_grid(
+        part,
+        Grid(part.shape, crop_affine(whole.affine, slices)),
+        tolerance * float(voxel_sizes(whole.affine).min()),
+    ):
+        raise ValueError(f"a grid of {part.shape} voxels is no part of that of {whole.shape}")
+    return slices[0], slices[1], slices[2]
+
+
+def uncrop(data: NDArray[Any], affine: Affine, whole: Grid) -> NDArray[Any]:
+    """Return an array on the grid that its own is a part of; zero elsewhere.
+
+    Raises
+    ------
+    ValueError
+        If it is no part of it.
+    """
+    out = np.zeros(whole.shape, data.dtype)
+    out[place_in(Grid(data.shape, affine), whole)] = data
+    return out
 
 
 def isotropic_grid(grid: Grid, voxel_mm: float) -> Grid:

@@ -6,11 +6,25 @@ import numpy as np
 from scipy import ndimage
 
 from bgpvs_wf.arrays import Affine, Floats, Image, Mask
+from bgpvs_wf.imaging.geometry import (
+    Box,
+    Grid,
+    bounding_box,
+    coarsen,
+    isotropic_grid,
+    part_of,
+    voxel_sizes,
+)
 
 BRAIN_MEDIAN = 100.0
 """Median of the brain after `scale_to_brain`."""
 TRACE = 0.05
 """Share of the brightest signal below which there is no tissue (chosen)."""
+_AROUND_MM, _ISLAND, _ROUGH_MM = 10.0, 0.01, 2.0
+"""Around the head, what is kept of a scan; share of the head from which on a part of it is not
+noise in the air; voxels that tell (chosen)."""
+_ALL_BRAIN = 0.9
+"""Share of a coarse voxel in the brain from which on its signal is the brain's (chosen)."""
 
 
 def foreground(data: Image) -> Mask:
@@ -30,6 +44,37 @@ def foreground(data: Image) -> Mask:
 
     bright: Mask = data > threshold_otsu(np.asarray(data, np.float32)) / 2
     return bright
+
+
+def head_box(data: Image, affine: Affine, brain: Mask | None = None) -> Box:
+    """Return the box of the head in a scan, and 10 mm around it; all where nothing is brighter.
+
+    Parameters
+    ----------
+    data : ndarray, shape (x, y, z)
+        From zero on.
+    affine : ndarray, shape (4, 4)
+    brain : ndarray of bool, optional, shape (x, y, z)
+        Stays in the box.
+    """
+    step = np.maximum((_ROUGH_MM / voxel_sizes(affine)).astype(int), 1)
+    some = np.s_[:: step[0], :: step[1], :: step[2]]
+    rough = foreground(data[some])
+    parts, count = ndimage.label(rough)
+    if not count:
+        return slice(0, data.shape[0]), slice(0, data.shape[1]), slice(0, data.shape[2])
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    head = (sizes >= _ISLAND * sizes.max())[parts]
+    if brain is not None:
+        head |= brain[some]
+    sizes_mm = voxel_sizes(affine) * step
+    ends = bounding_box(head, np.diag([*sizes_mm, 1.0]), _AROUND_MM + float(sizes_mm.max()))
+    low, mid, high = (
+        slice(end.start * int(n), min(end.stop * int(n), size))
+        for end, n, size in zip(ends, step, data.shape, strict=True)
+    )
+    return low, mid, high
 
 
 def median_and_spread(values: Floats) -> tuple[float, float]:
@@ -77,6 +122,32 @@ def scale_to_brain(data: Image, brain: Mask | None = None) -> Floats:
         raise ValueError("no signal in the brain")
     scaled: Floats = np.maximum(data * np.float32(BRAIN_MEDIAN / median), 0)
     return scaled
+
+
+def coarse_brain(
+    data: Image, affine: Affine, brain: Mask | None, voxel_mm: float
+) -> tuple[Floats, Mask, Affine]:
+    """Return the brain on a coarse grid, for N4: image, voxels that are all brain, affine.
+
+    The blur before an image is coarsened leaves traces of signal around the brain. N4 looks at
+    the histogram of logarithms, in which these would take most of the room, and then corrects
+    next to nothing (docs/design.md).
+
+    Parameters
+    ----------
+    data : ndarray, shape (x, y, z)
+    affine : ndarray, shape (4, 4)
+    brain : ndarray of bool, optional, shape (x, y, z)
+        Default: `foreground`.
+    voxel_mm : float
+    """
+    brain = foreground(data) if brain is None else brain
+    box = bounding_box(brain, affine, margin_mm=2 * voxel_mm)
+    mask, part = brain[box], part_of(Grid(brain.shape, affine), box)
+    grid = isotropic_grid(part, voxel_mm)
+    image = coarsen(np.asarray(data[box], np.float32) * mask, part.affine, grid)
+    inside = coarsen(mask, part.affine, grid) > _ALL_BRAIN
+    return image, inside & (image > 0), grid.affine
 
 
 def divide_bias(data: Image, affine: Affine, bias: Floats, bias_affine: Affine) -> Floats:

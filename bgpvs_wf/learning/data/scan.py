@@ -16,11 +16,13 @@ import numpy as np
 
 from bgpvs_wf.anatomy.starts import turn_degrees
 from bgpvs_wf.imaging.geometry import (
+    Box,
     Grid,
     bounding_box,
     coarsen,
     crop_affine,
     isotropic_grid,
+    part_of,
     voxel_sizes,
 )
 from bgpvs_wf.imaging.intensity import foreground
@@ -41,8 +43,6 @@ UPRIGHT_DEGREES = 12.0
 from heads turned by up to 15 degrees about each axis, and the nod is told to within 8)."""
 _PLACES = 20_000
 """Voxels of the head that tell how far it reaches."""
-
-Box = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True)
@@ -280,9 +280,3 @@ def slices_around(grid: Grid, inner: Grid, margin: int) -> Box:
     low = np.maximum(np.floor(ends.min(axis=0) + 0.5 + 1e-6).astype(int) - margin, 0)
     high = np.minimum(np.ceil(ends.max(axis=0) + 0.5 - 1e-6).astype(int) + margin, grid.shape)
     return slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2])
-
-
-def part_of(grid: Grid, box: Box) -> Grid:
-    """Return the grid of a part of an array."""
-    shape = tuple(s.stop - s.start for s in box)
-    return Grid((shape[0], shape[1], shape[2]), crop_affine(grid.affine, box))

@@ -16,15 +16,13 @@ import numpy as np
 from bgpvs_wf.anatomy.labels import BG_LABELS, NUCLEI
 from bgpvs_wf.anatomy.starts import turn_degrees
 from bgpvs_wf.errors import BadImageError, BadLabelsError
-from bgpvs_wf.imaging.geometry import voxel_sizes, voxel_volume
+from bgpvs_wf.imaging.geometry import Box, part_of, voxel_sizes, voxel_volume
 from bgpvs_wf.learning.data.scan import (
     MODALITIES,
-    Box,
     BoxImages,
     Scan,
     canonical,
     grid_around,
-    part_of,
     to_home,
 )
 from bgpvs_wf.learning.heads.lie import Lie

@@ -10,14 +10,13 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from bgpvs_wf.anatomy.starts import half_turn
-from bgpvs_wf.imaging.geometry import Grid, same_grid, voxel_sizes
+from bgpvs_wf.imaging.geometry import Grid, part_of, same_grid, voxel_sizes
 from bgpvs_wf.learning.data.scan import (
     CLIP,
     MARGIN_MM,
     Scan,
     canonical,
     fine_grid,
-    part_of,
     slices_around,
     standardise,
     to_home,
