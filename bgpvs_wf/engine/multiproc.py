@@ -202,7 +202,7 @@ def _threads() -> int | None:
 
 def _load_networks() -> None:
     """Load once, for all processes forked from here, what takes each of them seconds to load."""
-    for name in ("monai.inferers", "monai.networks.nets", "scipy.ndimage", "pandas", "nibabel"):
+    for name in ("torch", "scipy.ndimage", "pandas", "nibabel"):
         # Where one is missing, the step that needs it says so.
         with contextlib.suppress(ImportError):
             importlib.import_module(name)

@@ -1,9 +1,8 @@
-"""The networks: MONAI's dynamic U-Net, whose first block keeps the full resolution; a small one."""
+"""The networks: a U-Net whose first block keeps the full resolution; a small one for PVS."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from bgpvs_wf.learning.data.classes import COARSE_CLASSES, CONTEXT, FINE_CLASSES
@@ -53,9 +52,13 @@ class NetworkConfig:
 
 def build_network(config: NetworkConfig) -> nn.Module:
     """Build a network with random weights; its output has a channel for each class."""
-    module, _, name = network_class(config).rpartition(".")
-    network: nn.Module = getattr(import_module(module), name)(**network_arguments(config))
-    return network
+    from bgpvs_wf.learning.nets.residual import ResidualNetwork
+    from bgpvs_wf.learning.nets.unet import UNet
+
+    channels = (len(config.inputs), len(CHANNELS[config.tells]), config.filters)
+    if config.tells == PVS:
+        return ResidualNetwork(*channels)
+    return UNet(*channels, groups=GROUPS if config.tells == JOINT else None)
 
 
 def reach_voxels(config: NetworkConfig) -> int:
@@ -64,14 +67,14 @@ def reach_voxels(config: NetworkConfig) -> int:
 
 
 def network_class(config: NetworkConfig) -> str:
-    """Return the class of a network, to be imported."""
+    """Return a class that loads the weights of a network; of a U-Net MONAI's, the same as ours."""
     if config.tells == PVS:
         return "bgpvs_wf.learning.nets.residual.ResidualNetwork"
     return "monai.networks.nets.DynUNet"
 
 
 def network_arguments(config: NetworkConfig) -> dict[str, Any]:
-    """Return the arguments of a network's class."""
+    """Return the arguments of that class."""
     channels = {
         "in_channels": len(config.inputs),
         "out_channels": len(CHANNELS[config.tells]),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +38,7 @@ WINDOWS = {
 Windows are as large as the patches that were learnt from, because the normalisation looks at the
 whole window. The PVS network needs none."""
 OVERLAP = 0.25
+_LEAST_WEIGHT = 1e-3
 
 
 def choose_device(name: str) -> torch.device:
@@ -118,7 +121,6 @@ def _apply(
     fast: bool,
 ) -> np.ndarray:
     import torch
-    from monai.inferers import sliding_window_inference
 
     device = next(network.parameters()).device
     network.eval()
@@ -134,17 +136,7 @@ def _apply(
     def windows(x: torch.Tensor) -> torch.Tensor:
         if config.tells == PVS:
             return probabilities(x)
-        result = sliding_window_inference(
-            x,
-            WINDOWS[config.tells],
-            1,
-            probabilities,
-            overlap=OVERLAP,
-            mode="gaussian",
-            padding_mode="replicate",
-        )
-        assert isinstance(result, torch.Tensor)
-        return result
+        return slide(x, WINDOWS[config.tells], probabilities)
 
     with torch.inference_mode():
         result = windows(batch)
@@ -154,6 +146,67 @@ def _apply(
                 mirrored = mirrored[:, list(MIRRORED)]
             result = (result + mirrored) / 2
     return np.asarray(result[0].cpu().numpy())
+
+
+def slide(
+    image: torch.Tensor,
+    window: tuple[int, int, int],
+    predict: Callable[[torch.Tensor], torch.Tensor],
+) -> torch.Tensor:
+    """Return what a network says of an image that it sees through windows.
+
+    Windows overlap by `OVERLAP`; where several see a voxel, those count more in whose middle it is.
+    As `monai.inferers.sliding_window_inference` does it, which takes seconds to load.
+
+    Parameters
+    ----------
+    image : Tensor, shape (1, channels, x, y, z)
+        Smaller ones than a window are continued by their edges.
+    window : tuple of int
+    predict : callable
+        Of a window to channels of the same shape.
+    """
+    import torch
+
+    sizes = list(image.shape[2:])
+    more = [max(least - size, 0) for least, size in zip(window, sizes, strict=True)]
+    ends = [end for n in reversed(more) for end in (n // 2, n - n // 2)]
+    padded = torch.nn.functional.pad(image, ends, mode="replicate") if any(more) else image
+    weight = _window_weight(window, image.device)
+    total = torch.zeros(())
+    for number, place in enumerate(_window_places(padded.shape[2:], window)):
+        at = (slice(None), slice(None), *place)
+        found = predict(padded[at])
+        if number == 0:
+            total = found.new_zeros((1, found.shape[1], *padded.shape[2:]))
+            weights = found.new_zeros((1, 1, *padded.shape[2:]))
+        total[at] += found * weight
+        weights[at] += weight
+    kept = [slice(n // 2, n // 2 + size) for n, size in zip(more, sizes, strict=True)]
+    whole: torch.Tensor = (total / weights)[:, :, *kept]
+    return whole
+
+
+def _window_places(shape: Sequence[int], window: Sequence[int]) -> Iterator[tuple[slice, ...]]:
+    """Yield the slices of windows: as far apart as their overlap says, the last at the end."""
+    starts = []
+    for size, width in zip(shape, window, strict=True):
+        step = max(int(width * (1 - OVERLAP)), 1)
+        count = -(-(size - width) // step) + 1
+        starts.append([min(number * step, size - width) for number in range(count)])
+    for corner in itertools.product(*starts):
+        yield tuple(slice(at, at + width) for at, width in zip(corner, window, strict=True))
+
+
+def _window_weight(window: Sequence[int], device: torch.device) -> torch.Tensor:
+    """Return a Gaussian over a window, its deviation an eighth of the window's width."""
+    import torch
+
+    weight = torch.ones((), device=device)
+    for size in window:
+        x = torch.arange(size, device=device) - (size - 1) / 2
+        weight = weight[..., None] * torch.exp(-(x**2) / (2 * (size / 8) ** 2))
+    return weight.clamp(min=max(float(weight.min()), _LEAST_WEIGHT))
 
 
 def fast_bfloat16(device: torch.device) -> bool:
