@@ -176,7 +176,11 @@ class RunConfig(Settings):
         at_most=100_000,
     )
     omp_nthreads: int = setting(
-        "Processors a step may use.", 0, unset="0, which is 8 at most", at_least=0, at_most=100_000
+        "Processors a step may use.",
+        0,
+        unset="0, which is 8 at most, and fewer where several subjects run on this machine",
+        at_least=0,
+        at_most=100_000,
     )
     memory_gb: float = setting(
         "Memory to use, GB.", 0.0, unset="0, which is nine tenths of what there is", at_least=0.0
@@ -217,6 +221,22 @@ class RunConfig(Settings):
     def threads(self) -> int:
         """Threads a node may use."""
         return self.omp_nthreads or min(self.nprocs, 8)
+
+    def shared_among(self, subjects: int) -> RunConfig:
+        """Return the settings for some subjects side by side on one machine.
+
+        Steps of several subjects keep processors busy better than threads of one step do.
+
+        Examples
+        --------
+        >>> here = Path(".")
+        >>> config = RunConfig(bids_dir=here, output_dir=here, plugin="MultiProc", nprocs=8)
+        >>> [config.shared_among(n).threads for n in (1, 3, 353)]
+        [8, 2, 1]
+        """
+        if self.omp_nthreads or self.plugin not in ("MultiProc", "LegacyMultiProc"):
+            return self
+        return dataclasses.replace(self, omp_nthreads=max(self.threads // max(subjects, 1), 1))
 
     @property
     def has_model(self) -> bool:

@@ -88,6 +88,7 @@ def init_subjects_wf(
     subjects : sequence of SubjectInputs
     """
     workflow = Workflow(name=name, base_dir=str(config.work_dir))
-    workflow.add_nodes([init_subject_wf(config=config, inputs=inputs) for inputs in subjects])
+    shared = config.shared_among(len(subjects))
+    workflow.add_nodes([init_subject_wf(config=shared, inputs=inputs) for inputs in subjects])
     workflow.config["execution"] = {**HASH_SETTINGS, "crashfile_format": "txt"}
     return workflow

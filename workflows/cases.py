@@ -62,10 +62,11 @@ def init_cases_wf(
         If a subject cannot be processed (a missing age, no fitting atlas).
     """
     workflow = Workflow(name=name, base_dir=str(config.work_dir))
+    shared = config.shared_among(len(subjects))
     workflow.add_nodes(
         [
             init_case_wf(
-                config=config,
+                config=shared,
                 inputs=inputs,
                 folder=folder / inputs.label,
                 labels=None if labels is None else labels[inputs.label],

@@ -129,6 +129,7 @@ def _init_correct(
     """Add the nodes that conform, denoise and bias-correct one image; return node and field."""
     key = modality.lower()
     at_home = modality == inputs.home
+    threads = max(config.threads // len(images_of(inputs)), 1)
     inputnode = workflow.get_node("inputnode")
     conform = Node(Conform(modality=modality, home=at_home), name=f"conform_{key}", mem_gb=1)
     workflow.connect(inputnode, key, conform, "in_file")
@@ -138,10 +139,10 @@ def _init_correct(
             model=str(model.folder),
             model_checksum=model.checksum,
             device=config.predict.device,
-            threads=config.threads,
+            threads=threads,
         ),
         name=f"brain_{key}",
-        n_procs=config.threads,
+        n_procs=threads,
         mem_gb=2,
     )
     if at_home and inputs.brain_mask is not None:
@@ -150,7 +151,6 @@ def _init_correct(
     workflow.connect(conform, "out_file", brain, "in_file")
     node, field = conform, "out_file"
     done = inputs.preprocessed if at_home else inputs.t1w_preprocessed
-    threads = config.threads
     if config.prepare.denoise and not done:
         denoise = Node(
             DenoiseImage(dimension=3, noise_model="Rician", num_threads=threads),
@@ -173,7 +173,7 @@ def _init_unbias(
     n4 = Node(
         N4BiasFieldCorrection(
             dimension=3,
-            shrink_factor=2,
+            shrink_factor=3,
             n_iterations=[50, 50],
             convergence_threshold=1e-7,
             bspline_fitting_distance=200.0,
@@ -202,7 +202,6 @@ def _init_align(
     corrected: dict[str, tuple[Node, str]],
 ) -> tuple[Node, str]:
     """Add the nodes that bring the T1w to the T2w's grid; return node and field."""
-    threads = config.threads
     coarse = Node(SourceImages(voxel_mm=ALIGN_MM), name="coarse_pair", mem_gb=1.5)
     for key in ("t2w", "t1w"):
         brain = workflow.get_node(f"brain_{key}")
@@ -221,9 +220,9 @@ def _init_align(
         mem_gb=1,
     )
     resample = Node(
-        ApplyTransforms(dimension=3, interpolation="BSpline", float=True, num_threads=threads),
+        # Beside it `stretch` runs.
+        ApplyTransforms(dimension=3, interpolation="BSpline", float=True, num_threads=1),
         name="resample",
-        n_procs=threads,
         mem_gb=2,
     )
     workflow.connect(

@@ -208,12 +208,13 @@ def _maximise(
 ) -> np.ndarray:
     """Return the posteriors, shape (classes, voxels)."""
     groups = np.array([min(int(i), MIRROR.get(int(i), int(i))) for i in labels])
-    posterior = prior
+    floor = np.diag((mixture.least_spread * samples.std(axis=0) + 1e-6) ** 2)
+    expected, posterior = np.log(prior), prior
     for _ in range(_ITERATIONS):
-        field = np.log(prior) + NEIGHBOUR_WEIGHT * _neighbours(posterior, where)
+        field = expected + NEIGHBOUR_WEIGHT * _neighbours(posterior, where)
         for group in np.unique(groups):
             members = groups == group
-            fit = _log_likelihood(samples, posterior[members].sum(axis=0), mixture)
+            fit = _log_likelihood(samples, posterior[members].sum(axis=0), floor, mixture)
             field[members] += weight * fit
         field -= field.max(axis=0)
         posterior = np.exp(field)
@@ -230,11 +231,12 @@ def _neighbours(posterior: np.ndarray, where: np.ndarray) -> np.ndarray:
     return out
 
 
-def _log_likelihood(samples: np.ndarray, weight: np.ndarray, mixture: _Mixture) -> np.ndarray:
+def _log_likelihood(
+    samples: np.ndarray, weight: np.ndarray, floor: np.ndarray, mixture: _Mixture
+) -> np.ndarray:
     """Return the log density of the Gaussian that the weighted samples make, tubes left out."""
     core = np.where(weight > 0.6, weight, 0)
     weight = core if np.count_nonzero(core) > 50 else weight
-    floor = np.diag((mixture.least_spread * samples.std(axis=0) + 1e-6) ** 2)
     distance, log_size = _gaussian(samples, weight, floor)
     kept = distance < mixture.outlying
     if not kept.all():
@@ -249,7 +251,7 @@ def _gaussian(
     total = weight.sum()
     centred = samples - weight @ samples / total
     covariance = (weight[:, None] * centred).T @ centred / total + floor
-    distance = np.einsum("ni,ij,nj->n", centred, np.linalg.inv(covariance), centred)
+    distance = ((centred @ np.linalg.inv(covariance)) * centred).sum(axis=1)
     return distance, float(np.linalg.slogdet(covariance)[1])
 
 

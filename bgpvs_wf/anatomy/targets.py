@@ -176,7 +176,7 @@ def shared_brain(
         On grids of their own.
     affine, other_affine : ndarray, shape (4, 4)
     """
-    there = resample(other.astype(np.float32), other_affine, Grid(one.shape, affine)) > 0.5
+    there = resample(other, other_affine, Grid(one.shape, affine), order=0)
     both, either = one & there, one | there
     return either if both.sum() >= _OVERLAP * either.sum() else one
 

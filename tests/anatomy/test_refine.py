@@ -212,5 +212,6 @@ def test_a_structure_is_a_gaussian_without_its_outliers(seed: int, images: int) 
     # Where it is least, it is that of a voxel four standard deviations off.
     peak = stats.multivariate_normal(mean, covariance).logpdf(mean)
     expected = np.maximum(expected, peak - 16 / 2)
-    found = module._log_likelihood(samples, weight, module._TOLD) - images / 2 * np.log(2 * np.pi)
+    found = module._log_likelihood(samples, weight, spread, module._TOLD)
+    found -= images / 2 * np.log(2 * np.pi)
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
