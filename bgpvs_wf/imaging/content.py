@@ -31,7 +31,7 @@ def read_header(path: str | os.PathLike[str], what: str = "image") -> Header:
         return judge_header(_read(_unpacked(file, path, where), HEAD_BYTES, where), where)
 
 
-def read_content(path: str | os.PathLike[str], what: str = "image") -> tuple[Header, bytes]:
+def read_content(path: str | os.PathLike[str], what: str = "image") -> tuple[Header, bytearray]:
     """Read an image up to its last voxel, its checksum verified, which nibabel does not do.
 
     Parameters
@@ -44,7 +44,7 @@ def read_content(path: str | os.PathLike[str], what: str = "image") -> tuple[Hea
     Returns
     -------
     header : Header
-    content : bytes
+    content : bytearray
         Uncompressed.
 
     Raises
@@ -61,10 +61,10 @@ def read_content(path: str | os.PathLike[str], what: str = "image") -> tuple[Hea
         if unpacked is file:
             _check_length(header, os.fstat(file.fileno()).st_size, where)
         # Piece by piece: a header may promise more than there is memory for.
-        parts, length = [head], len(head)
+        content, length = bytearray(head), len(head)
         while part := _read(unpacked, _CHUNK, where):
             if length < header.n_bytes:
-                parts.append(part)
+                content += part
             elif unpacked is file:
                 break
             length += len(part)
@@ -74,7 +74,7 @@ def read_content(path: str | os.PathLike[str], what: str = "image") -> tuple[Hea
                     "read; copy it again from its source."
                 )
     _check_length(header, length, where)
-    return header, b"".join(parts)
+    return header, content
 
 
 def _opened(path: Path, where: str) -> IO[bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import json
 import logging
 import os
@@ -88,15 +87,29 @@ def read_image(
     header, content = read_content(path, what)
     fields = header.fields
     kind = nib.Nifti2Image if isinstance(fields, nib.Nifti2Header) else nib.Nifti1Image
-    proxy = nib.arrayproxy.ArrayProxy(io.BytesIO(content), fields)
-    data = np.asanyarray(proxy).reshape(header.shape[:3], order="F")
-    ours = np.float32 if data.dtype.kind == "f" else data.dtype.newbyteorder("=")
-    data = data.astype(ours, copy=False)
+    data = _voxels(fields, header.shape[:3], content)
     _check_voxels(data, where, allow_constant)
     affine, sides_known, doubts = header.placement
     fields = fields.as_byteswapped(nib.volumeutils.native_code)
     image = kind(data, affine, fields, dtype=data.dtype)
     return CheckedImage(image, tuple(f"{what} {path.name} {d}." for d in doubts), sides_known)
+
+
+def _voxels(fields: nib.Nifti1Header, shape: tuple[int, ...], content: bytearray) -> NDArray[Any]:
+    """Return the voxels of a file as its header scales them; slice by slice, for the memory."""
+    from nibabel.volumeutils import apply_read_scaling
+
+    kind, start = fields.get_data_dtype(), int(fields.get_data_offset())
+    raw: NDArray[Any] = np.ndarray(shape, kind, content, start, order="F")
+    slope, inter = fields.get_slope_inter()
+    scaled = slope is not None and (slope, inter) != (1, 0)
+    if not scaled and kind.kind != "f":
+        return raw.astype(kind.newbyteorder("="), copy=False)
+    data = np.empty(shape, np.float32, order="F")
+    for number in range(shape[2]):
+        part = raw[:, :, number]
+        data[:, :, number] = apply_read_scaling(part, slope, inter) if scaled else part
+    return data
 
 
 def check_labels_on_grid(
