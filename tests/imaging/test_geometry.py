@@ -15,8 +15,11 @@ from bgpvs_wf.imaging.geometry import (
     coarsen,
     crop_affine,
     isotropic_grid,
+    part_of,
+    place_in,
     resample,
     same_grid,
+    uncrop,
     voxel_sizes,
     voxel_volume,
 )
@@ -210,3 +213,35 @@ def test_coarse_labels_are_what_most_of_a_voxel_is(drawn, seed, kinds):
     shares = np.stack([coarsen(labels == name, grid.affine, target) for name in names])
     taken = np.take_along_axis(shares, np.searchsorted(names, found)[None], axis=0)[0]
     np.testing.assert_allclose(taken, shares.max(axis=0), atol=1e-5)
+
+
+@given(grids(), st.data())
+def test_a_part_goes_back_to_its_place(drawn, data):
+    grid, _ = drawn
+    starts = [data.draw(st.integers(0, n - 1)) for n in grid.shape]
+    box = tuple(
+        slice(a, data.draw(st.integers(a + 1, n))) for a, n in zip(starts, grid.shape, strict=True)
+    )
+    part = part_of(grid, box)
+    # As headers keep it.
+    stored = Grid(part.shape, part.affine.astype(np.float32).astype(float))
+    assert place_in(stored, grid) == box
+    values = np.random.default_rng(0).random(part.shape)
+    back = uncrop(values, stored.affine, grid)
+    assert back.shape == grid.shape
+    np.testing.assert_array_equal(back[box], values)
+    assert back.sum() == pytest.approx(values.sum())
+    assert Grid.from_dict(grid.to_dict()).shape == grid.shape
+    np.testing.assert_array_equal(Grid.from_dict(grid.to_dict()).affine, grid.affine)
+
+
+@given(grids(), st.floats(0.2, 0.8), st.integers(0, 2))
+def test_what_lies_between_voxels_or_outside_is_no_part(drawn, shift, axis):
+    grid, _ = drawn
+    affine = grid.affine.copy()
+    affine[:3, 3] += shift * affine[:3, axis]
+    with pytest.raises(ValueError, match="no part"):
+        place_in(Grid(grid.shape, affine), grid)
+    wider = tuple(n + 1 for n in grid.shape)
+    with pytest.raises(ValueError, match="no part"):
+        place_in(Grid(wider, grid.affine), grid)
