@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_HEADER_BYTES = 348
+_LEVEL = 1
+_SLICES = 16
+"""So many are written at a time: images need no room twice."""
+
 
 def load_image(
     path: str | os.PathLike[str], *, what: str = "image", allow_constant: bool = False
@@ -195,14 +200,31 @@ def save_image(
     if labels and data.dtype.kind == "f" and not np.array_equal(data, np.round(data)):
         raise ValueError("labels must be whole numbers")
     kind = np.dtype(dtype) if dtype is not None else _disk_type(data, labels)
-    image = nib.Nifti1Image(data.astype(kind, copy=False), None)
+    image = nib.Nifti1Image(np.zeros((1, 1, 1), kind), None)
     image.set_qform(affine, "scanner")
     image.set_sform(affine, "scanner")
     image.header.set_xyzt_units("mm", "sec")
     if labels:
         image.header.set_intent("label")
-    raw = image.to_bytes()
-    return write_bytes(gzipped(raw) if path.suffix == ".gz" else raw, path)
+    content = image.to_bytes()[: -kind.itemsize]
+    header = nib.Nifti1Header(content[:_HEADER_BYTES])
+    header.set_data_shape(data.shape)
+    with atomic_file(path) as handle, _packing(handle, path) as packed:
+        packed.write(header.binaryblock + content[_HEADER_BYTES:])
+        for start in range(0, data.shape[2], _SLICES):
+            part = data[:, :, start : start + _SLICES]
+            packed.write(part.astype(kind, copy=False).tobytes(order="F"))
+    return path
+
+
+@contextmanager
+def _packing(handle: IO[bytes], path: Path) -> Iterator[Any]:
+    """Compress what is written to a file, if its name says so."""
+    if path.suffix != ".gz":
+        yield handle
+        return
+    with igzip.IGzipFile("", "wb", _LEVEL, handle, mtime=0) as packed:  # type: ignore[no-untyped-call]
+        yield packed
 
 
 def gzipped(content: bytes) -> bytes:
@@ -210,7 +232,7 @@ def gzipped(content: bytes) -> bytes:
 
     Scans become 4 to 8 % larger than by level 6 of zlib.
     """
-    packed: bytes = igzip.compress(content, compresslevel=1, mtime=0)
+    packed: bytes = igzip.compress(content, compresslevel=_LEVEL, mtime=0)
     return packed
 
 
