@@ -68,11 +68,12 @@ def from_zero(data: Floats, where: str) -> tuple[Floats, str]:
     background, plain, spread = _background(data)
     if lowest >= 0 and background <= TRACE * float(data.max()):
         return data, ""
-    away = data - np.float32(background)
+    some = _some(data)
+    away = some - np.float32(background)
     far = np.abs(away[away != 0])
     reach = float(np.percentile(far, 99)) if far.size else 0.0
     deep, high = float((away < -DEEP * reach).mean()), float((away > DEEP * reach).mean())
-    if deep > high and background + spread >= np.percentile(data, 95):
+    if deep > high and background + spread >= np.percentile(some, 95):
         raise BadImageError(
             f"{where} has a background brighter than the head; it looks inverted: export it as "
             "it was scanned."
@@ -102,7 +103,7 @@ def signal_doubts(data: Image) -> tuple[str, ...]:
     data : ndarray, shape (x, y, z)
         From 0 on.
     """
-    some = data.ravel(order="K")[:: max(data.size // _ENOUGH, 1)]
+    some = _some(data)
     head = some[foreground(some)]
     if not head.size:
         return ()
@@ -162,9 +163,15 @@ def pair_doubt(motion: Floats) -> str:
     )
 
 
+def _some(data: Image) -> Image:
+    """Return as many voxels as tell what the grey levels are, one dimension."""
+    return data.ravel(order="K")[:: max(data.size // _ENOUGH, 1)]
+
+
 def _background(data: Image) -> tuple[float, bool, float]:
     """Return the value of the border, whether it is one for much of it, and its spread."""
-    faces = [np.take(data, at, axis).ravel() for axis in range(3) for at in (0, -1)]
+    # Not `np.take`, which copies all of an array that Fortran would like before it takes a slice.
+    faces = [np.moveaxis(data, axis, 0)[at].ravel() for axis in range(3) for at in (0, -1)]
     border = np.concatenate(faces)
     values, counts = np.unique(border, return_counts=True)
     most = counts.argmax()

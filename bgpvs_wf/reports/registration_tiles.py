@@ -116,12 +116,12 @@ class _Cross:
 
     def cut(self, volume: Volume) -> np.ndarray:
         """Return the slice of a volume on the same grid, shape (rows, columns)."""
-        return np.take(volume.data, self.index, axis=self.axis).T
+        return np.moveaxis(volume.data, self.axis, 0)[self.index].T
 
     def sample(self, volume: Volume) -> np.ndarray:
         """Return the slice of a volume on any grid."""
         plane = resample(np.asarray(volume.data), volume.affine, self.grid)
-        return np.take(plane, 0, axis=self.axis).T
+        return np.moveaxis(plane, self.axis, 0)[0].T
 
     def tile(self, grey: np.ndarray, caption: str, outlines: tuple[Outline, ...]) -> Tile:
         """Return the tile of a slice."""

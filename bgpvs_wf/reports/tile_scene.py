@@ -102,7 +102,7 @@ class Scene:
         axis = PLANES[plane]
 
         def cut(data: np.ndarray) -> np.ndarray:
-            return np.take(data, index, axis=axis).T
+            return np.moveaxis(data, axis, 0)[index].T
 
         masks = {key: cut(mask) for key, mask in self.structures.items()}
         caption = f"{name}, {plane} {self._place(axis, index)}"
