@@ -130,8 +130,8 @@ def coarse_brain(
     """Return the brain on a coarse grid, for N4: image, voxels that are all brain, affine.
 
     The blur before an image is coarsened leaves traces of signal around the brain. N4 looks at
-    the histogram of logarithms, in which these would take most of the room, and then corrects
-    next to nothing (docs/design.md).
+    the histogram of logarithms, in which these would take most of the room, and then corrects too
+    little (docs/design.md).
 
     Parameters
     ----------
