@@ -118,7 +118,7 @@ def watch_memory(process: subprocess.Popen[bytes]) -> float:
     peak = 0.0
     done = threading.Event()
     while not done.wait(0.3):
-        peak = max(peak, sum(map(_resident_gb, _family(process.pid))))
+        peak = max(peak, sum(map(_share_gb, _family(process.pid))))
         if process.poll() is not None:
             done.set()
     return peak
@@ -132,7 +132,7 @@ def _family(pid: int) -> list[int]:
     return [pid, *(kin for child in text.split() for kin in _family(int(child)))]
 
 
-def _resident_gb(pid: int) -> float:
+def _share_gb(pid: int) -> float:
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:

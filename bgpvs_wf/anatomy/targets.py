@@ -30,6 +30,7 @@ from bgpvs_wf.imaging.geometry import (
     coarsen,
     crop_affine,
     isotropic_grid,
+    part_of,
     resample,
 )
 from bgpvs_wf.imaging.intensity import foreground
@@ -157,7 +158,7 @@ def source_image(
     box = bounding_box(inside, affine, margin_mm=6)
     # A few bright voxels (fat, vessels) would take most of the metric's histogram.
     part = np.minimum(data[box], np.percentile(data[inside], 99.7))
-    grid = Grid(part.shape, crop_affine(affine, box))
+    grid = part_of(Grid(data.shape, affine), box)
     coarse = isotropic_grid(grid, voxel_mm)
     return coarsen(part, grid.affine, coarse), coarse.affine
 

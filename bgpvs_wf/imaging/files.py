@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_HEADER_BYTES = 348
 _LEVEL = 1
 _SLICES = 16
 """So many are written at a time: images need no room twice."""
@@ -200,40 +199,35 @@ def save_image(
     if labels and data.dtype.kind == "f" and not np.array_equal(data, np.round(data)):
         raise ValueError("labels must be whole numbers")
     kind = np.dtype(dtype) if dtype is not None else _disk_type(data, labels)
-    image = nib.Nifti1Image(np.zeros((1, 1, 1), kind), None)
-    image.set_qform(affine, "scanner")
-    image.set_sform(affine, "scanner")
-    image.header.set_xyzt_units("mm", "sec")
-    if labels:
-        image.header.set_intent("label")
-    content = image.to_bytes()[: -kind.itemsize]
-    header = nib.Nifti1Header(content[:_HEADER_BYTES])
+    header = nib.Nifti1Header()
+    header.set_data_dtype(kind)
     header.set_data_shape(data.shape)
-    with atomic_file(path) as handle, _packing(handle, path) as packed:
-        packed.write(header.binaryblock + content[_HEADER_BYTES:])
+    header.set_qform(affine, "scanner")
+    header.set_sform(affine, "scanner")
+    header.set_slope_inter(1, 0)
+    header.set_xyzt_units("mm", "sec")
+    if labels:
+        header.set_intent("label")
+    with packed_file(path) as file:
+        header.write_to(file)
         for start in range(0, data.shape[2], _SLICES):
             part = data[:, :, start : start + _SLICES]
-            packed.write(part.astype(kind, copy=False).tobytes(order="F"))
+            file.write(part.astype(kind, copy=False).tobytes(order="F"))
     return path
 
 
 @contextmanager
-def _packing(handle: IO[bytes], path: Path) -> Iterator[Any]:
-    """Compress what is written to a file, if its name says so."""
-    if path.suffix != ".gz":
-        yield handle
-        return
-    with igzip.IGzipFile("", "wb", _LEVEL, handle, mtime=0) as packed:  # type: ignore[no-untyped-call]
-        yield packed
+def packed_file(path: str | os.PathLike[str]) -> Iterator[Any]:
+    """Open a file to be written as `atomic_file` does; compress it if its name ends in ``.gz``.
 
-
-def gzipped(content: bytes) -> bytes:
-    """Return bytes compressed, always the same way, in a tenth of the time that zlib takes.
-
-    Scans become 4 to 8 % larger than by level 6 of zlib.
+    It takes a tenth of the time that zlib takes. Scans become 4 to 8 % larger than by level 6.
     """
-    packed: bytes = igzip.compress(content, compresslevel=_LEVEL, mtime=0)
-    return packed
+    with atomic_file(path) as file:
+        if Path(path).suffix != ".gz":
+            yield file
+            return
+        with igzip.IGzipFile("", "wb", _LEVEL, file, mtime=0) as packed:  # type: ignore[no-untyped-call]
+            yield packed
 
 
 def write_bytes(content: bytes, path: str | os.PathLike[str]) -> Path:

@@ -144,14 +144,14 @@ def place_in(part: Grid, whole: Grid, tolerance: float = 0.1) -> Box:
     start = np.round(to_whole[:3, 3]).astype(int)
     stop = start + part.shape
     inside = (start >= 0).all() and (stop <= whole.shape).all()
-    slices = tuple(map(slice, start.tolist(), stop.tolist()))
+    i, j, k = map(slice, start.tolist(), stop.tolist())
     if not inside or not same_grid(
         part,
-        Grid(part.shape, crop_affine(whole.affine, slices)),
+        part_of(whole, (i, j, k)),
         tolerance * float(voxel_sizes(whole.affine).min()),
     ):
         raise ValueError(f"a grid of {part.shape} voxels is no part of that of {whole.shape}")
-    return slices[0], slices[1], slices[2]
+    return i, j, k
 
 
 def uncrop(data: NDArray[Any], affine: Affine, whole: Grid) -> NDArray[Any]:

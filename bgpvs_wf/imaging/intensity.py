@@ -15,6 +15,7 @@ from bgpvs_wf.imaging.geometry import (
     part_of,
     voxel_sizes,
 )
+from bgpvs_wf.imaging.morphology import large_parts
 
 BRAIN_MEDIAN = 100.0
 """Median of the brain after `scale_to_brain`."""
@@ -60,21 +61,18 @@ def head_box(data: Image, affine: Affine, brain: Mask | None = None) -> Box:
     step = np.maximum((_ROUGH_MM / voxel_sizes(affine)).astype(int), 1)
     some = np.s_[:: step[0], :: step[1], :: step[2]]
     rough = foreground(data[some])
-    parts, count = ndimage.label(rough)
-    if not count:
-        return slice(0, data.shape[0]), slice(0, data.shape[1]), slice(0, data.shape[2])
-    sizes = np.bincount(parts.ravel())
-    sizes[0] = 0
-    head = (sizes >= _ISLAND * sizes.max())[parts]
+    head = large_parts(rough, _ISLAND)
     if brain is not None:
-        head |= brain[some]
+        head = head | brain[some]
+    if not head.any():
+        head = ~head
     sizes_mm = voxel_sizes(affine) * step
     ends = bounding_box(head, np.diag([*sizes_mm, 1.0]), _AROUND_MM + float(sizes_mm.max()))
-    low, mid, high = (
-        slice(end.start * int(n), min(end.stop * int(n), size))
+    box = [
+        slice(int(end.start * n), int(min(end.stop * n, size)))
         for end, n, size in zip(ends, step, data.shape, strict=True)
-    )
-    return low, mid, high
+    ]
+    return box[0], box[1], box[2]
 
 
 def median_and_spread(values: Floats) -> tuple[float, float]:

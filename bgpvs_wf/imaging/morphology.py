@@ -200,6 +200,31 @@ def largest_part(mask: Mask) -> Mask:
     return np.asarray(parts == np.bincount(parts.ravel())[1:].argmax() + 1)
 
 
+def large_parts(mask: Mask, share: float, corners: bool = False) -> Mask:
+    """Return a mask without its small islands.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (x, y, z)
+    share : float
+        Parts stay that have at least this share of the largest one.
+    corners : bool
+        Parts hang together by edges and corners of voxels, too, not by faces alone.
+
+    Examples
+    --------
+    >>> mask = np.array([1] * 11 + [0, 1, 0, 1, 1]).reshape(-1, 1, 1)
+    >>> large_parts(mask > 0, 0.1).ravel().astype(int)
+    array([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 1, 1])
+    """
+    parts, count = ndimage.label(mask, np.ones((3, 3, 3)) if corners else None)
+    if count < 2:
+        return np.asarray(mask)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    return np.asarray((sizes >= share * sizes.max())[parts] & (parts > 0))
+
+
 def surface(mask: Mask) -> Mask:
     """Return the voxels of a mask that share a face with a voxel outside it.
 

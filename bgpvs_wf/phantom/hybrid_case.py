@@ -132,7 +132,7 @@ def save_like(image: np.ndarray, source: Path, path: Path) -> Path:
     """
     import nibabel as nib
 
-    from bgpvs_wf.imaging.files import gzipped, write_bytes
+    from bgpvs_wf.imaging.files import packed_file
 
     like = nib.load(source)
     header = like.header.copy()
@@ -147,7 +147,9 @@ def save_like(image: np.ndarray, source: Path, path: Path) -> Path:
     written = type(like)(raw.astype(kind), like.affine, header)
     # With scaling in the header, nibabel writes the values as they are.
     written.header.set_slope_inter(slope, inter)
-    return write_bytes(gzipped(written.to_bytes()), path)
+    with packed_file(path) as file:
+        file.write(written.to_bytes())
+    return path
 
 
 def read_sidecar(image: Path) -> dict[str, Any]:

@@ -11,10 +11,11 @@ from bgpvs_wf.anatomy.labels import BG_LABELS, CSF_LABELS, THALAMUS_LABELS
 from bgpvs_wf.config import BG_REGIONS
 from bgpvs_wf.errors import BadLabelsError
 from bgpvs_wf.imaging.geometry import (
+    Box,
     Grid,
     bounding_box,
-    crop_affine,
     isotropic_grid,
+    part_of,
     resample,
     voxel_sizes,
     voxel_volume,
@@ -108,11 +109,10 @@ def working_grid(box: Grid) -> Grid:
     return isotropic_grid(box, min(WORKING_MM, float(sizes.min())))
 
 
-def box_of(nuclei: np.ndarray, affine: np.ndarray) -> tuple[tuple[slice, slice, slice], Grid]:
+def box_of(nuclei: np.ndarray, affine: np.ndarray) -> tuple[Box, Grid]:
     """Return the slices of the box around the nuclei, and its grid."""
     slices = bounding_box(nuclei, affine, MARGIN_MM)
-    shape = tuple(s.stop - s.start for s in slices)
-    return slices, Grid((shape[0], shape[1], shape[2]), crop_affine(affine, slices))
+    return slices, part_of(Grid(nuclei.shape, affine), slices)
 
 
 def find_region(

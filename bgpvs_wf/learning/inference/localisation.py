@@ -21,7 +21,7 @@ from bgpvs_wf.anatomy.starts import (
 )
 from bgpvs_wf.errors import BadImageError
 from bgpvs_wf.imaging.geometry import Grid, axes_in_space, resample, voxel_volume
-from bgpvs_wf.imaging.morphology import nearest_label
+from bgpvs_wf.imaging.morphology import large_parts, nearest_label
 from bgpvs_wf.learning.data.cascade_input import frame_of, whole_context
 from bgpvs_wf.learning.data.classes import LEFT_NUCLEI, RIGHT_NUCLEI, VENTRICLE
 from bgpvs_wf.learning.data.scan import MODALITIES, Scan
@@ -242,7 +242,7 @@ def _head_nuclei(shares: np.ndarray, grid: Grid, sureness: float, note: str) -> 
     classes = shares.argmax(axis=0)
     sides = np.zeros(classes.shape, np.uint8)
     for number in (LEFT_NUCLEI, RIGHT_NUCLEI):
-        sides[large_parts(classes == number)] = number
+        sides[large_parts(classes == number, KEPT_SHARE, corners=True)] = number
     found = [name for name, n in (("left", LEFT_NUCLEI), ("right", RIGHT_NUCLEI)) if n in sides]
     if len(found) < 2:
         what = f"nuclei on the {found[0]} only" if found else "no nuclei in the image"
@@ -251,23 +251,6 @@ def _head_nuclei(shares: np.ndarray, grid: Grid, sureness: float, note: str) -> 
     nearest = np.where(nearest_label(sides, grid.affine) == RIGHT_NUCLEI, _SURE, -_SURE)
     sidedness = np.where(left + right > _SURE, right - left, nearest).astype(np.float32)
     return HeadNuclei(sides > 0, left + right, sidedness, shares[VENTRICLE], grid, sureness)
-
-
-def large_parts(mask: np.ndarray) -> np.ndarray:
-    """Return a mask without its small islands; see `KEPT_SHARE`.
-
-    Examples
-    --------
-    >>> mask = np.array([1] * 11 + [0, 1, 0, 1, 1]).reshape(-1, 1, 1)
-    >>> large_parts(mask > 0).ravel().astype(int)
-    array([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 1, 1])
-    """
-    parts, count = ndimage.label(mask, np.ones((3, 3, 3)))
-    if count < 2:
-        return np.asarray(mask)
-    sizes = np.bincount(parts.ravel())
-    sizes[0] = 0
-    return np.asarray((sizes >= KEPT_SHARE * sizes.max())[parts] & (parts > 0))
 
 
 def tidy_nuclei(dseg: np.ndarray) -> np.ndarray:
@@ -289,7 +272,7 @@ def tidy_nuclei(dseg: np.ndarray) -> np.ndarray:
     for label, box in enumerate(ndimage.find_objects(dseg), start=1):
         if box is not None and label in NUCLEI:
             mask = dseg[box] == label
-            islands[box] |= mask & ~large_parts(mask)
+            islands[box] |= mask & ~large_parts(mask, KEPT_SHARE, corners=True)
     if not islands.any():
         return kept
     kept[islands] = 0
