@@ -93,10 +93,12 @@ class CoarseBrain(HomeInterface):
 class DivideBiasInputSpec(HomeInputSpec):
     in_file = File(mandatory=True)
     bias = File(mandatory=True, desc="bias field, on a coarser grid")
+    mask = File(desc="of the brain, on the grid of the bias field")
 
 
 class DivideBiasOutputSpec(TraitedSpec):
     out_file = File()
+    bias_percent = traits.Float(desc="range of the field in the brain, 5th to 95th percentile")
 
 
 class DivideBias(HomeInterface):
@@ -106,10 +108,12 @@ class DivideBias(HomeInterface):
     output_spec = DivideBiasOutputSpec
 
     def _run_interface(self, runtime: Any) -> Any:
-        from bgpvs_wf.imaging.intensity import divide_bias
+        from bgpvs_wf.imaging.intensity import bias_percent, divide_bias
 
         data, affine = read_array(self.inputs.in_file)
-        corrected = divide_bias(data, affine, *read_array(self.inputs.bias, "bias field"))
+        bias, grid = read_array(self.inputs.bias, "bias field")
+        corrected = divide_bias(data, affine, bias, grid)
+        self._results["bias_percent"] = bias_percent(bias, read_mask(self.inputs.mask))
         self._results["out_file"] = self.write(runtime, "corrected.nii.gz", corrected, affine)
         return runtime
 
@@ -146,6 +150,7 @@ class ComparePairInputSpec(HomeInputSpec):
 
 class ComparePairOutputSpec(TraitedSpec):
     doubts = traits.List(traits.Str(), desc="what speaks against both being of one head")
+    stretch_percent = traits.Float(desc="by how much one has to be stretched to fit the other")
 
 
 class ComparePair(HomeInterface):
@@ -156,10 +161,12 @@ class ComparePair(HomeInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         from bgpvs_wf.imaging.itk import read_itk
-        from bgpvs_wf.imaging.signal import pair_doubt
+        from bgpvs_wf.imaging.signal import pair_doubt, stretch_percent
 
         (path,) = self.inputs.transforms
-        doubt = pair_doubt(read_itk(path)[:3, :3])
+        motion = read_itk(path)[:3, :3]
+        doubt = pair_doubt(motion)
+        self._results["stretch_percent"] = stretch_percent(motion)
         self._results["doubts"] = [doubt] if doubt else []
         return runtime
 

@@ -1,10 +1,12 @@
-"""Interfaces of the stage `quantify`: measure, and judge whether that can be."""
+"""Interfaces of the stage `quantify`: measure, tell the quality, and judge whether it can be."""
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any
 
+import numpy as np
 from nipype.interfaces.base import File, TraitedSpec, isdefined, traits
 
 from bgpvs_wf.interfaces.base import (
@@ -74,6 +76,69 @@ class Measure(HomeInterface):
         return runtime
 
 
+class QualityInputSpec(HomeInputSpec):
+    bgpvs = File(mandatory=True, desc="0 rest, 1 BG, 2 BG-PVS")
+    anatomy = File(mandatory=True, desc="harmonised labels")
+    instances = File(mandatory=True, desc="number of the PVS in every voxel")
+    t2w = File(desc="preprocessed")
+    t1w = File(desc="preprocessed")
+    age_weeks = traits.Either(None, traits.Float(), desc="post-menstrual age")
+    record = traits.Dict(desc="what the segmentation says of itself")
+    t2w_bias_percent = traits.Float(desc="range of the bias field")
+    t1w_bias_percent = traits.Float(desc="range of the bias field")
+    stretch_percent = traits.Float(desc="that the T1w needs to fit the T2w best")
+
+
+class QualityOutputSpec(TraitedSpec):
+    quality = File(desc="TSV, one row")
+    doubts = traits.List(traits.Str(), desc="what speaks against the scan")
+
+
+class Quality(HomeInterface):
+    """Measure how good a scan is, and how sure its result."""
+
+    input_spec = QualityInputSpec
+    output_spec = QualityOutputSpec
+
+    def _run_interface(self, runtime: Any) -> Any:
+        from bgpvs_wf.quality.measures import doubts_about
+        from bgpvs_wf.quality.scan import Scan, measure_quality, quality_table
+        from bgpvs_wf.quantification.group import write_tsv
+
+        inputs = self.inputs
+        bgpvs, affine = read_array(inputs.bgpvs, "BG-PVS labels")
+        found = measure_quality(
+            Scan(
+                images=_images(inputs),
+                anatomy=read_array(inputs.anatomy, "anatomy")[0],
+                bgpvs=bgpvs,
+                instances=read_array(inputs.instances, "PVS")[0],
+                affine=affine,
+                age_weeks=_told(inputs.age_weeks, None),
+                record=_told(inputs.record, {}),
+                bias_percent={
+                    "T2w": _told(inputs.t2w_bias_percent, math.nan),
+                    "T1w": _told(inputs.t1w_bias_percent, math.nan),
+                },
+                stretch_percent=_told(inputs.stretch_percent, math.nan),
+            )
+        )
+        path = os.path.join(runtime.cwd, "quality.tsv")
+        self._results["quality"] = str(write_tsv(quality_table(found), path))
+        self._results["doubts"] = doubts_about(found)
+        return runtime
+
+
+def _images(inputs: Any) -> dict[str, np.ndarray]:
+    """Return the images there are, the home image first."""
+    images = {"T2w": read_optional(inputs.t2w, "T2w"), "T1w": read_optional(inputs.t1w, "T1w")}
+    return {name: image for name, image in images.items() if image is not None}
+
+
+def _told(value: Any, otherwise: Any) -> Any:
+    return value if isdefined(value) else otherwise
+
+
 class JudgeInputSpec(HomeInputSpec):
     bgpvs = File(mandatory=True, desc="0 rest, 1 BG, 2 BG-PVS")
     anatomy = File(mandatory=True, desc="harmonised labels")
@@ -101,18 +166,14 @@ class Judge(HomeInterface):
 
         inputs = self.inputs
         bgpvs, affine = read_array(inputs.bgpvs, "BG-PVS labels")
-        images = {
-            "T2w": read_optional(inputs.t2w, "T2w"),
-            "T1w": read_optional(inputs.t1w, "T1w"),
-        }
         findings = judge(
             Result(
                 anatomy=read_array(inputs.anatomy, "anatomy")[0],
                 bgpvs=bgpvs,
                 affine=affine,
-                images={name: image for name, image in images.items() if image is not None},
-                age_weeks=inputs.age_weeks if isdefined(inputs.age_weeks) else None,
-                record=inputs.record if isdefined(inputs.record) else None,
+                images=_images(inputs),
+                age_weeks=_told(inputs.age_weeks, None),
+                record=_told(inputs.record, None),
                 given=inputs.given,
             )
         )

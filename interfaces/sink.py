@@ -11,7 +11,7 @@ from nipype.interfaces.base import File, TraitedSpec, isdefined, traits
 from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array
 
 IMAGES = ("t2w_preproc", "t1w_preproc", "pvs_probseg", "uncertainty_probseg", "pseudo_probseg")
-TABLES = ("bgpvs_morph", "pvs_objects")
+TABLES = ("bgpvs_morph", "pvs_objects", "bgpvs_quality")
 _ABOUT = {
     "pvs_probseg": {"Description": "Probability of a perivascular space, in the basal ganglia"},
     "uncertainty_probseg": {
@@ -36,6 +36,7 @@ class _SinkInputSpec(HomeInputSpec):
     pvs_dseg = File()
     bgpvs_morph = File(mandatory=True, desc="regions")
     pvs_objects = File(mandatory=True, desc="a row per PVS")
+    bgpvs_quality = File(desc="one row: how good the scan is")
     sources = traits.List(traits.Str(), hash_files=False, desc="files it was all made from")
     parameters = traits.Dict(desc="what it was made with")
     doubts = traits.List(traits.Str(), desc="sentences on what speaks against these results")
@@ -112,6 +113,8 @@ class Derivatives(HomeInterface):
 
 class SubjectPageInputSpec(_SinkInputSpec):
     report = traits.Str(mandatory=True, hash_files=False, desc="where the page goes")
+    figure = traits.Str(mandatory=True, hash_files=False, desc="where several slices go, SVG")
+    thumbnail = traits.Str(mandatory=True, hash_files=False, desc="where one slice goes, JPEG")
     subject = traits.Str(mandatory=True)
     age_weeks = traits.Either(None, traits.Float())
     age_note = traits.Str()
@@ -135,7 +138,11 @@ class SubjectPage(HomeInterface):
         from bgpvs_wf.bids.derivatives import software_versions
         from bgpvs_wf.quantification import OBJECT_COLUMNS, REGION_COLUMNS
         from bgpvs_wf.quantification.group import read_regions
-        from bgpvs_wf.reports.subject_page import SubjectReport, write_subject_page
+        from bgpvs_wf.reports.subject_page import (
+            SubjectReport,
+            write_figures,
+            write_subject_page,
+        )
 
         inputs = self.inputs
         doubts = inputs.doubts if isdefined(inputs.doubts) else []
@@ -154,11 +161,13 @@ class SubjectPage(HomeInterface):
             region_columns=REGION_COLUMNS,
             object_columns=OBJECT_COLUMNS,
             record=inputs.record,
+            quality=_read_quality(inputs.bgpvs_quality),
             warnings=[*doubts, *inputs.warnings],
             software=software_versions(),
             parameters=inputs.parameters,
             sources=inputs.sources,
         )
+        write_figures(report, figure=inputs.figure, thumbnail=inputs.thumbnail)
         self._results["written"] = str(write_subject_page(report, inputs.report))
         return runtime
 
@@ -169,6 +178,14 @@ def _volume(path: Any) -> Any:
     return Volume(*read_array(path)) if isdefined(path) and path else None
 
 
+def _read_quality(path: Any) -> dict[str, float]:
+    """Return the measures of quality; none where the trait is undefined."""
+    if not (isdefined(path) and path):
+        return {}
+    row = _read_table(path).iloc[0]
+    return {str(name): float(value) for name, value in row.items()}
+
+
 def _read_table(path: str) -> Any:
     import pandas as pd
 
@@ -177,12 +194,18 @@ def _read_table(path: str) -> Any:
 
 def _copy_table(name: str, source: str, path: Path) -> dict[str, Any]:
     from bgpvs_wf.imaging.files import write_text
+    from bgpvs_wf.quality.measures import quality_columns
     from bgpvs_wf.quantification import OBJECT_COLUMNS, REGION_COLUMNS, sidecar
 
+    dictionary = {
+        "bgpvs_morph": REGION_COLUMNS,
+        "pvs_objects": OBJECT_COLUMNS,
+        "bgpvs_quality": quality_columns(),
+    }[name]
     text = Path(source).read_text(encoding="utf-8")
     write_text(text, path)
     columns = text.splitlines()[0].split("\t")
-    return dict(sidecar(columns, REGION_COLUMNS if name == "bgpvs_morph" else OBJECT_COLUMNS))
+    return dict(sidecar(columns, dictionary))
 
 
 def _label_table(name: str, data: np.ndarray) -> Any:

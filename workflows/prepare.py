@@ -25,7 +25,7 @@ from bgpvs_wf.interfaces.prepare import (
     SourceImages,
 )
 from bgpvs_wf.learning.models.bundle import Model
-from bgpvs_wf.workflows.stage import PREPARED, SCANS, images_of, init_inputnode
+from bgpvs_wf.workflows.stage import PREPARED, SCANS, TOLD, images_of, init_inputnode
 
 BIAS_MM = 4.0
 """Voxel size at which the bias field is estimated, mm (chosen)."""
@@ -74,10 +74,14 @@ def init_prepare_wf(
         The grid of the whole home image, see `bgpvs_wf.imaging.geometry.Grid.to_dict`.
     sides_known
         Whether the header of the home image tells left from right.
+    t2w_bias_percent, t1w_bias_percent
+        Range of the bias field; undefined where none was estimated.
+    stretch_percent
+        By how much the T1w would have to be stretched to fit the T2w best; undefined without both.
     """
     workflow = Workflow(name=name)
     workflow.add_nodes([init_inputnode(inputs, SCANS)])
-    fields = [*PREPARED, "t1w_before", "doubts", "sides_known"]
+    fields = [*PREPARED, "t1w_before", "doubts", "sides_known", *TOLD]
     outputnode = Node(niu.IdentityInterface(fields=fields), name="outputnode")
     home = inputs.home.lower()
     corrected = {
@@ -90,6 +94,7 @@ def init_prepare_wf(
     if len(corrected) == 2:
         aligned = _init_align(workflow, config, corrected)
         pair = _init_compare(workflow, config)
+        workflow.connect(pair, "stretch_percent", outputnode, "stretch_percent")
         brain = _init_agree(workflow)
         for place, node in enumerate((pair, brain), start=2 * len(corrected) + 1):
             workflow.connect(node, "doubts", doubts, f"in{place}")
@@ -98,6 +103,9 @@ def init_prepare_wf(
         if key != home:
             workflow.connect(node, field, outputnode, "t1w_before")
             node, field = aligned
+        unbias = workflow.get_node(f"unbias_{key}")
+        if unbias is not None:
+            workflow.connect(unbias, "bias_percent", outputnode, f"{key}_bias_percent")
         scale = Node(Scale(), name=f"scale_{key}", mem_gb=1.5)
         scaled[key] = scale
         workflow.connect(brain, "brain_mask", scale, "brain_mask")
@@ -190,6 +198,7 @@ def _init_unbias(
             (workflow.get_node(f"brain_{key}"), coarse, [("brain_mask", "brain_mask")]),
             (coarse, n4, [("out_file", "input_image"), ("mask", "mask_image")]),
             (n4, divide, [("bias_image", "bias")]),
+            (coarse, divide, [("mask", "mask")]),
             (image[0], divide, [(image[1], "in_file")]),
         ]
     )

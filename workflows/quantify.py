@@ -1,4 +1,4 @@
-"""The stage `quantify`: measures per region and per PVS, and whether they can be."""
+"""The stage `quantify`: measures of regions, PVS and quality, and whether they can be."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from nipype.interfaces import utility as niu
 
 from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.config import RunConfig
-from bgpvs_wf.interfaces.quantify import Judge, Measure
+from bgpvs_wf.interfaces.quantify import Judge, Measure, Quality
+from bgpvs_wf.workflows.stage import TOLD
 
 
 def init_quantify_wf(
@@ -37,6 +38,8 @@ def init_quantify_wf(
         What the segmentation says of itself; may be undefined.
     sides_known
         Whether the header tells left from right.
+    t2w_bias_percent, t1w_bias_percent, stretch_percent
+        As `init_prepare_wf` gives them; may be undefined.
     anatomy_doubts, predict_doubts
         Of those stages; may be undefined. Where sides are not known by the header, or the anatomy
         contradicts it, the tables mark them.
@@ -47,8 +50,11 @@ def init_quantify_wf(
         TSV, a row a region and a row a PVS.
     instances
         Number of the PVS in every voxel.
+    quality
+        TSV, one row: how good the scan is, and how sure the result.
     doubts
-        What is not credible about the results. What cannot be fails.
+        What speaks against the scan, and what is not credible about the results. What cannot be
+        fails.
     """
     measure = Node(
         Measure(
@@ -64,18 +70,27 @@ def init_quantify_wf(
         name="judge",
         mem_gb=2,
     )
+    quality = Node(Quality(age_weeks=inputs.age_weeks), name="quality", mem_gb=1.5)
+    doubts = Node(niu.Merge(2), name="doubts")
     fields = ["bgpvs", "t2w", "t1w", "anatomy", "record"]
     sides = ["sides_known", "anatomy_doubts", "predict_doubts"]
     tables = ["regions", "objects", "instances"]
     workflow = Workflow(name=name)
-    inputnode = Node(niu.IdentityInterface(fields=[*fields, *sides]), name="inputnode")
-    outputnode = Node(niu.IdentityInterface(fields=[*tables, "doubts"]), name="outputnode")
+    inputnode = Node(niu.IdentityInterface(fields=[*fields, *sides, *TOLD]), name="inputnode")
+    outputnode = Node(
+        niu.IdentityInterface(fields=[*tables, "quality", "doubts"]), name="outputnode"
+    )
     workflow.connect(
         [
             (inputnode, measure, [(field, field) for field in (*fields, *sides)]),
             (inputnode, judge, [(field, field) for field in fields]),
             (measure, outputnode, [(table, table) for table in tables]),
-            (judge, outputnode, [("doubts", "doubts")]),
+            (inputnode, quality, [(field, field) for field in (*fields, *TOLD)]),
+            (measure, quality, [("instances", "instances")]),
+            (quality, outputnode, [("quality", "quality")]),
+            (quality, doubts, [("doubts", "in1")]),
+            (judge, doubts, [("doubts", "in2")]),
+            (doubts, outputnode, [("out", "doubts")]),
         ]
     )
     return workflow

@@ -8,7 +8,7 @@ from typing import Any
 from nipype import Node, Workflow
 from nipype.interfaces import utility as niu
 
-from bgpvs_wf.bids.derivatives import dataset_links, expected_outputs
+from bgpvs_wf.bids.derivatives import PAGES, dataset_links, expected_outputs
 from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.interfaces.sink import Derivatives, SubjectPage
@@ -21,6 +21,7 @@ SHARED = (
     "bgpvs_dseg",
     "bgpvs_morph",
     "pvs_objects",
+    "bgpvs_quality",
 )
 """What both the derivatives and the page are made from."""
 DOUBTS = tuple(f"{stage}_doubts" for stage in ("prepare", "anatomy", "predict", "quantify"))
@@ -49,7 +50,7 @@ def init_sink_wf(
     Inputs
     ------
     t2w_preproc, t1w_preproc, brain_mask, nuclei_dseg, bgpvs_dseg, pvs_probseg, uncertainty_probseg,
-    pseudo_dseg, pseudo_probseg, pvs_dseg, bgpvs_morph, pvs_objects
+    pseudo_dseg, pseudo_probseg, pvs_dseg, bgpvs_morph, pvs_objects, bgpvs_quality
         Files, by the names of `bgpvs_wf.bids.derivatives.expected_outputs`; what is not made may
         be undefined.
     prepare_doubts, anatomy_doubts, predict_doubts, quantify_doubts
@@ -91,7 +92,7 @@ def init_sink_wf(
     }
     derivatives = Node(
         Derivatives(
-            outputs={key: path for key, path in outputs.items() if key != "report"},
+            outputs={key: path for key, path in outputs.items() if key not in PAGES},
             output_dir=str(config.output_dir),
             links={name: str(path) for name, path in dataset_links(config).items()},
             **common,
@@ -101,7 +102,7 @@ def init_sink_wf(
     )
     page = Node(
         SubjectPage(
-            report=outputs["report"],
+            **{key: outputs[key] for key in PAGES},
             subject=inputs.label,
             age_weeks=inputs.age_weeks,
             age_note=inputs.age_note,

@@ -16,6 +16,9 @@ PREPARED = (*IMAGES, "home", "images", "brain_mask", "lie", "scan_grid")
 """What `init_prepare_wf` gives and every stage that finds nuclei takes. Such a stage gives
 `anatomy`, the harmonised labels, and `doubts`."""
 
+TOLD = ("t2w_bias_percent", "t1w_bias_percent", "stretch_percent")
+"""What `init_prepare_wf` tells of how good the images are; undefined where it is not known."""
+
 
 def images_of(inputs: SubjectInputs) -> list[str]:
     """Return the fields of the images that a subject has, T2w first."""

@@ -25,6 +25,7 @@ from bgpvs_wf.workflows.sink import init_sink_wf
 from bgpvs_wf.workflows.stage import (
     LABELS,
     SCANS,
+    TOLD,
     connect_fields,
     connect_files,
     images_of,
@@ -139,7 +140,7 @@ def _connect_prepared(
 ) -> None:
     """Connect images with what measures and writes them."""
     images = images_of(inputs)
-    connect_fields(workflow, prepare, [*images, "sides_known"], quantify)
+    connect_fields(workflow, prepare, [*images, "sides_known", *TOLD], quantify)
     connect_fields(workflow, prepare, ["brain_mask", "scan_grid"], sink)
     workflow.connect(prepare, "outputnode.doubts", sink, "inputnode.prepare_doubts")
     for key in images:
@@ -189,6 +190,7 @@ def _connect_results(
         ("regions", "bgpvs_morph"),
         ("objects", "pvs_objects"),
         ("instances", "pvs_dseg"),
+        ("quality", "bgpvs_quality"),
         ("doubts", "quantify_doubts"),
     ):
         workflow.connect(quantify, f"outputnode.{key}", sink, f"inputnode.{name}")

@@ -32,7 +32,9 @@ _SOFTWARE = (
     "antspyx", "monai", "nibabel", "nipype", "numpy", "pandas", "pybids",
     "scikit-image", "scipy", "torch",
 )  # fmt: skip
-_BIDSIGNORE = "*.html\nlogs/\ngroup_*\n*_objects.*\n*_morph.*\n"
+PAGES = ("figure", "thumbnail", "report")
+"""Outputs to look at."""
+_BIDSIGNORE = "*.html\nlogs/\nfigures/\ngroup_*\n*_objects.*\n*_morph.*\n*_quality.*\n"
 
 
 def derivative_path(
@@ -96,7 +98,7 @@ def expected_outputs(config: RunConfig, inputs: SubjectInputs) -> dict[str, Path
         Keys: ``t2w_preproc``, ``t1w_preproc`` (those there are), ``brain_mask``,
         ``nuclei_dseg``, ``bgpvs_dseg``, ``pvs_probseg``, ``uncertainty_probseg`` (of a model),
         ``pseudo_dseg``, ``pseudo_probseg`` (of pseudo-labels), ``pvs_dseg``, ``pvs_objects``,
-        ``bgpvs_morph``, ``report``.
+        ``bgpvs_morph``, ``bgpvs_quality``, and those of `PAGES`.
     """
     made = {
         "t2w_preproc": inputs.t2w is not None,

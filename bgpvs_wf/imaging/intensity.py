@@ -148,6 +148,19 @@ def coarse_brain(
     return image, inside & (image > 0), grid.affine
 
 
+def bias_percent(bias: Floats, brain: Mask | None = None) -> float:
+    """Return the range of a bias field, from the 5th to the 95th percentile, percent of its median.
+
+    Parameters
+    ----------
+    bias : ndarray, shape (x, y, z)
+    brain : ndarray of bool, optional, shape (x, y, z)
+        Where it is looked at; default: everywhere.
+    """
+    low, middle, high = np.percentile(bias if brain is None else bias[brain], (5, 50, 95))
+    return float(100 * (high - low) / middle)
+
+
 def divide_bias(data: Image, affine: Affine, bias: Floats, bias_affine: Affine) -> Floats:
     """Divide an image by a bias field that was estimated on a coarser, smaller grid.
 

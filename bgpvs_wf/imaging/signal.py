@@ -143,6 +143,23 @@ def thickness_doubt(affine: Affine) -> str:
     return ""
 
 
+def stretch_percent(motion: Floats) -> float:
+    """Return by how much an affine motion stretches or squeezes along the axis it does so most.
+
+    Parameters
+    ----------
+    motion : ndarray, shape (3, 3)
+        Its linear part.
+
+    Examples
+    --------
+    >>> round(stretch_percent(np.diag([1.02, 1.0, 0.9])), 1)
+    11.1
+    """
+    stretches = np.linalg.svd(motion, compute_uv=False)
+    return 100 * float(np.expm1(np.abs(np.log(stretches)).max()))
+
+
 def pair_doubt(motion: Floats) -> str:
     """Return what speaks against a T1w and a T2w being of one head, a sentence; empty if nothing.
 

@@ -17,6 +17,7 @@ from bgpvs_wf.reports.headlines import BG_REGION, Headline, headlines, sides_mar
 from bgpvs_wf.reports.methods import methods_text
 from bgpvs_wf.reports.page import render
 from bgpvs_wf.reports.page_tables import to_table
+from bgpvs_wf.reports.quality_table import quality_rows
 from bgpvs_wf.reports.record import again_text, record_tables
 from bgpvs_wf.reports.registration_tiles import atlas_tiles, edge_tiles
 from bgpvs_wf.reports.stack import slice_of, slice_stack
@@ -58,6 +59,8 @@ class SubjectReport:
     """Columns of the table of PVS to `Description` and `Units`."""
     record: Mapping[str, Any] = field(default_factory=dict)
     """What was done and found in the segmentation: scalars, and mappings of scalars (tables)."""
+    quality: Mapping[str, float] = field(default_factory=dict)
+    """By the names of `bgpvs_wf.quality.measures.measures`."""
     warnings: Sequence[str] = ()
     software: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -118,6 +121,24 @@ def write_subject_page(report: SubjectReport, path: str | os.PathLike[str]) -> P
     from bgpvs_wf.imaging.files import write_text
 
     return write_text(render_subject(report), path)
+
+
+def write_figures(
+    report: SubjectReport, *, figure: str | os.PathLike[str], thumbnail: str | os.PathLike[str]
+) -> None:
+    """Write the pictures that the page of the cohort shows of a subject: SVG, and a small JPEG.
+
+    Raises
+    ------
+    BGPVSError
+        If a folder cannot be written to or the disk is full.
+    """
+    from bgpvs_wf.imaging.files import write_bytes, write_text
+    from bgpvs_wf.reports.figure_files import one_slice, several_slices
+
+    scene = Scene(report.images, report.nuclei, report.bgpvs)
+    write_text(several_slices(scene, sides_known=report.sides_known), figure)
+    write_bytes(one_slice(scene), thumbnail)
 
 
 def age_text(weeks: float | None) -> str:
@@ -194,6 +215,7 @@ def _content(report: SubjectReport) -> dict[str, Any]:
         "places": _places(scene, report.objects),
         "record": record_tables(report.record),
         "again": again_text(report.record),
+        "quality": quality_rows(report.quality),
         "software": dict(report.software),
         "parameters": list(flatten(report.parameters)),
         "sources": list(report.sources),

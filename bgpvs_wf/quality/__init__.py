@@ -1,0 +1,1 @@
+"""How good a scan is, and how sure its result: plain numbers, and what they mean."""
