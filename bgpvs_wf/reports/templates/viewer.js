@@ -1,186 +1,181 @@
 (() => {
   const one = (selector) => document.querySelector(selector);
-  const all = (selector, from = document) => [...from.querySelectorAll(selector)];
+  const all = (selector) => [...document.querySelectorAll(selector)];
   const data = JSON.parse(one("#data").textContent);
+  const START = { azimuth: 200, elevation: 15, zoom: 1.5 };
+  const PLAIN = { dragAndDropEnabled: false, scrollRequiresFocus: true, logLevel: "silent", loadingText: "",
+    clipPlaneHotKey: "", cycleClipPlaneHotKey: "", viewModeHotKey: "", crosshairColor: [1, 1, 1, 1],
+    crosshairWidthUnit: "mm", isOrientationTextVisible: false };
+  // Light comes from the eye, so that colours are those of the bar; rims of what is clear are not.
+  const LIGHT = `#version 300 es
+precision highp float;
+uniform float opacity;
+in vec4 vClr;
+in vec3 vN;
+out vec4 color;
+void main() {
+  float facing = abs(normalize(vN).z);
+  float alpha = opacity < 1.0 ? clamp(opacity * (1.9 - 1.5 * facing), 0.0, 1.0) : 1.0;
+  color = vec4(vClr.rgb * (0.35 + 0.65 * facing), alpha);
+}`;
+
   const fail = (why) => {
-    one("#why").textContent = why;
+    one("#why").textContent = `The surfaces cannot be drawn: ${why}`;
     one("#fallback").hidden = false;
     one("#viewer").hidden = true;
   };
-  const START = { azimuth: 205, elevation: 18, zoom: 1.15 };
-  const FRESH = { dragAndDropEnabled: false, scrollRequiresFocus: true, logLevel: "silent",
-    loadingText: "", clipPlaneHotKey: "", cycleClipPlaneHotKey: "", viewModeHotKey: "",
-    crosshairColor: [1, 1, 1, 0.6], isOrientationTextVisible: false, isOrientCube: false };
-  const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer;
 
-  async function load(nv, shader) {
-    const { NVImage, NVMesh } = window.niivue;
+  async function addImages(nv) {
     for (const [name, base64] of Object.entries(data.images)) {
-      const image = await NVImage.loadFromBase64({ base64, name: `${name}.nii.gz`, cal_min: 0, cal_max: 255, colormap: "gray" });
-      nv.addVolume(image);
+      nv.addVolume(await window.niivue.NVImage.loadFromBase64({
+        base64, name: `${name}.nii.gz`, cal_min: 0, cal_max: 255, colormap: "gray" }));
     }
-    const add = async (base64, name, colour) => {
-      const mesh = await NVMesh.readMesh(bytes(base64), `${name}.mz3`, nv.gl, 1, new Uint8Array(colour));
-      nv.addMesh(mesh);
-      nv.setMeshShader(mesh.id, shader);
-      return mesh;
-    };
-    // What is opaque comes first: what is not is blended over it.
-    const pvs = data.pvs ? await add(data.pvs, "PVS", [255, 255, 255, 255]) : null;
-    const nuclei = [];
-    for (const nucleus of data.nuclei) nuclei.push(await add(nucleus.mesh, nucleus.name, nucleus.colour));
-    return { nv, pvs, nuclei };
+  }
+
+  async function addMesh(nv, base64, name, colour) {
+    const bytes = Uint8Array.from(atob(base64), (one) => one.charCodeAt(0)).buffer;
+    const mesh = await window.niivue.NVMesh.readMesh(bytes, `${name}.mz3`, nv.gl, 1, new Uint8Array(colour));
+    nv.addMesh(mesh);
+    nv.setMeshShader(mesh.id, "Light");
+    return mesh;
   }
 
   async function start() {
-    const { Niivue, SLICE_TYPE, SHOW_RENDER, MULTIPLANAR_TYPE } = window.niivue;
-    const solid = new Niivue({ ...FRESH, sliceType: SLICE_TYPE.RENDER, backColor: [0.05, 0.06, 0.08, 1],
-      show3Dcrosshair: true, crosshairWidth: 0.25, crosshairWidthUnit: "mm",
-      clipPlaneColor: [0, 0, 0, 0], isClipAllVolumes: true });
-    const flat = new Niivue({ ...FRESH, sliceType: SLICE_TYPE.MULTIPLANAR, backColor: [0, 0, 0, 1],
+    const { Niivue, SLICE_TYPE, SHOW_RENDER } = window.niivue;
+    const solid = new Niivue({ ...PLAIN, sliceType: SLICE_TYPE.RENDER, backColor: [0.05, 0.06, 0.08, 1],
+      show3Dcrosshair: true, crosshairWidth: 0.15 });
+    const flat = new Niivue({ ...PLAIN, sliceType: SLICE_TYPE.MULTIPLANAR, isSliceMM: true,
       multiplanarShowRender: SHOW_RENDER.NEVER, isRadiologicalConvention: true, sagittalNoseLeft: true,
-      isSliceMM: true, crosshairWidth: 0.3, crosshairWidthUnit: "mm", crosshairGap: 4,
-      multiplanarPadPixels: 4, meshThicknessOn2D: 1.5 });
+      crosshairWidth: 0.25, crosshairGap: 3, multiplanarPadPixels: 4, meshThicknessOn2D: 0 });
     await solid.attachToCanvas(one("#solid"), true);
     await flat.attachToCanvas(one("#slices"), true);
-    return { solid: await load(solid, "Phong"), flat: await load(flat, "Crosscut"), MULTIPLANAR_TYPE };
+    solid.setCustomMeshShader(LIGHT, "Light");
+    await addImages(solid);
+    await addImages(flat);
+    // What is opaque comes first: what is clear is blended over it.
+    const pvs = data.pvs ? await addMesh(solid, data.pvs, "PVS", [255, 255, 255, 255]) : null;
+    const nuclei = [];
+    for (const { mesh, name, colour } of data.nuclei) nuclei.push(await addMesh(solid, mesh, name, colour));
+    // Negative: planes through the cross instead of a volume.
+    await solid.setVolumeRenderIllumination(-1);
+    return { solid, flat, pvs, nuclei };
   }
 
-  function wire({ solid, flat, MULTIPLANAR_TYPE }) {
-    const views = [solid, flat], narrow = window.matchMedia("(max-width: 720px)");
+  function wire({ solid, flat, pvs, nuclei }) {
+    const { MULTIPLANAR_TYPE } = window.niivue, narrow = window.matchMedia("(max-width: 720px)");
+    const opacity = one("#opacity");
     const pressed = (selector) => one(selector)?.getAttribute("aria-pressed") === "true";
-    const nucleusShown = (index) => pressed("[data-show=nuclei]") && pressed(`[data-nucleus="${index}"]`);
+    const overlay = sliceOverlay(flat, one("#cuts"), data.mark);
 
-    function drawLetters() {
-      const box = one("#letters"), scale = flat.nv.uiData.dpr || 1, m = data.mark;
-      const sides = [["R" + m, "L" + m, "A", "P"], ["R" + m, "L" + m, "S", "I"], ["A", "P", "S", "I"]];
-      box.replaceChildren(...flat.nv.screenSlices.flatMap(({ leftTopWidthHeight: tile, axCorSag }) => {
-        const [left, top, width, height] = tile.map((v) => v / scale);
-        return (sides[axCorSag] ?? []).map((text, k) => {
-          const span = document.createElement("span");
-          span.textContent = text;
-          const x = [left, left + width, left + width / 2, left + width / 2][k];
-          const y = [top + height / 2, top + height / 2, top, top + height][k];
-          span.style.cssText = `left:${x}px;top:${y}px;transform:translate(${[0, -100, -50, -50][k]}%,${[-50, -50, 0, -100][k]}%)`;
-          return span;
-        });
-      }));
+    function drawOver() {
+      const meshes = nuclei.map((mesh) => ({ mesh, halo: false }));
+      if (pvs) meshes.push({ mesh: pvs, halo: true });
+      overlay(meshes.filter(({ mesh }) => mesh.visible));
+      const sign = (mm) => mm.toFixed(1).replace("-", "−");
+      const [x, y, z] = flat.frac2mm(flat.scene.crosshairPos, 0, true);
+      one("#place").textContent = `x ${sign(x)}, y ${sign(y)}, z ${sign(z)} mm`;
     }
 
     function drawCompass() {
-      const [mvp] = solid.nv.calculateMvpMatrix(null, [0, 0, 100, 100], solid.nv.scene.renderAzimuth, solid.nv.scene.renderElevation);
-      const axes = [0, 1, 2].map((axis) => [mvp[4 * axis], mvp[4 * axis + 1]]);
+      const { renderAzimuth, renderElevation } = solid.scene;
+      const [mvp] = solid.calculateMvpMatrix(null, [0, 0, 100, 100], renderAzimuth, renderElevation);
+      const names = [["R" + data.mark, "L" + data.mark], ["A", "P"], ["S", "I"]];
       const long = Math.hypot(mvp[0], mvp[4], mvp[8]);
-      const ends = [["R" + data.mark, "L" + data.mark], ["A", "P"], ["S", "I"]];
-      one(".compass").innerHTML = axes.flatMap(([x, y], axis) => [1, -1].map((sign, k) => {
-        const [u, v] = [sign * x / long, -sign * y / long], near = Math.hypot(u, v);
-        return `<line x2="${u * 28}" y2="${v * 28}"/>` + (near < 0.35 ? "" : `<text x="${u * 40}" y="${v * 40}">${ends[axis][k]}</text>`);
+      one(".compass").innerHTML = names.flatMap((pair, axis) => pair.map((name, end) => {
+        const [u, v] = [mvp[4 * axis], -mvp[4 * axis + 1]].map((part) => (end ? -part : part) / long);
+        const text = Math.hypot(u, v) < 0.35 ? "" : `<text x="${40 * u}" y="${40 * v}">${name}</text>`;
+        return `<line x2="${28 * u}" y2="${28 * v}"/>${text}`;
       })).join("");
     }
 
-    function drawPlace() {
-      const [x, y, z] = flat.nv.frac2mm(flat.nv.scene.crosshairPos);
-      const sign = (v) => v.toFixed(1).replace("-", "−");
-      one("#place").textContent = `Cross at x ${sign(x)}, y ${sign(y)}, z ${sign(z)} mm`;
-    }
+    // NiiVue draws whenever it likes: what lies over its slices has to follow.
+    const drawSlices = flat.drawScene.bind(flat);
+    flat.drawScene = () => { const told = drawSlices(); drawOver(); return told; };
+    const drawPlanes = solid.drawImage3D.bind(solid);
+    solid.drawImage3D = (...how) => { if (pressed("[data-show=planes]")) drawPlanes(...how); };
 
     function draw() {
-      for (const { nv } of views) nv.drawScene();
-      drawLetters();
+      solid.drawScene();
+      flat.drawScene();
       drawCompass();
-      drawPlace();
     }
 
     function show() {
-      for (const { nv, pvs, nuclei } of views) {
-        if (pvs) pvs.visible = pressed("[data-show=pvs]");
-        nuclei.forEach((mesh, index) => { mesh.visible = nucleusShown(index); });
-        const opacity = Number(one("#opacity")?.value ?? 1);
-        if (nv === solid.nv) for (const mesh of nuclei) mesh.opacity = opacity;
-      }
-      one(".scene").classList.toggle("alone", !pressed("[data-show=slices]"));
-      flat.nv.opts.multiplanarLayout = narrow.matches ? MULTIPLANAR_TYPE.ROW : MULTIPLANAR_TYPE.COLUMN;
-      draw();
-    }
-
-    async function showImage() {
-      const names = Object.keys(data.images);
-      for (const { nv } of views) {
-        names.forEach((name, index) => { nv.volumes[index].opacity = pressed(`[data-image=${name}]`) ? 1 : 0; });
+      if (pvs) pvs.visible = pressed("[data-show=pvs]");
+      nuclei.forEach((mesh, index) => {
+        mesh.visible = pressed("[data-show=nuclei]") && pressed(`[data-nucleus="${index}"]`);
+        mesh.opacity = Number(opacity.value);
+      });
+      for (const nv of [solid, flat]) {
+        Object.keys(data.images).forEach((name, index) => {
+          nv.volumes[index].opacity = pressed(`[data-image=${name}]`) ? 1 : 0;
+        });
         nv.updateGLVolume();
       }
-      const planes = pressed("[data-show=planes]");
-      await solid.nv.setVolumeRenderIllumination(planes ? -1 : 0);
-      solid.nv.setClipPlane([planes ? 2 : -2, 0, 0]);
-      show();
-    }
-
-    function moveTo(mm) {
-      for (const { nv } of views) nv.scene.crosshairPos = nv.mm2frac(mm, 0, true);
+      one(".scene").classList.toggle("alone", !pressed("[data-show=slices]"));
+      flat.opts.multiplanarLayout = narrow.matches ? MULTIPLANAR_TYPE.ROW : MULTIPLANAR_TYPE.COLUMN;
       draw();
-    }
-
-    function reset() {
-      solid.nv.setRenderAzimuthElevation(START.azimuth, START.elevation);
-      solid.nv.setScale(START.zoom);
-      flat.nv.setPan2Dxyzmm([0, 0, 0, 1]);
-      const opacity = one("#opacity");
-      if (opacity) opacity.value = opacity.defaultValue;
-      for (const { nv } of views) nv.scene.crosshairPos = [0.5, 0.5, 0.5];
-      for (const row of all("tr[aria-current]")) row.removeAttribute("aria-current");
-      show();
     }
 
     function visit(row) {
       for (const other of all("tr[aria-current]")) other.removeAttribute("aria-current");
-      row.setAttribute("aria-current", "true");
-      moveTo(row.dataset.place.split(" ").map(Number));
+      row?.setAttribute("aria-current", "true");
+      const mm = row?.dataset.place.split(" ").map(Number);
+      for (const nv of [solid, flat]) nv.scene.crosshairPos = mm ? nv.mm2frac(mm, 0, true) : [0.5, 0.5, 0.5];
+      draw();
     }
 
-    for (const button of all("#viewer button[aria-pressed]")) {
-      button.addEventListener("click", () => {
-        const on = button.getAttribute("aria-pressed") !== "true", image = button.dataset.image;
-        if (image) for (const other of all("[data-image]")) other.setAttribute("aria-pressed", "false");
-        button.setAttribute("aria-pressed", on);
-        if (image || button.dataset.show === "planes") showImage();
-        else show();
-      });
+    function reset() {
+      Object.assign(solid.scene, { renderAzimuth: START.azimuth, renderElevation: START.elevation });
+      solid.setScale(START.zoom);
+      flat.setPan2Dxyzmm([0, 0, 0, 1]);
+      if (opacity) opacity.value = opacity.defaultValue;
+      visit(one("tr[data-place]"));
+      show();
     }
+
+    function press(button) {
+      const on = button.getAttribute("aria-pressed") !== "true";
+      // There is room for one image.
+      if (button.dataset.image) for (const other of all("[data-image]")) other.setAttribute("aria-pressed", "false");
+      button.setAttribute("aria-pressed", on);
+      show();
+    }
+
+    const follow = (from, to) => () => {
+      to.scene.crosshairPos = [...from.scene.crosshairPos];
+      to.drawScene();
+    };
+    solid.onLocationChange = follow(solid, flat);
+    flat.onLocationChange = follow(flat, solid);
+    solid.onAzimuthElevationChange = drawCompass;
+    for (const button of all("#viewer button[aria-pressed]")) button.addEventListener("click", () => press(button));
     one("#reset").addEventListener("click", reset);
-    one("#opacity")?.addEventListener("input", show);
+    opacity?.addEventListener("input", show);
     document.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-      all("[data-press]").find((button) => button.dataset.press === event.key.toLowerCase())?.click();
+      one(`[data-press="${CSS.escape(event.key.toLowerCase())}"]`)?.click();
     });
-    all("tr[data-place]").forEach((row, index) => {
-      const dot = document.createElement("span");
-      dot.className = "dot";
-      dot.style.background = data.dots[index];
-      row.cells[0].prepend(dot);
+    for (const row of all("tr[data-place]")) {
       row.addEventListener("click", () => visit(row));
       row.addEventListener("keydown", (event) => event.key === "Enter" && visit(row));
-    });
-    const follow = (from, to) => () => {
-      to.nv.scene.crosshairPos = [...from.nv.scene.crosshairPos];
-      to.nv.drawScene();
-      drawPlace();
-    };
-    solid.nv.onLocationChange = follow(solid, flat);
-    flat.nv.onLocationChange = follow(flat, solid);
-    solid.nv.onAzimuthElevationChange = drawCompass;
+    }
     narrow.addEventListener("change", show);
-    new ResizeObserver(() => requestAnimationFrame(draw)).observe(one(".scene"));
     reset();
-    return showImage();
   }
 
+  all("tr[data-place]").forEach((row, index) => {
+    const dot = Object.assign(document.createElement("span"), { className: "dot" });
+    dot.style.background = data.dots[index];
+    row.cells[0].prepend(dot);
+  });
   if (!document.createElement("canvas").getContext("webgl2")) {
-    fail("The surfaces cannot be drawn: this browser has no WebGL2, or it is switched off.");
+    fail("this browser has no WebGL2, or it is switched off.");
   } else if (!window.niivue) {
-    fail("The surfaces cannot be drawn: the script {{ script }} is not where this page expects it.");
+    fail("the script of NiiVue is not where this page expects it.");
   } else {
     one("#fallback").hidden = true;
     one("#viewer").hidden = false;
-    window.drawn = start().then(wire).catch((error) => fail(`The surfaces cannot be drawn: ${error.message}`));
+    window.drawn = start().then(wire).catch((error) => fail(error.message));
   }
 })();

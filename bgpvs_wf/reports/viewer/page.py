@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bgpvs_wf.reports.page import render
-from bgpvs_wf.reports.page_tables import Table, to_table
+from bgpvs_wf.reports.page_tables import to_table
 from bgpvs_wf.reports.viewer.diameters import colour_bar, diameter_colours, hex_colour, ticks
 from bgpvs_wf.reports.viewer.encoding import base64_text, mz3, nifti
 from bgpvs_wf.reports.viewer.scene import Nucleus, Pvs, ViewerScene, ViewerSubject, viewer_scene
@@ -48,8 +48,10 @@ def render_viewer(subject: ViewerSubject, *, assets: str, page: str = "", figure
         If there is no image.
     """
     scene = viewer_scene(subject)
-    diameters = _diameters(scene.pvs, subject.objects)
-    numbers = [] if scene.pvs is None else list(scene.pvs.places)
+    rows = _listed(scene.pvs, subject.objects)
+    diameters = _diameters(scene.pvs, rows)
+    numbers = [] if rows is None else rows["index"].astype(int).tolist()
+    places = {} if scene.pvs is None else scene.pvs.places
     return render(
         "viewer.html",
         {
@@ -59,13 +61,17 @@ def render_viewer(subject: ViewerSubject, *, assets: str, page: str = "", figure
             "figure": figure,
             "images": list(scene.images),
             "nuclei": scene.nuclei,
-            "count": len(numbers),
-            "bar": colour_bar() if any(map(np.isfinite, diameters.values())) else "",
+            "count": len(places),
+            "bar": colour_bar() if np.isfinite(list(diameters.values())).any() else "",
             "ticks": ticks(),
-            "table": _table(subject.objects, numbers),
-            "places": _places(scene.pvs, subject.objects),
+            "table": None if rows is None else to_table(rows, _UNITS),
+            "places": [[f"{value:.2f}" for value in places[number]] for number in numbers],
             "mark": "" if subject.sides_known else "?",
-            "data": _data(scene, diameters, subject.sides_known),
+            "data": {
+                **_drawn(scene, diameters),
+                "mark": "" if subject.sides_known else "?",
+                "dots": [_dot(diameters[number]) for number in numbers],
+            },
         },
     )
 
@@ -123,9 +129,8 @@ def _place_asset(name: str, folder: Path) -> None:
         write_bytes(content, target)
 
 
-def _data(scene: ViewerScene, diameters: dict[int, float], sides_known: bool) -> dict[str, Any]:
-    """Return what the page's script needs."""
-    of_rows = list(diameters.values())
+def _drawn(scene: ViewerScene, diameters: dict[int, float]) -> dict[str, Any]:
+    """Return images and surfaces for the page's script."""
     return {
         "images": {
             name: base64_text(nifti(image.data, image.affine))
@@ -133,8 +138,6 @@ def _data(scene: ViewerScene, diameters: dict[int, float], sides_known: bool) ->
         },
         "nuclei": [_nucleus(nucleus) for nucleus in scene.nuclei],
         "pvs": None if scene.pvs is None else _pvs(scene.pvs, diameters),
-        "mark": "" if sides_known else "?",
-        "dots": [hex_colour(rgb) for rgb in diameter_colours(np.array(of_rows))],
     }
 
 
@@ -152,26 +155,23 @@ def _pvs(pvs: Pvs, diameters: dict[int, float]) -> str:
     return base64_text(mz3(pvs.surface, diameter_colours(of_vertex)))
 
 
+def _dot(diameter_mm: float) -> str:
+    return hex_colour(diameter_colours(np.array([diameter_mm]))[0])
+
+
 def _diameters(pvs: Pvs | None, objects: pd.DataFrame | None) -> dict[int, float]:
     """Return the mean diameter of every PVS, NaN where it is not known."""
     found = dict.fromkeys([] if pvs is None else pvs.places, float("nan"))
-    if objects is not None and {"index", _DIAMETER} <= set(objects.columns):
-        rows = zip(objects["index"], objects[_DIAMETER], strict=True)
-        found.update({int(i): float(value) for i, value in rows if int(i) in found})
+    if objects is not None and _DIAMETER in objects.columns:
+        found.update(
+            zip(objects["index"].astype(int), objects[_DIAMETER].astype(float), strict=True)
+        )
     return found
 
 
-def _table(objects: pd.DataFrame | None, numbers: list[int]) -> Table | None:
-    """Return the list of the PVS that are drawn."""
-    if objects is None or not numbers or "index" not in objects.columns:
-        return None
-    kept = [column for column in _COLUMNS if column in objects.columns]
-    return to_table(objects[objects["index"].isin(numbers)][kept], _UNITS)
-
-
-def _places(pvs: Pvs | None, objects: pd.DataFrame | None) -> list[tuple[str, ...]]:
-    """Return where the PVS of each row of the list is, mm."""
+def _listed(pvs: Pvs | None, objects: pd.DataFrame | None) -> pd.DataFrame | None:
+    """Return the rows of the PVS that are drawn, or None if there is none."""
     if pvs is None or objects is None or "index" not in objects.columns:
-        return []
-    wanted = (pvs.places.get(int(number)) for number in objects["index"])
-    return [tuple(f"{value:.2f}" for value in place) for place in wanted if place is not None]
+        return None
+    rows = objects[objects["index"].isin(list(pvs.places))]
+    return rows[[column for column in _COLUMNS if column in rows.columns]]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 BOX_MARGIN_MM = 10.0
 """Shown around nuclei and PVS."""
-NUCLEUS_STEP_MM = 0.8
+NUCLEUS_STEP_MM, NUCLEUS_SMOOTH_VOXELS = 0.8, 1.0
 PVS_STEP_MM = 0.3
 """Of their surfaces (chosen: a PVS one voxel wide is round; pages stay below a few MB)."""
 _UPRIGHT = 1e-3
@@ -107,12 +107,7 @@ def viewer_scene(subject: ViewerSubject) -> ViewerScene:
     focus = shown if shown.any() else next(iter(images.values())) != 0
     return ViewerScene(
         {name: _cut(Volume(data, home.affine), focus) for name, data in images.items()},
-        tuple(
-            Nucleus(
-                name, COLOURS[name], mask_surface(mask, home.affine, step_mm=NUCLEUS_STEP_MM)
-            )
-            for name, mask in structures(nuclei).items()
-        ),
+        tuple(_nucleus(name, mask, home.affine) for name, mask in structures(nuclei).items()),
         pvs_surface(pvs, home.affine),
     )
 
@@ -153,6 +148,13 @@ def upright(volume: Volume) -> Volume:
         return Volume(data, volume.affine @ orient.inv_ornt_aff(change, volume.data.shape))
     grid = _around(volume.grid)
     return Volume(resample(volume.data, volume.affine, grid), grid.affine)
+
+
+def _nucleus(name: str, mask: np.ndarray, affine: np.ndarray) -> Nucleus:
+    surface = mask_surface(
+        mask, affine, step_mm=NUCLEUS_STEP_MM, smooth_voxels=NUCLEUS_SMOOTH_VOXELS
+    )
+    return Nucleus(name, COLOURS[name], surface)
 
 
 def _around(grid: Grid) -> Grid:

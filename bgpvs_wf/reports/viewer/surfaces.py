@@ -11,11 +11,8 @@ from scipy import ndimage
 from bgpvs_wf.arrays import Affine, Floats, Ints, Mask, Points
 from bgpvs_wf.imaging.geometry import bounding_box, crop_affine, voxel_sizes
 
-SMOOTH_VOXELS = 0.6
-"""Standard deviation of the blur that takes the steps off (chosen: voxels that touch by a corner
-stay together)."""
-_PAD = 3
-"""Empty voxels around the mask: more than the blur reaches."""
+_PAD = 4
+"""Empty voxels around a mask: as far as the blur reaches."""
 
 
 class Surface(NamedTuple):
@@ -33,7 +30,9 @@ class Surface(NamedTuple):
         return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6)
 
 
-def mask_surface(mask: Mask, affine: Affine, *, step_mm: float) -> Surface:
+def mask_surface(
+    mask: Mask, affine: Affine, *, step_mm: float, smooth_voxels: float = 0.5
+) -> Surface:
     """Return the surface of a mask: gently smoothed, around as much volume as its voxels have.
 
     Parameters
@@ -44,6 +43,9 @@ def mask_surface(mask: Mask, affine: Affine, *, step_mm: float) -> Surface:
         Voxel index to mm, RAS+: any orientation, oblique, anisotropic.
     step_mm : float
         About the edge length of triangles. Voxels that are larger are split.
+    smooth_voxels : float
+        Standard deviation of the blur that takes the steps off, at most 1. With half a voxel, those
+        that touch by a corner stay together.
 
     Returns
     -------
@@ -62,7 +64,7 @@ def mask_surface(mask: Mask, affine: Affine, *, step_mm: float) -> Surface:
     fine = np.pad(mask[box], _PAD).astype(np.float32)
     for axis, times in enumerate(split):
         fine = np.repeat(fine, times, axis)
-    field = ndimage.gaussian_filter(fine, SMOOTH_VOXELS * split, mode="constant")
+    field = ndimage.gaussian_filter(fine, smooth_voxels * split, mode="constant")
     stride = max(int(step_mm / (sizes / split).max() + 0.05), 1)
     points, faces, _, _ = marching_cubes(field, _level(field, int(fine.sum())), step_size=stride)
     # The centre of a voxel is that of its parts.
