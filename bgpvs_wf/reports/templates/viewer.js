@@ -26,7 +26,7 @@ void main() {
   };
 
   async function addImages(nv) {
-    for (const [name, base64] of Object.entries(data.images)) {
+    for (const [name, base64] of data.images) {
       nv.addVolume(await window.niivue.NVImage.loadFromBase64({
         base64, name: `${name}.nii.gz`, cal_min: 0, cal_max: 255, colormap: "gray" }));
     }
@@ -107,7 +107,7 @@ void main() {
         mesh.opacity = Number(opacity.value);
       });
       for (const nv of [solid, flat]) {
-        Object.keys(data.images).forEach((name, index) => {
+        data.images.forEach(([name], index) => {
           nv.volumes[index].opacity = pressed(`[data-image=${name}]`) ? 1 : 0;
         });
         nv.updateGLVolume();
@@ -162,6 +162,7 @@ void main() {
     }
     narrow.addEventListener("change", show);
     reset();
+    return { solid, flat };
   }
 
   all("tr[data-place]").forEach((row, index) => {
@@ -176,6 +177,7 @@ void main() {
   } else {
     one("#fallback").hidden = true;
     one("#viewer").hidden = false;
+    // For whoever has to wait until all is drawn.
     window.drawn = start().then(wire).catch((error) => fail(error.message));
   }
 })();

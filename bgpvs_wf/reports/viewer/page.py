@@ -132,10 +132,10 @@ def _place_asset(name: str, folder: Path) -> None:
 def _drawn(scene: ViewerScene, diameters: dict[int, float]) -> dict[str, Any]:
     """Return images and surfaces for the page's script."""
     return {
-        "images": {
-            name: base64_text(nifti(image.data, image.affine))
+        "images": [
+            (name, base64_text(nifti(image.data, image.affine)))
             for name, image in scene.images.items()
-        },
+        ],
         "nuclei": [_nucleus(nucleus) for nucleus in scene.nuclei],
         "pvs": None if scene.pvs is None else _pvs(scene.pvs, diameters),
     }
