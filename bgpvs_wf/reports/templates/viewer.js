@@ -65,6 +65,7 @@ void main() {
     const { MULTIPLANAR_TYPE } = window.niivue, narrow = window.matchMedia("(max-width: 720px)");
     const opacity = one("#opacity");
     const pressed = (selector) => one(selector)?.getAttribute("aria-pressed") === "true";
+    const shownImage = () => `${one("[data-image][aria-pressed=true]")?.dataset.image}.nii.gz`;
     const overlay = sliceOverlay(flat, one("#cuts"), data.mark);
 
     function drawOver() {
@@ -107,19 +108,24 @@ void main() {
         mesh.opacity = Number(opacity.value);
       });
       for (const nv of [solid, flat]) {
-        data.images.forEach(([name], index) => {
-          nv.volumes[index].opacity = pressed(`[data-image=${name}]`) ? 1 : 0;
-        });
-        nv.updateGLVolume();
+        for (const image of nv.volumes) image.opacity = image.name === shownImage() ? 1 : 0;
+        // Behind the first, images are drawn as blocks and not in planes.
+        const shown = nv.volumes.findIndex((image) => image.opacity > 0);
+        if (shown > 0) nv.setVolume(nv.volumes[shown], 0);
+        else nv.updateGLVolume();
       }
       one(".scene").classList.toggle("alone", !pressed("[data-show=slices]"));
       flat.opts.multiplanarLayout = narrow.matches ? MULTIPLANAR_TYPE.ROW : MULTIPLANAR_TYPE.COLUMN;
       draw();
     }
 
-    function visit(row) {
+    function mark(row) {
       for (const other of all("tr[aria-current]")) other.removeAttribute("aria-current");
       row?.setAttribute("aria-current", "true");
+    }
+
+    function visit(row) {
+      mark(row);
       const mm = row?.dataset.place.split(" ").map(Number);
       for (const nv of [solid, flat]) nv.scene.crosshairPos = mm ? nv.mm2frac(mm, 0, true) : [0.5, 0.5, 0.5];
       draw();
@@ -143,6 +149,7 @@ void main() {
     }
 
     const follow = (from, to) => () => {
+      mark(null);
       to.scene.crosshairPos = [...from.scene.crosshairPos];
       to.drawScene();
     };

@@ -52,6 +52,7 @@ def render_viewer(subject: ViewerSubject, *, assets: str, page: str = "", figure
     diameters = _diameters(scene.pvs, rows)
     numbers = [] if rows is None else rows["index"].astype(int).tolist()
     places = {} if scene.pvs is None else scene.pvs.places
+    known = np.isfinite(list(diameters.values()))
     return render(
         "viewer.html",
         {
@@ -62,7 +63,8 @@ def render_viewer(subject: ViewerSubject, *, assets: str, page: str = "", figure
             "images": list(scene.images),
             "nuclei": scene.nuclei,
             "count": len(places),
-            "bar": colour_bar() if np.isfinite(list(diameters.values())).any() else "",
+            "bar": colour_bar() if known.any() else "",
+            "unknown": not known.all(),
             "ticks": ticks(),
             "table": None if rows is None else to_table(rows, _UNITS),
             "places": [[f"{value:.2f}" for value in places[number]] for number in numbers],

@@ -97,18 +97,19 @@ def viewer_scene(subject: ViewerSubject) -> ViewerScene:
     if not subject.images:
         raise ValueError("a scene needs an image")
     home = next(iter(subject.images.values())).grid
-    empty = np.zeros(home.shape, np.uint8)
     nuclei, pvs = (
-        empty if labels is None else on_grid(labels, home, order=0)
+        np.zeros(home.shape, np.uint8) if labels is None else on_grid(labels, home, order=0)
         for labels in (subject.nuclei, subject.pvs)
     )
     images = {name: on_grid(image, home) for name, image in subject.images.items()}
     shown = np.isin(nuclei, list(NUCLEI)) | (pvs > 0)
     focus = shown if shown.any() else next(iter(images.values())) != 0
+    box = bounding_box(focus if focus.any() else ~focus, home.affine, BOX_MARGIN_MM)
+    affine = crop_affine(home.affine, box)
     return ViewerScene(
-        {name: _cut(Volume(data, home.affine), focus) for name, data in images.items()},
-        tuple(_nucleus(name, mask, home.affine) for name, mask in structures(nuclei).items()),
-        pvs_surface(pvs, home.affine),
+        {name: _grey(Volume(data[box], affine), focus[box]) for name, data in images.items()},
+        tuple(_nucleus(name, mask, affine) for name, mask in structures(nuclei[box]).items()),
+        pvs_surface(pvs[box], affine),
     )
 
 
@@ -169,13 +170,10 @@ def _around(grid: Grid) -> Grid:
     return Grid((x, y, z), affine)
 
 
-def _cut(image: Volume, focus: np.ndarray) -> Volume:
-    """Return an image in grey values around what is to be seen."""
-    limits = window(image.data, focus)
-    everywhere = (slice(None),) * 3
-    box = bounding_box(focus, image.affine, BOX_MARGIN_MM) if focus.any() else everywhere
-    part = upright(Volume(np.asarray(image.data[box]), crop_affine(image.affine, box)))
-    return Volume(to_grey(part.data, limits), part.affine)
+def _grey(image: Volume, focus: np.ndarray) -> Volume:
+    """Return an image as grey values that show what is in focus."""
+    part = upright(image)
+    return Volume(to_grey(part.data, window(image.data, focus)), part.affine)
 
 
 def _middle(mask: np.ndarray, affine: np.ndarray) -> tuple[float, float, float]:

@@ -124,7 +124,9 @@ def test_pages_share_a_script_that_is_written_once(subject, tmp_path):
 
 PROBE = (Path(__file__).parent / "probe.js").read_text(encoding="utf-8")
 WAIT = """
-window.drawn.then(probe).catch((e) => { out.error = String(e); }).finally(() => { said(); tell(); });
+window.drawn.then(probe)
+  .catch((error) => { out.error = String(error); })
+  .finally(() => { said(); tell(); });
 """
 
 
