@@ -52,10 +52,10 @@ void main() {
     solid.setCustomMeshShader(LIGHT, "Light");
     await addImages(solid);
     await addImages(flat);
-    // What is opaque comes first: what is clear is blended over it.
-    const pvs = data.pvs ? await addMesh(solid, data.pvs, "PVS", [255, 255, 255, 255]) : null;
     const nuclei = [];
     for (const { mesh, name, colour } of data.nuclei) nuclei.push(await addMesh(solid, mesh, name, colour));
+    // After what is clear, which hides nothing: nuclei do not tinge the colours of PVS inside.
+    const pvs = data.pvs ? await addMesh(solid, data.pvs, "PVS", [255, 255, 255, 255]) : null;
     // Negative: planes through the cross instead of a volume.
     await solid.setVolumeRenderIllumination(-1);
     return { solid, flat, pvs, nuclei };
@@ -91,7 +91,13 @@ void main() {
 
     // NiiVue draws whenever it likes: what lies over its slices has to follow.
     const drawSlices = flat.drawScene.bind(flat);
-    flat.drawScene = () => { const told = drawSlices(); drawOver(); return told; };
+    flat.drawScene = () => {
+      // Hidden, they have no room; once they are seen, they are drawn again.
+      if (!flat.canvas.offsetWidth || flat.canvas.width < 9) return "";
+      const told = drawSlices();
+      drawOver();
+      return told;
+    };
     const drawPlanes = solid.drawImage3D.bind(solid);
     solid.drawImage3D = (...how) => { if (pressed("[data-show=planes]")) drawPlanes(...how); };
 
@@ -183,7 +189,7 @@ void main() {
     fail("the script of NiiVue is not where this page expects it.");
   } else {
     one("#fallback").hidden = true;
-    one("#viewer").hidden = false;
+    for (const part of all("#viewer, #rows-hint")) part.hidden = false;
     // For whoever has to wait until all is drawn.
     window.drawn = start().then(wire).catch((error) => fail(error.message));
   }

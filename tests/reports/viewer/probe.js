@@ -21,7 +21,9 @@ const changed = (a, b) => {
   for (let i = 0; i < a.length; i += 4) found += Math.abs(a[i] - b[i]) + Math.abs(a[i + 1] - b[i + 1]) > 8;
   return found;
 };
-const probe = ({solid, flat}) => {
+const far = (rgb) => COLOUR.reduce((sum, part, k) => sum + Math.abs(part - rgb[k]), 0);
+const pause = () => new Promise((done) => setTimeout(done, 300));
+const probe = async ({solid, flat}) => {
   const start = picture(solid), slices = picture(flat);
   out.lit = count(start, (r, g, b) => r + g + b > 90);
   out.orange = count(start, (r, g, b) => r > 40 && r > 1.6 * g && r > 1.6 * b);
@@ -29,11 +31,11 @@ const probe = ({solid, flat}) => {
   out.grey = count(slices, (r, g, b) => r > 60 && r === g && g === b);
   out.place = one("#place").textContent;
   const {width, height} = one("#cuts"), pen = one("#cuts").getContext("2d");
-  const lines = pen.getImageData(0, 0, width, height).data, [r, g, b] = COLOUR, at = [[], []];
+  const lines = pen.getImageData(0, 0, width, height).data, at = [[], []];
   const axial = flat.screenSlices.find((tile) => tile.axCorSag === 0).leftTopWidthHeight;
   for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) {
-    const i = 4 * (y * width + x), far = Math.abs(lines[i] - r) + Math.abs(lines[i + 1] - g) + Math.abs(lines[i + 2] - b);
-    if (lines[i + 3] > 200 && far < 24 && x < axial[0] + axial[2]) { at[0].push(x + 0.5); at[1].push(y + 0.5); }
+    const i = 4 * (y * width + x);
+    if (lines[i + 3] > 200 && far(lines.slice(i, i + 3)) < 24 && x < axial[0] + axial[2]) { at[0].push(x + 0.5); at[1].push(y + 0.5); }
   }
   out.cut = at.map((some) => some.reduce((sum, v) => sum + v, 0) / some.length);
   out.told = flat.frac2canvasPosWithTile(flat.mm2frac([-11.5, 0.5, -2], 0, true), 0).pos;
@@ -47,8 +49,10 @@ const probe = ({solid, flat}) => {
   }
   press("1"); out.t1w = changed(slices, picture(flat));
   press("2"); out.t2w = changed(slices, picture(flat));
-  press("s"); out.alone = getComputedStyle(one(".slices")).display;
-  press("s"); out.both = getComputedStyle(one(".slices")).display;
+  press("s"); await pause(); out.alone = getComputedStyle(one(".slices")).display;
+  press("s"); await pause(); out.both = getComputedStyle(one(".slices")).display;
+  out.again = changed(slices, picture(flat));
+  out.pure = count(picture(solid), (r, g, b) => far([r, g, b]) < 30);
   one("#opacity").value = 1; one("#opacity").dispatchEvent(new Event("input"));
   out.opaque = changed(start, picture(solid));
   flat.scene.crosshairPos = [0.2, 0.2, 0.2]; flat.createOnLocationChange(); flat.drawScene();

@@ -162,6 +162,7 @@ def test_a_browser_draws_surfaces_and_slices(seen):
     assert result["lit"] > 2000
     assert result["orange"] > 500  # putamen
     assert result["green"] > 300  # pallidum
+    assert result["pure"] > 20  # the PVS, as in the colour bar though a nucleus is around it
     assert result["grey"] > 2000
     assert result["wide"]
 
@@ -186,7 +187,7 @@ def test_left_is_at_the_right_and_lines_are_around_their_pvs(seen):
 def test_keys_change_the_picture_and_change_it_back(seen):
     result, _ = seen
     assert [result[key] > 10 for key in ("p", "n", "i", "t1w", "opaque")] == [True] * 5
-    assert [result[key] for key in ("pp", "nn", "ii", "t2w", "reset")] == [0] * 5
+    assert [result[key] for key in ("pp", "nn", "ii", "t2w", "again", "reset")] == [0] * 6
     assert (result["alone"], result["both"]) == ("none", "block")
 
 
