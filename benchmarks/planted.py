@@ -204,9 +204,8 @@ def plant(
     target = folder / "anat"
     target.mkdir(parents=True)
     scans = {name: nib.load(source / f"{label}_{name}.nii.gz") for name in ("T2w", "T1w")}
-    (nuclei,) = (simulated / "derivatives" / "truth").glob(
-        f"{label}/anat/*desc-anatomy_dseg.nii.gz"
-    )
+    truth = simulated / "derivatives" / "truth" / label / "anat"
+    nuclei = truth / f"{label}_desc-anatomy_dseg.nii.gz"
     infant = Infant(
         images={name: scan.get_fdata(dtype=np.float32) for name, scan in scans.items()},
         affines={name: scan.affine for name, scan in scans.items()},

@@ -115,6 +115,7 @@ class SubjectPageInputSpec(_SinkInputSpec):
     report = traits.Str(mandatory=True, hash_files=False, desc="where the page goes")
     figure = traits.Str(mandatory=True, hash_files=False, desc="where several slices go, SVG")
     thumbnail = traits.Str(mandatory=True, hash_files=False, desc="where one slice goes, JPEG")
+    viewer = traits.Str(mandatory=True, hash_files=False, desc="where the page in 3D goes")
     subject = traits.Str(mandatory=True)
     age_weeks = traits.Either(None, traits.Float())
     age_note = traits.Str()
@@ -129,7 +130,7 @@ class SubjectPageOutputSpec(TraitedSpec):
 
 
 class SubjectPage(HomeInterface):
-    """Write the page a person looks at before believing the numbers."""
+    """Write the pages a person looks at before believing the numbers, and their pictures."""
 
     input_spec = SubjectPageInputSpec
     output_spec = SubjectPageOutputSpec
@@ -138,11 +139,8 @@ class SubjectPage(HomeInterface):
         from bgpvs_wf.bids.derivatives import software_versions
         from bgpvs_wf.quantification import OBJECT_COLUMNS, REGION_COLUMNS
         from bgpvs_wf.quantification.group import read_regions
-        from bgpvs_wf.reports.subject_page import (
-            SubjectReport,
-            write_figures,
-            write_subject_page,
-        )
+        from bgpvs_wf.reports.subject_page import SubjectReport
+        from bgpvs_wf.reports.subject_pages import write_subject_pages
 
         inputs = self.inputs
         doubts = inputs.doubts if isdefined(inputs.doubts) else []
@@ -154,6 +152,7 @@ class SubjectPage(HomeInterface):
             t1w=_volume(inputs.t1w_preproc),
             nuclei=_volume(inputs.nuclei_dseg),
             bgpvs=_volume(inputs.bgpvs_dseg),
+            pvs=_volume(inputs.pvs_dseg),
             t1w_before=_volume(inputs.t1w_before),
             atlas=_volume(inputs.atlas),
             regions=read_regions(inputs.bgpvs_morph),
@@ -167,8 +166,14 @@ class SubjectPage(HomeInterface):
             parameters=inputs.parameters,
             sources=inputs.sources,
         )
-        write_figures(report, figure=inputs.figure, thumbnail=inputs.thumbnail)
-        self._results["written"] = str(write_subject_page(report, inputs.report))
+        written = write_subject_pages(
+            report,
+            page=inputs.report,
+            viewer=inputs.viewer,
+            figure=inputs.figure,
+            thumbnail=inputs.thumbnail,
+        )
+        self._results["written"] = str(written)
         return runtime
 
 

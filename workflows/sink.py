@@ -20,6 +20,7 @@ SHARED = (
     "nuclei_dseg",
     "bgpvs_dseg",
     "bgpvs_morph",
+    "pvs_dseg",
     "pvs_objects",
     "bgpvs_quality",
 )
@@ -73,7 +74,7 @@ def init_sink_wf(
     page_only = ("t1w_before", "atlas", "record")
     written_only = (
         *("brain_mask", "pvs_probseg", "uncertainty_probseg"),
-        *("pseudo_dseg", "pseudo_probseg", "pvs_dseg"),
+        *("pseudo_dseg", "pseudo_probseg"),
     )
     fields = [*SHARED, *written_only, "scan_grid", *page_only, *DOUBTS]
     inputnode = Node(niu.IdentityInterface(fields=fields), name="inputnode")

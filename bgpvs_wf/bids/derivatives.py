@@ -32,9 +32,9 @@ _SOFTWARE = (
     "antspyx", "monai", "nibabel", "nipype", "numpy", "pandas", "pybids",
     "scikit-image", "scipy", "torch",
 )  # fmt: skip
-PAGES = ("figure", "thumbnail", "report")
+PAGES = ("figure", "thumbnail", "viewer", "report")
 """Outputs to look at."""
-_BIDSIGNORE = "*.html\nlogs/\nfigures/\ngroup_*\n*_objects.*\n*_morph.*\n*_quality.*\n"
+_BIDSIGNORE = "*.html\nlogs/\nassets/\nfigures/\ngroup_*\n*_objects.*\n*_morph.*\n*_quality.*\n"
 
 
 def derivative_path(

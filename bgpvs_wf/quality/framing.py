@@ -46,8 +46,8 @@ def margin_mm(nuclei: Mask, seen: Mask, affine: Affine) -> float:
 def turn_deg(anatomy: Labels, affine: Affine) -> float:
     """Return by what angle the head is turned against the axes of its image, degrees.
 
-    As the nuclei tell it, which together are longest from behind to front. What a header tells of an
-    oblique image does not count: it is the head in the grid that matters.
+    As the nuclei tell it, which together are longest from behind to front. What a header tells of
+    an oblique image does not count: it is the head in the grid that matters.
 
     Parameters
     ----------

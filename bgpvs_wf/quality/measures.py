@@ -64,12 +64,12 @@ def measures() -> dict[str, Measure]:
 
 def _of_image(image: str, name: str, row: dict[str, Any]) -> Measure:
     """Return a measure of one image."""
-    told = {key: row[key].replace("{image}", image) for key in ("words", "outlying") if key in row}
-    label = f"{image} {row['label']}"
-    meaning = f"{row['meaning']} ({image})"
-    return Measure(
-        name=f"{image.lower()}_{name}", **{**row, **told, "label": label, "meaning": meaning}
-    )
+    told: dict[str, Any] = {
+        "label": f"{image} {row['label']}",
+        "meaning": f"{row['meaning']} ({image})",
+        **{key: row[key].replace("{image}", image) for key in ("words", "outlying") if key in row},
+    }
+    return Measure(name=f"{image.lower()}_{name}", **{**row, **told})
 
 
 def doubts_about(values: Mapping[str, float]) -> list[str]:

@@ -45,6 +45,8 @@ class SubjectReport:
     """Harmonised indices (`bgpvs_wf.anatomy.labels`)."""
     bgpvs: Volume | None = None
     """0 rest, 1 BG, 2 PVS."""
+    pvs: Volume | None = None
+    """Number of the PVS in every voxel."""
     t1w_before: Volume | None = None
     """The T1w as scanned, before it was aligned to the T2w."""
     atlas: Volume | None = None
@@ -62,6 +64,8 @@ class SubjectReport:
     quality: Mapping[str, float] = field(default_factory=dict)
     """By the names of `bgpvs_wf.quality.measures.measures`."""
     warnings: Sequence[str] = ()
+    viewer: str = ""
+    """Address of the page in 3D, from this one."""
     software: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """As `RunConfig.to_mapping` gives them."""
@@ -121,24 +125,6 @@ def write_subject_page(report: SubjectReport, path: str | os.PathLike[str]) -> P
     from bgpvs_wf.imaging.files import write_text
 
     return write_text(render_subject(report), path)
-
-
-def write_figures(
-    report: SubjectReport, *, figure: str | os.PathLike[str], thumbnail: str | os.PathLike[str]
-) -> None:
-    """Write the pictures that the page of the cohort shows of a subject: SVG, and a small JPEG.
-
-    Raises
-    ------
-    BGPVSError
-        If a folder cannot be written to or the disk is full.
-    """
-    from bgpvs_wf.imaging.files import write_bytes, write_text
-    from bgpvs_wf.reports.figure_files import one_slice, several_slices
-
-    scene = Scene(report.images, report.nuclei, report.bgpvs)
-    write_text(several_slices(scene, sides_known=report.sides_known), figure)
-    write_bytes(one_slice(scene), thumbnail)
 
 
 def age_text(weeks: float | None) -> str:
@@ -215,6 +201,7 @@ def _content(report: SubjectReport) -> dict[str, Any]:
         "places": _places(scene, report.objects),
         "record": record_tables(report.record),
         "again": again_text(report.record),
+        "viewer": report.viewer,
         "quality": quality_rows(report.quality),
         "software": dict(report.software),
         "parameters": list(flatten(report.parameters)),
