@@ -47,7 +47,8 @@ def turn_deg(anatomy: Labels, affine: Affine) -> float:
     """Return by what angle the head is turned against the axes of its image, degrees.
 
     As the nuclei tell it, which together are longest from behind to front. What a header tells of
-    an oblique image does not count: it is the head in the grid that matters.
+    an oblique image does not count: it is the head in the grid that matters. Nor does half a turn
+    that the header is wrong by.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ def turn_deg(anatomy: Labels, affine: Affine) -> float:
     Returns
     -------
     float
-        0 to 180; NaN without nuclei on either side, or if the left ones lie on the right.
+        0 to 180; NaN without nuclei on either side.
     """
     axes, signs = nib.io_orientation(affine).T
     steps = np.zeros((3, 3))
@@ -70,6 +71,7 @@ def turn_deg(anatomy: Labels, affine: Affine) -> float:
     if not all(len(side) for side in sides):
         return float("nan")
     across = sides[1].mean(axis=0) - sides[0].mean(axis=0)
-    if across[0] <= 0:
-        return float("nan")
+    if across[0] < 0:
+        half = np.diag([-1.0, -1.0, 1.0])
+        across, sides = across @ half, [side @ half for side in sides]
     return turn_degrees(upright_axes(across / np.linalg.norm(across), sides))

@@ -32,6 +32,8 @@ class Measure:
     """What is said beyond a bound; may name the `value`."""
     cohort: str = ""
     """On which side one is told that lies far from others: `low`, `high`, `both`; or empty."""
+    least: float = 0.0
+    """By how much at least such a one differs from what is expected."""
     outlying: str = ""
     """What is said of such a one."""
     source: str = ""

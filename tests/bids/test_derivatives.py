@@ -41,6 +41,10 @@ def test_a_pair_gives_the_files_of_the_design(raw):
         "pvs_dseg": "sub-01/anat/sub-01_desc-pvs_dseg.nii.gz",
         "pvs_objects": "sub-01/anat/sub-01_desc-pvs_objects.tsv",
         "bgpvs_morph": "sub-01/anat/sub-01_desc-bgpvs_morph.tsv",
+        "bgpvs_quality": "sub-01/anat/sub-01_desc-bgpvs_quality.tsv",
+        "figure": "sub-01/figures/sub-01_desc-bgpvs_figure.svg",
+        "thumbnail": "sub-01/figures/sub-01_desc-bgpvs_thumbnail.jpg",
+        "viewer": "sub-01_3d.html",
         "report": "sub-01.html",
     }
 

@@ -56,8 +56,10 @@ const probe = async ({solid, flat}) => {
   one("#opacity").value = 1; one("#opacity").dispatchEvent(new Event("input"));
   out.opaque = changed(start, picture(solid));
   flat.scene.crosshairPos = [0.2, 0.2, 0.2]; flat.createOnLocationChange(); flat.drawScene();
+  await pause();
   out.moved = one("#place").textContent;
   one("tr[data-place]").dispatchEvent(new KeyboardEvent("keydown", {key: "Enter"}));
+  await pause();
   out.visited = one("#place").textContent;
   press("r"); out.reset = changed(start, picture(solid));
   out.wide = document.documentElement.scrollWidth <= innerWidth;

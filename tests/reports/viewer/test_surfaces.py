@@ -32,7 +32,8 @@ def test_a_ball_is_where_it_is_and_as_large_as_its_voxels(affine):
     mask, centre = ball(affine, BALL_MM)
     surface = mask_surface(mask, affine, step_mm=0.8, smooth_voxels=0.8)
     inside = mask.sum() * abs(np.linalg.det(affine[:3, :3]))
-    assert surface.volume_mm3 == pytest.approx(inside, rel=0.03)
+    # Steps of 0.8 mm are an eighth of the radius.
+    assert surface.volume_mm3 == pytest.approx(inside, rel=0.05)
     radii = np.linalg.norm(surface.vertices - centre, axis=1)
     # The blur draws the poles of a ball of few voxels in.
     assert radii.mean() == pytest.approx((3 * inside / (4 * np.pi)) ** (1 / 3), rel=0.03)
