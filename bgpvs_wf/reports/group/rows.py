@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 ADVICE = ("good", "look", "bad")
 """What is advised for a subject, from the best on."""
+RATINGS = ("keep", "check", "exclude")
+"""What a person says of a subject, from the best on."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Row:
     thumbnail: bytes = field(default=b"", repr=False)
     """JPEG of one axial slice with outlines, some 6 kB; empty if there is none."""
     rating: str = ""
-    """``keep``, ``check`` or ``exclude``, if it was rated before."""
+    """One of `RATINGS`, if it was rated before."""
     note: str = ""
     """Of the person who rated it."""
+    rated: str = ""
+    """When, in UTC: ``2025-03-01T09:30:00Z``; empty if that is not known."""
