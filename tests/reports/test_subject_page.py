@@ -2,33 +2,17 @@ from __future__ import annotations
 
 import dataclasses
 import html.parser
-import json
 import re
-import shutil
-import subprocess
 
 import numpy as np
 import pandas as pd
 import pytest
+from chromium_page import run_in_page
 
 from bgpvs_wf.errors import BGPVSError
 from bgpvs_wf.reports.methods import methods_text
 from bgpvs_wf.reports.subject_page import SubjectReport, render_subject, write_subject_page
 from bgpvs_wf.reports.views import Volume
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-sync",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--enable-logging=stderr",
-]
-
 
 PLACES = np.array([[-11.5, 0.5, -2.0], [10, 0, 4], [-9, 2, -6], [-12, 1, 0.0]])
 """Of the PVS, mm; the first is that of the toy."""
@@ -204,7 +188,7 @@ def test_page_is_written_whole_or_not_at_all(report, tmp_path):
 
 
 SCRIPT = """
-const out = {}, one = (s) => document.querySelector(s);
+const one = (s) => document.querySelector(s);
 const shown = (s) => getComputedStyle(one(s)).visibility;
 const press = (key) => document.dispatchEvent(new KeyboardEvent("keydown", {key}));
 const column = () => [...document.querySelectorAll("table.sortable tbody tr")].map(
@@ -234,29 +218,19 @@ out.left = [place(), one("#stack .mark").getAttribute("visibility")];
 out.none = one("#stack [data-name=PVS]").getAttribute("d");
 out.contrast = getComputedStyle(one(".tile")).filter;
 out.wide = document.documentElement.scrollWidth <= innerWidth;
-document.documentElement.setAttribute("data-result", JSON.stringify(out));
 """
 
 
 @pytest.fixture(scope="module")
 def browsed(report, tmp_path_factory):
-    """What a browser made of the page: results of the script above, and its log."""
-    if CHROMIUM is None:
-        pytest.skip("chromium is not installed; the page's behaviour is not tested")
+    """What a browser made of the page: results of the script above, and its console."""
     folder = tmp_path_factory.mktemp("browser")
-    page = render_subject(report).replace("</body>", f"<script>{SCRIPT}</script></body>")
-    (folder / "page.html").write_text(page, encoding="utf-8")
-    profile = [f"--user-data-dir={folder / 'profile'}", "--window-size=420,900"]
-    call = [CHROMIUM, *FLAGS, *profile, "--dump-dom", (folder / "page.html").as_uri()]
-    done = subprocess.run(call, capture_output=True, text=True, timeout=120, check=False)
-    found = re.search(r"data-result='([^']+)'|data-result=\"([^\"]+)\"", done.stdout)
-    assert found, done.stderr[-2000:]
-    return json.loads(html.unescape(found[1] or found[2])), done.stderr
+    return run_in_page(render_subject(report), SCRIPT, folder, size="420,900")
 
 
 def test_browser_reports_no_error(browsed):
-    _, log = browsed
-    assert [line for line in log.splitlines() if "CONSOLE" in line] == []
+    _, console = browsed
+    assert console == []
 
 
 def test_layers_are_switched_by_keys(browsed):

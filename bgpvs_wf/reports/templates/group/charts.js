@@ -22,8 +22,8 @@ const againstAge = (id) => {
   const { width, height: tall, left, right, top, bottom } = SIZE;
   const across = scaleOf(Math.min(...ages), Math.max(...ages), left, width - right, 6);
   const up = scaleOf(Math.min(...values), Math.max(...values), tall - bottom, top, 4);
-  const frame = across.ticks.map(([at, told_]) =>
-    text(told_, across.place(at), tall - bottom + 14, { "text-anchor": "middle" }));
+  const frame = across.ticks.map(([at, name]) =>
+    text(name, across.place(at), tall - bottom + 14, { "text-anchor": "middle" }));
   for (const [at, name] of up.ticks) {
     frame.push(line(left, up.place(at), width - right, up.place(at), "grid"));
     frame.push(text(name, left - 6, up.place(at) + 3.5, { "text-anchor": "end" }));
@@ -59,7 +59,6 @@ const alongLine = (id) => {
   for (const [at, name] of across.ticks) {
     frame.push(text(name, across.place(at), tall - bottom + 14, { "text-anchor": "middle" }));
   }
-  frame.push(text(withUnit(id), (left + width) / 2, tall - 4, { "text-anchor": "middle" }));
   const places = values.map(across.place);
   const room = tall - top - bottom - 8;
   const heights = besides(places, top + (tall - top - bottom) / 2, room, 5.5);
@@ -79,10 +78,10 @@ const drawChart = (chart) => {
   const { id, svg } = chart;
   const overAge = measureOf(id).section === "results" && rows.some((row) => isNumber(row.age));
   const { frame, dots, beyond } = (overAge ? againstAge : alongLine)(id);
-  const last = (dot) => WORST_FIRST.indexOf(dot.row.advice);
+  const rank = (dot) => WORST_FIRST.indexOf(dot.row.advice);
   chart.dots = dots.sort((a, b) => a.x - b.x);
   chart.marks = new Map(dots.map((dot) => [dot.row, dotMark(chart, dot)]));
-  const painted = [...dots].sort((a, b) => last(b) - last(a)).map((dot) => chart.marks.get(dot.row));
+  const painted = [...dots].sort((a, b) => rank(b) - rank(a)).map((dot) => chart.marks.get(dot.row));
   chart.ring = make("svg:circle", { r: 8, class: "ring", visibility: "hidden" });
   svg.replaceChildren(...frame, ...painted, chart.ring);
   svg.setAttribute("aria-label",
@@ -93,7 +92,7 @@ const drawChart = (chart) => {
       + ` ${told(spread.low, id)} to ${told(spread.high, id)}`);
   }
   if (beyond) said.push(`${beyond} beyond the axis, at its edge`);
-  if (rows.length > dots.length) said.push(`${rows.length - dots.length} not drawn: n/a`);
+  if (rows.length > dots.length) said.push(`${rows.length - dots.length} without ${overAge ? "age or value" : "a value"}`);
   chart.rest = said.join("; ") || measureOf(id).meaning;
   fadeDots(chart);
   ringDot(chart);

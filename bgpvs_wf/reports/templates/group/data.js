@@ -37,10 +37,15 @@ const spreadOf = remember((id) => {
   return { middle, sd, low: middle - 3 * sd, high: middle + 3 * sd };
 });
 
+// As many as tell the values apart: three digits of the large ones, two of how they differ.
 const decimalsOf = remember((id) => {
-  const values = valuesOf(id).map(Math.abs).filter((value) => value > 0);
-  if (!values.length || valuesOf(id).every(Number.isInteger)) return 0;
-  return Math.min(Math.max(2 - Math.floor(Math.log10(median(values))), 0), 7);
+  const values = valuesOf(id);
+  if (values.every(Number.isInteger)) return 0;
+  const sizes = values.map(Math.abs).sort(byNumber), middle = median(values);
+  const apart = median(values.map((value) => Math.abs(value - middle)));
+  const digits = (size, many) => (size > 0 ? many - 1 - Math.floor(Math.log10(size)) : 0);
+  const wanted = Math.max(digits(sizes[Math.floor(sizes.length * 0.9)], 3), digits(apart, 2));
+  return Math.min(Math.max(wanted, 0), 7);
 });
 
 const fixed = (value, decimals) => {
@@ -69,9 +74,9 @@ const ageText = (weeks) => (isNumber(weeks)
   ? `${fixed(weeks, 1)} weeks post-menstrual (${months(weeks)} months after term)`
   : "age not known");
 
-// Why a value is marked; empty if it is not.
+// Why a value is marked: a reason names it, or it lies apart; empty if it is not.
 const doubtOf = (row, id) => {
-  if (row.reasons.some((reason) => reason.column === id)) return "a reason";
+  if (row.reasons.some((reason) => reason.column === id)) return "named";
   const spread = spreadOf(id), value = valueOf(row, id);
   if (!spread || !spread.sd || !isNumber(value)) return "";
   return value < spread.low || value > spread.high ? "outlying" : "";

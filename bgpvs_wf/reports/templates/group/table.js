@@ -2,7 +2,7 @@
 const box = one("box"), table = one("table");
 const head = table.tHead, body = table.tBodies[0];
 const EXTRA = 6;
-const WIDTHS = { label: 15, age: 6.5, advice: 5.2, reasons: 20, rating: 8.5 };
+const WIDTHS = { label: 13.5, age: 5.2, advice: 4.8, reasons: 17, rating: 7 };
 const visible = new Set(columns.flatMap((column, at) => (column.shown ? [at] : [])));
 let current = null;
 let height = 72;
@@ -49,7 +49,9 @@ const subjectCell = (row) => {
     thumbnails[row.at] ? picture(row) : make("span", { class: "blank" }, "no picture"));
   open.setAttribute("aria-label", `Show ${row.label} large`);
   const links = [["page", row.page], ["3D", row.viewer]].filter(([, address]) => address);
-  const name = make("span", { class: "name" }, make("b", { title: row.label }, row.label));
+  const [subject, session] = namesOf(row.label);
+  const name = make("span", { class: "name", title: row.label }, make("b", {}, subject));
+  if (session) name.append(make("span", {}, session));
   name.append(make("span", {}, ...links.flatMap(([text, href]) => [
     make("a", { href, tabindex: -1, "aria-label": `${text} of ${row.label}` }, text), " ",
   ])));
@@ -71,10 +73,8 @@ const ratingCell = (row) => {
 
 const numberCell = (row, id) => {
   const doubt = doubtOf(row, id), text = told(valueOf(row, id), id);
-  return make("td", {
-    class: `number${doubt && (doubt === "outlying" ? " far" : " doubt")}`,
-    title: doubt === "outlying" ? "more than 3 robust SD from the median" : null,
-  }, doubt && doubt !== "outlying" ? `! ${text}` : text);
+  const title = doubt === "outlying" ? "more than 3 robust SD from the median" : null;
+  return make("td", { class: `number ${doubt}`, title }, doubt === "named" ? `! ${text}` : text);
 };
 
 const CELLS = {

@@ -6,6 +6,7 @@ let walked = null;
 const fallBack = (row, why) => {
   if (thumbnails[row.at]) {
     pictureLarge.src = `data:image/jpeg;base64,${thumbnails[row.at]}`;
+    pictureLarge.classList.add("enlarged");
     one("walk-lacks").textContent = `${why} This is the small one.`;
   } else {
     pictureLarge.hidden = true;
@@ -15,6 +16,7 @@ const fallBack = (row, why) => {
 
 const showPicture = (row) => {
   pictureLarge.hidden = false;
+  pictureLarge.classList.remove("enlarged");
   pictureLarge.alt = `${row.label}: slices with outlines`;
   one("walk-lacks").textContent = "";
   pictureLarge.onerror = () => {
@@ -40,10 +42,10 @@ const placeBar = (row, id) => {
 
 const valueRow = (row, id) => {
   const { label, unit, meaning } = columns[id], doubt = doubtOf(row, id);
-  const value = make("td", { class: `number${doubt && (doubt === "outlying" ? " far" : " doubt")}` },
+  const value = make("td", { class: `number ${doubt}` },
     `${doubt ? "! " : ""}${told(valueOf(row, id), id)}`);
   const name = make("th", { scope: "row", title: meaning }, label, " ", make("small", {}, unit));
-  const why = make("td", { class: "quiet" }, placeBar(row, id), doubt);
+  const why = make("td", { class: "quiet" }, placeBar(row, id), doubt === "named" ? "see above" : doubt);
   return make("tr", {}, name, value, why);
 };
 

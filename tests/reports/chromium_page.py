@@ -1,0 +1,51 @@
+"""A page opened in a headless Chromium, with a script put at its end that says what it found."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+_FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--enable-logging=stderr",
+]
+
+
+def run_in_page(
+    page: str, script: str, folder: Path, *, size: str = "1300,1000", flags: tuple[str, ...] = ()
+) -> tuple[Any, list[str]]:
+    """Return what `script` put into `out`, and what the browser's console said.
+
+    The script may wait: it is the body of an async function. Pages opened in one folder share
+    what the browser keeps.
+    """
+    if _CHROMIUM is None:
+        pytest.skip("chromium is not installed; the page's behaviour is not tested")
+    tell = 'document.documentElement.setAttribute("data-result", JSON.stringify(out));'
+    tail = f"<script>(async () => {{ const out = {{}}; {script}\n{tell} }})();</script></body>"
+    path = folder / "page.html"
+    path.write_text(page.replace("</body>", tail), encoding="utf-8")
+    profile = [f"--user-data-dir={folder / 'profile'}", f"--window-size={size}"]
+    call = [_CHROMIUM, *_FLAGS, *flags, *profile, "--virtual-time-budget=3000", "--dump-dom"]
+    done = subprocess.run(
+        [*call, path.as_uri()], capture_output=True, text=True, timeout=120, check=False
+    )
+    found = re.search(r"data-result='([^']+)'|data-result=\"([^\"]+)\"", done.stdout)
+    console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    assert found, (console, done.stderr[-2000:])
+    return json.loads(html.unescape(found[1] or found[2])), console
