@@ -96,7 +96,8 @@ $(".chart svg").dispatchEvent(new MouseEvent("click",
 out.clicked = [$("tr[aria-selected=true] .thumb").ariaLabel, $(".chart output").textContent];
 $(".chart svg").focus(); press("ArrowLeft");
 out.leftOf = $(".chart output").textContent;
-out.pointed = document.getElementById($(".chart svg").getAttribute("aria-activedescendant")).ariaLabel;
+const active = $(".chart svg").getAttribute("aria-activedescendant");
+out.pointed = document.getElementById(active).ariaLabel;
 const picker = $(".chart select"); picker.value = "2"; picker.dispatchEvent(new Event("change"));
 out.strip = [$(".chart svg").getAttribute("aria-label"), $$(".chart:first-child .median").length];
 out.shapes = new Set($$(".chart:last-child .dot").map((d) => d.getAttribute("d"))).size;
@@ -299,7 +300,8 @@ out.older = [$("#said").textContent, stored()["sub-2"].rating];
 $("#clear").click(); out.asked = [$("#sure").open, $("#sure-what").textContent];
 $("#sure button:last-child").click(); await wait(); out.left = Object.keys(stored()).length;
 $("#clear").click(); $("#sure button").click(); await wait();
-out.cleared = [localStorage.getItem("bgpvs-wf ratings read"), $$("[data-rating] b").map((b) => b.textContent)];
+out.cleared = [localStorage.getItem("bgpvs-wf ratings read"),
+  $$("[data-rating] b").map((b) => b.textContent)];
 """
 
 
