@@ -12,8 +12,12 @@ const cells = new Map();
 const fields = () => [...Object.keys(WIDTHS), ...columns.keys()].filter(
   (field) => field in WIDTHS || visible.has(field));
 const NAMES = { label: "Subject", advice: "Advice", reasons: "Reasons", rating: "Rating" };
-const widthOf = (field) => WIDTHS[field]
-  ?? Math.min(Math.max(columns[field].label.length * 0.3 + 2.4, 5.2), 8);
+// Wide enough for the longest word of the heading, and for it in three lines.
+const widthOf = (field) => {
+  if (field in WIDTHS) return WIDTHS[field];
+  const { label } = columns[field], longest = Math.max(...label.split(/\s+/).map((w) => w.length));
+  return Math.min(Math.max(longest * 0.58, label.length * 0.24, 4) + 1.4, 9);
+};
 
 const headOf = (field) => {
   const measure = field in NAMES ? null : measureOf(field);
