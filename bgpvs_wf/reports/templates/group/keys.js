@@ -58,12 +58,12 @@ const tableKey = (event, letter) => {
     return true;
   }
   if (isPressed(event.target)) return false;
-  const row = current ?? shown[0];
+  const isThere = shown.includes(current), row = isThere ? current : shown[0];
   if (event.key === "Enter" && row) openWalk(row);
   else if (letter === "n" && row) {
     openWalk(row);
     note.focus();
-  } else return current ? rowKey(current, letter) : false;
+  } else return isThere && rowKey(current, letter);
   return true;
 };
 

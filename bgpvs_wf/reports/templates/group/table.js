@@ -56,7 +56,7 @@ const subjectCell = (row) => {
   const [subject, session] = namesOf(row.label);
   const name = make("span", { class: "name", title: row.label }, make("b", {}, subject));
   if (session) name.append(make("span", {}, session));
-  name.append(make("span", {}, ...links.flatMap(([text, href]) => [
+  name.append(make("span", { class: "addresses" }, ...links.flatMap(([text, href]) => [
     make("a", { href, tabindex: -1, "aria-label": `${text} of ${row.label}` }, text), " ",
   ])));
   return make("th", { scope: "row" }, make("div", {}, open, name));
