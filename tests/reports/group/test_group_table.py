@@ -6,6 +6,8 @@ import pytest
 from cohort_toy import toy_columns, toy_rows, write_figures
 from small_cohort import browse, order
 
+from bgpvs_wf.reports.group.rows import Column, Row
+
 TABLE = """
 out.start = labels();
 sort("label"); out.label = labels(); sort("label"); out.labelDown = labels();
@@ -162,3 +164,22 @@ def test_page_fits_a_narrow_screen(tmp_path):
         size="500,900",
     )
     assert result == {"wide": True, "walk": 0}
+
+
+def test_page_of_infants_of_whom_little_is_known(tmp_path):
+    rows = [Row(f"sub-{at}", None, "good", {"a": 1.0}) for at in range(6)]
+    columns = [Column("a", "A", "Same in all.", section="results"), Column("b", "B", "In none.")]
+    script = """
+    out.dots = $$(".chart").map((chart) => chart.querySelectorAll(".dot").length);
+    press("j"); press("Enter"); out.picture = $("#walk-lacks").textContent;
+    out.values = $$("#walk-values .number").map((cell) => cell.textContent);
+    """
+    result, console = browse(script, tmp_path, rows, columns)
+    assert result["dots"] == [6]
+    assert result["picture"] == "There is no large picture."
+    assert result["values"] == ["1", "n/a"]
+    assert console == []
+    some = Row("sub-7", 50.0, "good", {})
+    result, console = browse(script, tmp_path, [*rows, some], columns)
+    assert result["dots"] == [0]
+    assert console == []

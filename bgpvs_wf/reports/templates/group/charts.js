@@ -1,9 +1,12 @@
 // Distributions: results against age, quality as dots with the median and its spread.
 const SIZE = { width: 400, height: 216, left: 50, right: 8, top: 8, bottom: 34 };
 const SHAPES = {
-  good: "M-3 0a3 3 0 1 0 6 0a3 3 0 1 0-6 0Z", look: "M0-4.4L4.2 3H-4.2Z", bad: "M-3.2-3.2H3.2V3.2H-3.2Z",
+  good: "M-3 0a3 3 0 1 0 6 0a3 3 0 1 0-6 0Z",
+  look: "M0-4.4L4.2 3H-4.2Z",
+  bad: "M-3.2-3.2H3.2V3.2H-3.2Z",
 };
 const NEAR = 14;
+const NOTHING = { frame: [], beyond: 0, dots: [] };
 const charts = [];
 
 const text = (content, x, y, attributes = {}) => make("svg:text", { x, y, ...attributes }, content);
@@ -28,7 +31,8 @@ const againstAge = (id) => {
     frame.push(line(left, up.place(at), width - right, up.place(at), "grid"));
     frame.push(text(name, left - 6, up.place(at) + 3.5, { "text-anchor": "end" }));
   }
-  frame.push(text("weeks post-menstrual", (left + width) / 2, tall - 4, { "text-anchor": "middle" }));
+  const below = { "text-anchor": "middle" };
+  frame.push(text("weeks post-menstrual", (left + width) / 2, tall - 4, below));
   return {
     frame, beyond: 0,
     dots: dots.map((row, at) => ({ row, x: across.place(ages[at]), y: up.place(values[at]) })),
@@ -77,13 +81,15 @@ const dotMark = (chart, { row, x, y }) => make("svg:path", {
 const drawChart = (chart) => {
   const { id, svg } = chart;
   const overAge = measureOf(id).section === "results" && rows.some((row) => isNumber(row.age));
-  const { frame, dots, beyond } = (overAge ? againstAge : alongLine)(id);
+  const isThere = (row) => isNumber(valueOf(row, id)) && (!overAge || isNumber(row.age));
+  const draw = overAge ? againstAge : alongLine;
+  const { frame, dots, beyond } = rows.some(isThere) ? draw(id) : NOTHING;
   const rank = (dot) => WORST_FIRST.indexOf(dot.row.advice);
   chart.dots = dots.sort((a, b) => a.x - b.x);
   chart.marks = new Map(dots.map((dot) => [dot.row, dotMark(chart, dot)]));
-  const painted = [...dots].sort((a, b) => rank(b) - rank(a)).map((dot) => chart.marks.get(dot.row));
+  const painted = [...dots].sort((a, b) => rank(b) - rank(a));
   chart.ring = make("svg:circle", { r: 8, class: "ring", visibility: "hidden" });
-  svg.replaceChildren(...frame, ...painted, chart.ring);
+  svg.replaceChildren(...frame, ...painted.map(({ row }) => chart.marks.get(row)), chart.ring);
   svg.setAttribute("aria-label",
     `${withUnit(id)}${overAge ? " against age" : ""}. The arrow keys go from dot to dot.`);
   const spread = overAge ? null : spreadOf(id), said = [];
@@ -92,7 +98,8 @@ const drawChart = (chart) => {
       + ` ${told(spread.low, id)} to ${told(spread.high, id)}`);
   }
   if (beyond) said.push(`${beyond} beyond the axis, at its edge`);
-  if (rows.length > dots.length) said.push(`${rows.length - dots.length} without ${overAge ? "age or value" : "a value"}`);
+  const lacking = rows.length - dots.length;
+  if (lacking) said.push(`${lacking} without ${overAge ? "age or value" : "a value"}`);
   chart.rest = said.join("; ") || measureOf(id).meaning;
   fadeDots(chart);
   ringDot(chart);

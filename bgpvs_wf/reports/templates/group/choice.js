@@ -9,7 +9,8 @@ const inOrder = new Intl.Collator("en", { numeric: true });
 const textOf = (row) => {
   const { rating, note } = ratingOf(row);
   const sentences = row.reasons.map((reason) => reason.sentence);
-  return [row.label, row.advice, rating || "not rated", note, ...sentences].join("\n").toLowerCase();
+  const words = [row.label, row.advice, rating || "not rated", note, ...sentences];
+  return words.join("\n").toLowerCase();
 };
 
 const inRanges = (row) => [...choice.ranges].every(([id, [low, high]]) => {

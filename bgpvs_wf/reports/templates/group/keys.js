@@ -54,9 +54,9 @@ const stepTable = (event, letter) => {
 const tableKey = (event, letter) => {
   const inTable = event.target === table, isLetter = letter === "j" || letter === "k";
   if (isLetter && !inTable) table.focus({ preventScroll: true });
-  if ((isLetter || (inTable && !/^Arrow(Left|Right)$/.test(event.key))) && stepTable(event, letter)) {
-    return true;
-  }
+  // Left and right scroll the columns.
+  const steps = isLetter || (inTable && !/^Arrow(Left|Right)$/.test(event.key));
+  if (steps && stepTable(event, letter)) return true;
   if (isPressed(event.target)) return false;
   const isThere = shown.includes(current), row = isThere ? current : shown[0];
   if (event.key === "Enter" && row) openWalk(row);

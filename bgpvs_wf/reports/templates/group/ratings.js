@@ -56,7 +56,7 @@ const count = (number, what) => `${number} ${what}${number === 1 ? "" : "s"}`;
 // Take over a table; what was rated later here stays. Returns what to say of it.
 const readRatings = (text) => {
   const entries = fromTsv(text);
-  if (!entries) return "This is no table of ratings: it needs the columns participant_id and rating.";
+  if (!entries) return "No table of ratings: it needs the columns participant_id and rating.";
   const known = new Map(rows.map((row) => [row.label, row]));
   let read = 0, later = 0, unknown = 0;
   for (const { label, rating, note, rated } of entries) {

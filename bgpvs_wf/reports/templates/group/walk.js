@@ -45,7 +45,8 @@ const valueRow = (row, id) => {
   const value = make("td", { class: `number ${doubt}` },
     `${doubt ? "! " : ""}${told(valueOf(row, id), id)}`);
   const name = make("th", { scope: "row", title: meaning }, label, " ", make("small", {}, unit));
-  const why = make("td", { class: "quiet" }, placeBar(row, id), doubt === "named" ? "see above" : doubt);
+  const said = doubt === "named" ? "see above" : doubt;
+  const why = make("td", { class: "quiet" }, placeBar(row, id), said);
   return make("tr", {}, name, value, why);
 };
 
@@ -69,14 +70,15 @@ const showRating = (row) => {
 
 const showReasons = (row) => {
   const items = row.reasons.map(({ sentence }) => make("li", {}, sentence));
-  one("walk-reasons").replaceChildren(
-    items.length ? make("ul", {}, ...items) : make("p", { class: "hint" }, "Nothing speaks against it."));
+  const none = make("p", { class: "hint" }, "Nothing speaks against it.");
+  one("walk-reasons").replaceChildren(items.length ? make("ul", {}, ...items) : none);
 };
 
 const showLinks = (row) => {
   const links = [["Its page", row.page, "O"], ["Its page in 3D", row.viewer, "V"]];
-  one("walk-links").replaceChildren(...links.filter(([, href]) => href).map(([name, href, letter]) =>
-    make("a", { href, target: "_blank", rel: "noopener" }, name, " ", make("kbd", {}, letter))));
+  const made = links.filter(([, href]) => href).map(([name, href, letter]) => make(
+    "a", { href, target: "_blank", rel: "noopener" }, name, " ", make("kbd", {}, letter)));
+  one("walk-links").replaceChildren(...made);
 };
 
 const fillWalk = (row) => {
