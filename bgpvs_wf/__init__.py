@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bgpvs_wf.learning.models.bundle import find_model
     from bgpvs_wf.workflows.anatomy import init_anatomy_wf
     from bgpvs_wf.workflows.base import init_bgpvs_wf
+    from bgpvs_wf.workflows.group import init_group_wf
     from bgpvs_wf.workflows.predict import init_predict_wf
     from bgpvs_wf.workflows.prepare import init_prepare_wf
     from bgpvs_wf.workflows.pseudolabel import init_pseudolabel_wf
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Observer", "RunConfig", "Segmentation", "SubjectInputs", "__version__", "compare", "evaluate",
     "find_model", "find_subjects", "finetune", "init_anatomy_wf", "init_bgpvs_wf",
-    "init_predict_wf", "init_prepare_wf", "init_pseudolabel_wf", "init_quantify_wf",
-    "init_sink_wf", "init_subject_wf", "run", "segment", "simulate", "train", "validate",
+    "init_group_wf", "init_predict_wf", "init_prepare_wf", "init_pseudolabel_wf",
+    "init_quantify_wf", "init_sink_wf", "init_subject_wf", "run", "segment", "simulate", "train", "validate",
 ]  # fmt: skip
 
 for _folder in ("data", "interfaces", "workflows"):
@@ -56,7 +57,16 @@ _PLACES = {
     "init_bgpvs_wf": "workflows.base",
     **{
         f"init_{stage}_wf": f"workflows.{stage}"
-        for stage in ("anatomy", "predict", "prepare", "pseudolabel", "quantify", "sink", "subject")
+        for stage in (
+            "anatomy",
+            "group",
+            "predict",
+            "prepare",
+            "pseudolabel",
+            "quantify",
+            "sink",
+            "subject",
+        )
     },
 }
 """Where names are that are not of `bgpvs_wf.api`."""

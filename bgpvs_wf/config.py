@@ -164,6 +164,11 @@ class RunConfig(Settings):
     derivatives: Mapping[str, Path] = setting(
         "Folders of existing brain masks, dseg and preprocessed images, by name.", factory=dict
     )
+    ratings: Path | None = setting(
+        "TSV of ratings, as the page of the cohort exports it: who is to be excluded leaves the "
+        "group level.",
+        None,
+    )
     plugin: str = setting(
         "Plugin of Nipype that runs it: MultiProc, Linear, SLURM or another.", "MultiProc"
     )
@@ -207,7 +212,7 @@ class RunConfig(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("bids_dir", "output_dir", "work_dir", "bids_filter_file"):
+        for name in ("bids_dir", "output_dir", "work_dir", "bids_filter_file", "ratings"):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, value.absolute())

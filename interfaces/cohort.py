@@ -1,12 +1,13 @@
-"""Interfaces for what a cohort has in common: its description, and the table of all."""
+"""Interfaces for what a cohort has in common: its description, tables and page of all."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from nipype.interfaces.base import TraitedSpec, traits
+from nipype.interfaces.base import File, TraitedSpec, isdefined, traits
 
+from bgpvs_wf.errors import TableError
 from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface
 
 
@@ -33,37 +34,48 @@ class DescribeDataset(HomeInterface):
         return runtime
 
 
-class GroupTableInputSpec(HomeInputSpec):
+class GroupLevelInputSpec(HomeInputSpec):
     written = traits.List(
         traits.List(traits.Str()), mandatory=True, hash_files=False, desc="results of each subject"
     )
-    tables = traits.List(traits.Str(), mandatory=True, desc="those of regions, a subject each")
-    ages = traits.List(
-        traits.Either(None, traits.Float()), mandatory=True, desc="weeks after conception"
-    )
     subjects = traits.List(
-        traits.Tuple(traits.Str(), traits.Either(None, traits.Str())),
+        traits.Tuple(
+            traits.Str(), traits.Either(None, traits.Str()), traits.Either(None, traits.Float())
+        ),
         mandatory=True,
-        desc="subject and session of each",
+        desc="subject, session, and age in weeks after conception, of each",
     )
-    table = traits.Str(mandatory=True, desc="where that of all goes")
+    output_dir = traits.Str(mandatory=True, desc="that has their results")
+    title = traits.Str(mandatory=True, desc="of the page")
+    ratings = File(desc="TSV as the page exports it: who is to be excluded is left out")
 
 
-class GroupTableOutputSpec(TraitedSpec):
-    written = traits.Str(hash_files=False)
+class GroupLevelOutputSpec(TraitedSpec):
+    table = traits.Str(hash_files=False, desc="regions of all, TSV")
+    quality = traits.Str(hash_files=False, desc="quality of all, TSV")
+    page = traits.Str(hash_files=False, desc="of the cohort, HTML")
 
 
-class GroupTable(HomeInterface):
-    """Put the tables of regions of all subjects into one."""
+class GroupLevel(HomeInterface):
+    """Put results and quality of all subjects into tables, and on a page."""
 
-    input_spec = GroupTableInputSpec
-    output_spec = GroupTableOutputSpec
+    input_spec = GroupLevelInputSpec
+    output_spec = GroupLevelOutputSpec
 
     def _run_interface(self, runtime: Any) -> Any:
-        from bgpvs_wf.quantification.group import collect_group_table, write_tsv
+        from bgpvs_wf.cohort.ratings import read_ratings
+        from bgpvs_wf.reports.group.files import Member, write_group
 
         inputs = self.inputs
-        ages = dict(zip(map(tuple, inputs.subjects), inputs.ages, strict=True))
-        table = collect_group_table(inputs.tables, ages)
-        self._results["written"] = str(write_tsv(table, Path(inputs.table)))
+        group = write_group(
+            Path(inputs.output_dir),
+            [Member(*one) for one in inputs.subjects],
+            title=inputs.title,
+            ratings=read_ratings(inputs.ratings) if isdefined(inputs.ratings) else None,
+        )
+        if group.refused:
+            label, why = next(iter(group.refused.items()))
+            raise TableError(f"{label}: {why}")
+        for name in ("table", "quality", "page"):
+            self._results[name] = str(getattr(group, name))
         return runtime

@@ -7,21 +7,22 @@ from collections.abc import Sequence
 from nipype import Node, Workflow
 from nipype.interfaces import utility as niu
 
-from bgpvs_wf.bids.derivatives import dataset_links, expected_outputs, group_table_path
+from bgpvs_wf.bids.derivatives import dataset_links
 from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.bids.query import find_subjects
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine.crashes import workflow_name
 from bgpvs_wf.engine.preview import HASH_SETTINGS
 from bgpvs_wf.errors import BGPVSError, UsageError
-from bgpvs_wf.interfaces.cohort import DescribeDataset, GroupTable
+from bgpvs_wf.interfaces.cohort import DescribeDataset
+from bgpvs_wf.workflows.group import init_group_wf
 from bgpvs_wf.workflows.subject import init_subject_wf
 
 
 def init_bgpvs_wf(
     config: RunConfig, subjects: Sequence[SubjectInputs] | None = None, *, name: str = "bgpvs_wf"
 ) -> Workflow:
-    """Build the workflow of a cohort, which leaves a BIDS derivative dataset and a table of all.
+    """Build the workflow of a cohort: a BIDS derivative dataset, tables and page of all.
 
     Parameters
     ----------
@@ -32,8 +33,8 @@ def init_bgpvs_wf(
     Returns
     -------
     Workflow
-        Run it with ``wf.run(plugin="MultiProc")``, or any other plugin of Nipype. The table has
-        the subjects of this workflow; it is written if none of them fails.
+        Run it with ``wf.run(plugin="MultiProc")``, or any other plugin of Nipype. Tables and
+        page have the subjects of this workflow; they are written if none of them fails.
 
     Raises
     ------
@@ -58,21 +59,12 @@ def init_bgpvs_wf(
         ),
         name="describe",
     )
-    outputs = [expected_outputs(config, inputs) for inputs in subjects]
-    group = Node(
-        GroupTable(
-            tables=[str(one["bgpvs_morph"]) for one in outputs],
-            subjects=[(inputs.subject, inputs.session) for inputs in subjects],
-            ages=[inputs.age_weeks for inputs in subjects],
-            table=str(group_table_path(config.output_dir)),
-        ),
-        name="group",
-    )
+    group = init_group_wf(config=config, subjects=subjects)
     finished = Node(niu.Merge(len(subjects), no_flatten=True), name="finished")
     for number, inputs in enumerate(subjects, start=1):
         one = workflow.get_node(workflow_name(inputs.label))
         workflow.connect(one, "outputnode.written", finished, f"in{number}")
-    workflow.connect(finished, "out", group, "written")
+    workflow.connect(finished, "out", group, "inputnode.written")
     workflow.add_nodes([describe])
     return workflow
 

@@ -115,9 +115,27 @@ def expected_outputs(config: RunConfig, inputs: SubjectInputs) -> dict[str, Path
     return outputs
 
 
+def subject_files(output_dir: Path, subject: str, session: str | None) -> dict[str, Path]:
+    """Return where tables, pages and pictures of a subject and session go, by their keys."""
+    inputs = SubjectInputs(subject=subject, session=session)
+    names = ("bgpvs_morph", "bgpvs_quality", "bgpvs_dseg", *PAGES)
+    outputs = _spec()["outputs"]
+    return {name: derivative_path(output_dir, inputs, **outputs[name]) for name in names}
+
+
 def group_table_path(output_dir: Path) -> Path:
     """Return where the table of all subjects goes."""
     return output_dir / "group_bgpvs.tsv"
+
+
+def group_quality_path(output_dir: Path) -> Path:
+    """Return where the table of quality of all subjects goes."""
+    return output_dir / "group_qc.tsv"
+
+
+def group_page_path(output_dir: Path) -> Path:
+    """Return where the page of the cohort goes."""
+    return output_dir / "group.html"
 
 
 def logs_path(output_dir: Path) -> Path:

@@ -29,8 +29,9 @@ from bgpvs_wf.reading import load_json, why_not
 _NOT_IN_RESULTS = frozenset(
     {
         "bids_dir", "output_dir", "work_dir", "analysis_level", "participant_label", "session_id",
-        "bids_filter_file", "derivatives", "plugin", "plugin_args", "nprocs", "omp_nthreads",
-        "memory_gb", "stop_on_first_crash", "clean", "predict.model", "predict.device",
+        "bids_filter_file", "derivatives", "ratings", "plugin", "plugin_args", "nprocs",
+        "omp_nthreads", "memory_gb", "stop_on_first_crash", "clean", "predict.model",
+        "predict.device",
     }
 )  # fmt: skip
 """Settings that choose what is run, and how, but not what comes out for a subject; what comes of a

@@ -15,6 +15,7 @@ from bgpvs_wf.engine.progress import DONE, FAILED
 from bgpvs_wf.errors import BGPVSError
 
 LAST_RUN_FAILED = "its last run failed"
+_ADVICE = ("good", "look", "bad")
 _SHOWN = 10
 """Pages and subjects listed one by one."""
 _LABEL = re.compile(rf"sub-{LABEL}(?:_ses-{LABEL})?")
@@ -32,6 +33,11 @@ class Report:
     """What the images of a finished subject contradict, by its label."""
     pages: list[Path] = field(default_factory=list)
     group_table: Path | None = None
+    group_page: Path | None = None
+    advised: Mapping[str, int] = field(default_factory=dict)
+    """How many the page of the cohort advises to keep, to look at, and not to use."""
+    excluded: Sequence[str] = ()
+    """Who was left out of the group level as it was rated."""
     group_error: BGPVSError | None = None
     """What kept the table of all from being written."""
     left_out_of_table: Mapping[str, str] = field(default_factory=dict)
@@ -115,6 +121,11 @@ class Report:
         lines += first_lines(pages, "pages more")
         if self.group_table:
             lines.append(f"  table of all: {self.group_table}")
+        if self.group_page:
+            counts = ", ".join(f"{self.advised[one]} {one}" for one in _ADVICE if self.advised)
+            lines.append(f"  page of all: {self.group_page}" + (f" ({counts})" if counts else ""))
+        if self.excluded:
+            lines.append(f"  left out, as they were rated: {_count(self.excluded)}")
         failed = [who for who, why in self.left_out_of_table.items() if why == LAST_RUN_FAILED]
         if failed:
             lines.append(f"  not in the table, since their last run failed: {_count(failed)}")

@@ -32,8 +32,10 @@ class Measure:
     """What is said beyond a bound; may name the `value`."""
     cohort: str = ""
     """On which side one is told that lies far from others: `low`, `high`, `both`; or empty."""
+    logarithmic: bool = False
+    """Whether it is by how many times as large it is that others differ."""
     least: float = 0.0
-    """By how much at least such a one differs from what is expected."""
+    """By how much at least such a one differs from what is expected; of the logarithm, if so."""
     outlying: str = ""
     """What is said of such a one."""
     source: str = ""

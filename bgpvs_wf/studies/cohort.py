@@ -174,21 +174,22 @@ def _run_participants(
 
 
 def _run_group(config: RunConfig, report: Report) -> None:
-    """Write the table of all subjects there are results of; the report tells what went wrong."""
-    from bgpvs_wf.bids.derivatives import group_table_path
-    from bgpvs_wf.studies.group import lacks_subjects, write_group_table
+    """Write tables and page of all there are results of; the report tells what went wrong."""
+    from bgpvs_wf.bids.derivatives import group_page_path, group_table_path
+    from bgpvs_wf.studies.group import lacks_subjects, write_group_level
 
-    path = group_table_path(config.output_dir)
+    path, page = group_table_path(config.output_dir), group_page_path(config.output_dir)
     done = report.labels("done")
-    unchanged = report.finished_before and not done
+    unchanged = report.finished_before and not done and config.ratings is None and page.is_file()
     if not unchanged or lacks_subjects(path, report.finished_before):
         try:
-            path, report.left_out_of_table = write_group_table(config)
+            group, report.left_out_of_table = write_group_level(config)
         except BGPVSError as error:
             # Where everybody failed, that is what to tell.
             report.group_error = None if report.outcomes and not done else error
             return
-    report.group_table = path
+        report.advised, report.excluded = group.advised, group.excluded
+    report.group_table, report.group_page = path, page
 
 
 def _init_subjects_wf(config: RunConfig, subjects: Sequence[SubjectInputs]) -> Any:

@@ -1,4 +1,4 @@
-"""The group level of a run: the table of all subjects there are results of."""
+"""The group level of a run: tables and page of all subjects there are results of."""
 
 from __future__ import annotations
 
@@ -15,53 +15,53 @@ from bgpvs_wf.tsv import read_tsv
 
 if TYPE_CHECKING:
     from bgpvs_wf.engine.ledger import Ledger
+    from bgpvs_wf.reports.group.files import Group
 
 _MORPH = "_desc-bgpvs_morph.tsv"
 _LABEL = re.compile(r"sub-[0-9A-Za-z+]+(?:_ses-[0-9A-Za-z+]+)?")
 
 
-def write_group_table(config: RunConfig) -> tuple[Path, dict[str, str]]:
-    """Write the table of all subjects.
+def write_group_level(config: RunConfig) -> tuple[Group, dict[str, str]]:
+    """Write the tables of all subjects, and the page of the cohort.
 
     Returns
     -------
-    path : Path
-        Of the table.
+    group : Group
+        What was written.
     left_out : dict of str to str
         Subjects that have results that are not in it, with the reason.
 
     Raises
     ------
     BGPVSError
-        If there are no results, or none can be used.
+        If there are no results, none can be used, or the ratings cannot be read.
     """
-    from bgpvs_wf.bids.derivatives import group_table_path
     from bgpvs_wf.bids.folders import check_folders
+    from bgpvs_wf.cohort.ratings import read_ratings
     from bgpvs_wf.engine.ledger import Ledger
-    from bgpvs_wf.quantification.group import collect_group_table, write_tsv
+    from bgpvs_wf.reports.group.files import Member, write_group
 
     check_folders(config)
-    tables, left_out = _tables(config.output_dir)
-    if not tables and not left_out:
+    ratings = {} if config.ratings is None else read_ratings(config.ratings)
+    labels, left_out = _finished(config.output_dir)
+    if not labels and not left_out:
         raise BGPVSError(
             f"There are no results in {config.output_dir}; run the participant level first."
         )
     ledger = Ledger.of(config.output_dir)
     if ledger.folder.is_dir():
-        ages, unfinished = _recorded_ages(ledger, tables)
+        ages, unfinished = _recorded_ages(ledger, labels)
         left_out |= unfinished
     else:
         # Made from Python, without the command line: nobody kept a ledger.
         ages = _ages_in_dataset(config)
-    labels = {path: label for label, path in tables.items() if label not in left_out}
-    refused: dict[Path, str] = {}
-    whose = {_who(label): age for label, age in ages.items()}
-    table = collect_group_table(labels, whose, refused=refused)
-    left_out |= {labels[path]: why for path, why in refused.items()}
-    if table.empty:
+    members = [Member(*_who(one), ages.get(one)) for one in labels if one not in left_out]
+    if not members:
         label, why = next(iter(left_out.items()))
         raise BGPVSError(f"No results can be used. {label}: {why} ({len(left_out)} such)")
-    return write_tsv(table, group_table_path(config.output_dir)), left_out
+    title = f"Infants of {config.bids_dir.name}"
+    group = write_group(config.output_dir, members, title=title, ratings=ratings)
+    return group, {**left_out, **group.refused}
 
 
 def lacks_subjects(path: Path, labels: Iterable[str]) -> bool:
@@ -75,15 +75,15 @@ def lacks_subjects(path: Path, labels: Iterable[str]) -> bool:
     return not there.issuperset(map(_who, labels))
 
 
-def _tables(output_dir: Path) -> tuple[dict[str, Path], dict[str, str]]:
-    """Find the tables of regions; return also those that cannot be told whose they are.
+def _finished(output_dir: Path) -> tuple[list[str], dict[str, str]]:
+    """Return who has a table of regions; also those that cannot be told whose they are.
 
     A table is of the subject and session that both its name and its folders say.
     """
     found: dict[str, list[Path]] = {}
     for path in sorted(output_dir.glob(f"sub-*/**/anat/*{_MORPH}")):
         found.setdefault(path.name.removesuffix(_MORPH), []).append(path)
-    tables: dict[str, Path] = {}
+    labels: list[str] = []
     left_out: dict[str, str] = {}
     for label, (path, *others) in found.items():
         if others:
@@ -93,8 +93,8 @@ def _tables(output_dir: Path) -> tuple[dict[str, Path], dict[str, str]]:
         elif path.parent != output_dir.joinpath(*label.split("_"), "anat"):
             left_out[label] = f"{path} is in the folder of another subject or session; move it."
         else:
-            tables[label] = path
-    return tables, left_out
+            labels.append(label)
+    return labels, left_out
 
 
 def _recorded_ages(

@@ -11,7 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bgpvs_wf.bids.ages import TERM_WEEKS, WEEKS_PER_MONTH
-from bgpvs_wf.reports.group.rows import ADVICE, RATINGS, Column, Row
+from bgpvs_wf.cohort.advice import ADVICE
+from bgpvs_wf.cohort.ratings import RATINGS
+from bgpvs_wf.reports.group.rows import Column, Row
 
 _DIGITS = 6
 """Significant ones of a value: more than the tables have make the page larger, not better."""

@@ -6,8 +6,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from bgpvs_wf.cohort.advice import ADVICE
 from bgpvs_wf.reports.group.content import page_data, thumbnails
-from bgpvs_wf.reports.group.rows import ADVICE, Column, Row
+from bgpvs_wf.reports.group.rows import Column, Row
 from bgpvs_wf.reports.page import render
 
 

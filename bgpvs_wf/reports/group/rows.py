@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-ADVICE = ("good", "look", "bad")
-"""What is advised for a subject, from the best on."""
-RATINGS = ("keep", "check", "exclude")
-"""What a person says of a subject, from the best on."""
+from bgpvs_wf.cohort.advice import Reason
 
 
 @dataclass(frozen=True)
@@ -29,15 +26,6 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Reason:
-    """What speaks against a subject."""
-
-    sentence: str
-    measure: str = ""
-    """Name of the column that it is about; empty if it is about none."""
-
-
-@dataclass(frozen=True)
 class Row:
     """A subject and session of the page."""
 
@@ -46,7 +34,7 @@ class Row:
     age_weeks: float | None
     """Post-menstrual; None if it is not known."""
     advice: str
-    """One of `ADVICE`."""
+    """One of `bgpvs_wf.cohort.advice.ADVICE`."""
     values: Mapping[str, float | None]
     """By names of columns."""
     reasons: tuple[Reason, ...] = ()
@@ -59,7 +47,7 @@ class Row:
     thumbnail: bytes = field(default=b"", repr=False)
     """JPEG of one axial slice with outlines, some 6 kB; empty if there is none."""
     rating: str = ""
-    """One of `RATINGS`, if it was rated before."""
+    """One of `bgpvs_wf.cohort.ratings.RATINGS`, if it was rated before."""
     note: str = ""
     """Of the person who rated it."""
     rated: str = ""

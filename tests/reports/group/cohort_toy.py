@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bgpvs_wf.reports.group.rows import Column, Reason, Row
+from bgpvs_wf.cohort.advice import Reason
+from bgpvs_wf.reports.group.rows import Column, Row
 
 _RESULTS = (
     ("bg_volume_mm3", "Basal ganglia", "mm³", 9000.0, 170.0, 900.0),

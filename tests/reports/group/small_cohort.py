@@ -9,8 +9,9 @@ import numpy as np
 from chromium_page import run_in_page
 from cohort_toy import toy_thumbnail
 
+from bgpvs_wf.cohort.advice import Reason
 from bgpvs_wf.reports.group.page import render_group
-from bgpvs_wf.reports.group.rows import Column, Reason, Row
+from bgpvs_wf.reports.group.rows import Column, Row
 
 COLUMNS = [
     Column("volume", "Volume", "Of the basal ganglia.", "mm³", "results"),

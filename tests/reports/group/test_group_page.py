@@ -10,9 +10,10 @@ import time
 import pytest
 from cohort_toy import toy_columns, toy_rows
 
+from bgpvs_wf.cohort.advice import Reason
 from bgpvs_wf.errors import BGPVSError
 from bgpvs_wf.reports.group.page import render_group, write_group_page
-from bgpvs_wf.reports.group.rows import Column, Reason, Row
+from bgpvs_wf.reports.group.rows import Column, Row
 
 NASTY = "</script><script>alert(1)</script> \"quoted\" 'too' & <!-- ünïcödé 🧠 \u2028"
 

@@ -1,0 +1,1 @@
+"""What a cohort tells: of each infant beside the others."""
