@@ -39,7 +39,8 @@ __all__ = [
     "Observer", "RunConfig", "Segmentation", "SubjectInputs", "__version__", "compare", "evaluate",
     "find_model", "find_subjects", "finetune", "init_anatomy_wf", "init_bgpvs_wf",
     "init_group_wf", "init_predict_wf", "init_prepare_wf", "init_pseudolabel_wf",
-    "init_quantify_wf", "init_sink_wf", "init_subject_wf", "run", "segment", "simulate", "train", "validate",
+    "init_quantify_wf", "init_sink_wf", "init_subject_wf", "run", "segment", "simulate", "train",
+    "validate",
 ]  # fmt: skip
 
 for _folder in ("data", "interfaces", "workflows"):
