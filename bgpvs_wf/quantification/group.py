@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ENTITIES = re.compile(rf"^sub-(?P<subject>{LABEL})(?:_ses-(?P<session>{LABEL}))?_")
-_TEXT = ("name", "region", "side")
+_WHO, _TEXT = ("subject", "session"), ("name", "region", "side")
 _WHOLE = ("index", "pvs_count")
 
 
@@ -57,10 +57,8 @@ def collect_group_table(
         Unless they are to go to `refused`: if a file cannot be read, is no table of regions, its
         name has no subject, or two files are of the same subject and session.
     """
-    import pandas as pd
-
     ages = ages or {}
-    found: dict[tuple[str, str | None], tuple[Path, pd.DataFrame]] = {}
+    found: dict[tuple[str, str | None], tuple[Path, dict[str, Any]]] = {}
     for path in map(Path, paths):
         try:
             who = _who(path)
@@ -68,24 +66,22 @@ def collect_group_table(
                 raise BGPVSError(
                     f"{path} and {found[who][0]} are of the same subject and session; keep one."
                 )
-            table = read_regions(path)
+            found[who] = (path, _read_columns(path))
         except BGPVSError as error:
             if refused is None:
                 raise
             refused[path] = str(error)
-            continue
-        table.insert(0, "subject", who[0])
-        table.insert(1, "session", who[1])
-        age = ages.get(who)
-        table.insert(2, "age_weeks", float("nan") if age is None else float(age))
-        found[who] = (path, table)
-    order = sorted(found, key=lambda who: (who[0], who[1] or ""))
-    if not order:
-        return pd.DataFrame(columns=list(GROUP_COLUMNS))
-    # By way of records: joining frames whose columns are all missing is deprecated in pandas.
-    records = [record for who in order for record in found[who][1].to_dict("records")]
-    frame = pd.DataFrame(records, columns=list(GROUP_COLUMNS))
-    return frame.astype(dict.fromkeys(_WHOLE, "Int64"))
+    # Frames of each would take most of the time of a large cohort.
+    together: dict[str, list[Any]] = {name: [] for name in GROUP_COLUMNS}
+    for who in sorted(found, key=lambda who: (who[0], who[1] or "")):
+        columns, age = found[who][1], ages.get(who)
+        count = len(columns["name"])
+        together["subject"] += [who[0]] * count
+        together["session"] += [who[1]] * count
+        together["age_weeks"] += [math.nan if age is None else float(age)] * count
+        for name in REGION_COLUMNS:
+            together[name] += list(columns[name])
+    return _frame(together, GROUP_COLUMNS)
 
 
 def read_regions(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -97,8 +93,11 @@ def read_regions(path: str | os.PathLike[str]) -> pd.DataFrame:
         If it cannot be read, has not the columns of `REGION_COLUMNS` or the rows of any anatomy,
         or a value that no measurement has: text, infinity, a negative number, no volume.
     """
-    import pandas as pd
+    return _frame(_read_columns(path), REGION_COLUMNS)
 
+
+def _read_columns(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the columns of a table of regions, checked; see `read_regions`."""
     try:
         table = read_tsv(Path(path))
         table.require(REGION_COLUMNS)
@@ -112,8 +111,15 @@ def read_regions(path: str | os.PathLike[str]) -> pd.DataFrame:
         _check_volumes(table, columns)
     except TableError as error:
         raise TableError(f"{str(error).rstrip('.')}; run the subject again.") from error
-    frame = pd.DataFrame(columns, columns=list(REGION_COLUMNS))
-    return frame.astype(dict.fromkeys(_TEXT, object)).astype(dict.fromkeys(_WHOLE, "Int64"))
+    return columns
+
+
+def _frame(columns: Mapping[str, Any], names: Iterable[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    frame = pd.DataFrame(columns, columns=list(names))
+    text = [name for name in (*_WHO, *_TEXT) if name in frame]
+    return frame.astype(dict.fromkeys(text, object)).astype(dict.fromkeys(_WHOLE, "Int64"))
 
 
 def _check_rows(table: TextTable) -> None:
