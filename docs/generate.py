@@ -6,6 +6,7 @@ python docs/generate.py
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +17,42 @@ from bgpvs_wf.learning.data.augmentation import AugmentationConfig
 from bgpvs_wf.learning.training.loop import TrainingConfig
 from bgpvs_wf.learning.training.recipe import LABELS, RecipeFile
 from bgpvs_wf.learning.training.recipe_tables import CoarseConfig, FineConfig, HeadConfig, PVSConfig
+from bgpvs_wf.quality.measures import measures
 from bgpvs_wf.schema import json_schema, settings_table
 
 DOCS = Path(__file__).resolve().parent
-BEGIN, END = "<!-- settings: made by docs/generate.py -->\n", "<!-- end of settings -->\n"
 _RUN = {"$ref": "#/$defs/run"}
 
 
 def generated() -> dict[Path, str]:
     """Return the files that are made, each with the text that it has to have."""
-    usage = DOCS / "usage.md"
-    before, _, rest = usage.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
+    usage, checking = DOCS / "usage.md", DOCS / "checking.md"
     return {
-        usage: f"{before}{BEGIN}\n{settings_table(RunConfig)}\n{END}{after}",
+        usage: _with_table(usage, "settings", settings_table(RunConfig)),
+        checking: _with_table(checking, "measures", _measures_table()),
         DOCS / "schema" / "run.json": _text("Settings of bgpvs-wf run", _run()),
         DOCS / "schema" / "experiment.json": _text("Experiment of bgpvs-wf compare", _experiment()),
         DOCS / "schema" / "recipe.json": _text("Recipe of bgpvs-wf train", _recipe()),
     }
+
+
+def _with_table(path: Path, name: str, table: str) -> str:
+    """Return a page with a new table between its marks."""
+    begin, end = f"<!-- {name}: made by docs/generate.py -->\n", f"<!-- end of {name} -->\n"
+    before, _, rest = path.read_text(encoding="utf-8").partition(begin)
+    return f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
+
+
+def _measures_table() -> str:
+    rows = ["| measure | what | usual | beside others |", "|---|---|---|---|"]
+    for one in measures().values():
+        unit = {"percent": "%", "": ""}.get(one.unit, one.unit)
+        bounds = [f"from {one.look_below:g}"] if math.isfinite(one.look_below) else []
+        bounds += [f"up to {one.look_above:g}"] if math.isfinite(one.look_above) else []
+        usual = f"{' '.join(bounds)} {unit}".strip() if bounds else ""
+        beside = {"both": "low or high"}.get(one.cohort, one.cohort)
+        rows.append(f"| `{one.name}` | {one.meaning} | {usual} | {beside} |")
+    return "\n".join(rows) + "\n"
 
 
 def _text(title: str, schema: dict[str, Any]) -> str:

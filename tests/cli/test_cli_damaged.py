@@ -270,6 +270,19 @@ def test_a_table_of_regions(out, harm):
         assert out.in_table() == ["01", "03"]
 
 
+@pytest.mark.parametrize("harm", [text(""), text("t2w_snr\nmany\n"), folder, pipe, link])
+def test_a_table_of_quality(out, harm):
+    path = out.folder / "sub-02" / "anat" / "sub-02_desc-bgpvs_quality.tsv"
+    path.write_text("t2w_snr\n50\n")
+    harm(path)
+    status, _ = out.run("group")
+    assert status == 0
+    assert out.in_table() == ["01", "02", "03"]
+    rows = (out.folder / "group_qc.tsv").read_text().splitlines()
+    assert f"look\tIts quality is not known: {path} " in rows[2]
+    assert "Its quality is not known" not in rows[1] + rows[3]
+
+
 def test_a_subject_that_lacks_in_the_table_of_all_is_told_of_every_time(out):
     text("a\tb\n1\t2\n")(out / MORPH)
     for _ in range(2):

@@ -121,6 +121,35 @@ def test_levels(site):
     assert float(row[header.index("age_weeks")]) == pytest.approx(40 + 3 * 52.1775 / 12, rel=1e-4)
 
 
+def test_who_is_rated_to_be_excluded_leaves_the_group_level(site):
+    for label in ("01", "02", "03"):
+        site.add(label)
+    assert "page of all: " in site.run().stdout
+    ratings = site.out / "ratings.tsv"
+    header = "participant_id\tsession_id\trating\tnote\trated"
+    ratings.write_text(f"{header}\nsub-02\tn/a\texclude\tmoved\tn/a\n01\tn/a\tcheck\tn/a\tn/a\n")
+    done = site.run("--ratings", ratings)
+    assert done.returncode == 0
+    assert "left out, as they were rated: sub-02" in done.stdout
+    for name in ("group_bgpvs.tsv", "group_qc.tsv"):
+        assert {row.split("\t")[0] for row in (site.out / name).read_text().splitlines()[1:]} == {
+            "01",
+            "03",
+        }
+    page = (site.out / "group.html").read_text()
+    assert "sub-02" not in page
+    assert "1 left out, not on this page" in page
+    # Nobody is left out for ever.
+    assert site.run().returncode == 0
+    assert "sub-02" in (site.out / "group.html").read_text()
+    ratings.write_text("participant_id\trating\nsub-01\tgood\n")
+    wrong = site.run("group", "--ratings", ratings)
+    assert wrong.returncode == 1
+    assert "holds the rating 'good' in line 2; give one of keep, check, exclude" in _one_error(
+        wrong
+    )
+
+
 def test_group_without_results(site):
     site.add("01")
     done = site.call("run", site.bids, site.out, "group")

@@ -106,8 +106,8 @@ def write_group(
     used.sort(key=lambda one: (one.subject, one.session or ""))
     results = results_of(table)
     volumes = results["volume_mm3"].to_numpy(float)
-    quality = quality_of_cohort([_measured(one, files[one.label]) for one in used], volumes)
-    doubts = [told_doubts(sidecar_path(files[one.label]["bgpvs_dseg"])) for one in used]
+    measured, doubts = _measured(used, files)
+    quality = quality_of_cohort(measured, volumes)
     advised = advise(quality, doubts)
     rows = [
         _row(one, values, advice, files[one.label], output_dir, _rating(ratings, one))
@@ -144,12 +144,27 @@ def _nobody(refused: Mapping[str, str], excluded: Sequence[str]) -> str:
     return f"No results can be used. {label}: {why} ({len(refused)} such)"
 
 
-def _measured(one: Member, files: Mapping[str, Path]) -> dict[str, Any]:
-    """Return what is known of the quality of a member's scan; nothing if that was not written."""
-    path = files["bgpvs_quality"]
-    measured = read_quality(path) if os.path.lexists(path) else {}
-    age = float("nan") if one.age_weeks is None else one.age_weeks
-    return {"subject": one.subject, "session": one.session, "age_weeks": age, **measured}
+def _measured(
+    members: Sequence[Member], files: Mapping[str, Mapping[str, Path]]
+) -> tuple[list[dict[str, Any]], list[list[str]]]:
+    """Return what is known of the quality of each member's scan, and what is in doubt.
+
+    Of results of an earlier version nothing is known; a damaged table is in doubt.
+    """
+    rows, doubts = [], []
+    for one in members:
+        path = files[one.label]["bgpvs_quality"]
+        told = told_doubts(sidecar_path(files[one.label]["bgpvs_dseg"]))
+        measured: dict[str, float] = {}
+        if os.path.lexists(path):
+            try:
+                measured = read_quality(path)
+            except TableError as error:
+                told.append(f"Its quality is not known: {error}")
+        age = float("nan") if one.age_weeks is None else one.age_weeks
+        rows.append({"subject": one.subject, "session": one.session, "age_weeks": age, **measured})
+        doubts.append(told)
+    return rows, doubts
 
 
 def _values(results: pd.DataFrame, quality: pd.DataFrame) -> list[dict[str, float]]:
