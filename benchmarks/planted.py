@@ -31,11 +31,11 @@ from bgpvs_wf.phantom.acquisition import move
 
 PROGRAM = (sys.executable, "-m", "bgpvs_wf.cli.main")
 AGES = {
-    False: "31w,33w,36w,40w,43w,3m,5m,8m,11m,14m,17m,20m,23m",
+    False: "32w,35w,37w,39w,41w,44w,4m,7m,10m,13m,16m,19m,22m",
     True: "30w,34w,38w,42w,2m,4m,6m,9m,12m,15m,18m,24m",
 }
 PRESETS = {
-    False: {"bcp": (27, 88201), "dhcp": (27, 88202), "clinical": (26, 88203)},
+    False: {"bcp": (27, 88301), "dhcp": (27, 88302), "clinical": (26, 88303)},
     True: {"bcp": (12, 88101), "dhcp": (12, 88102), "clinical": (12, 88103)},
 }
 """Infants, and the seed of the first."""
@@ -143,7 +143,17 @@ FAULTS: dict[str, Callable[[Infant], None]] = {
     "cropped": cropped,
     "mirrored": mirrored,
 }
-RIGHT: dict[str, tuple[str, ...]] = dict.fromkeys(FAULTS, ())
+RIGHT = {
+    "motion": "ripples",
+    "blur": "blurred",
+    "noise": "nois",
+    "turned": "turned by",
+    "exchanged": "different heads",
+    "age": "check the age",
+    "cropped": "cut off",
+    "mirrored": "left and right are exchanged",
+}
+"""What a right reason says."""
 
 
 def make(out: Path, tuning: bool) -> pd.DataFrame:
