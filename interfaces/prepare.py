@@ -149,25 +149,21 @@ class ComparePairInputSpec(HomeInputSpec):
 
 
 class ComparePairOutputSpec(TraitedSpec):
-    doubts = traits.List(traits.Str(), desc="what speaks against both being of one head")
     stretch_percent = traits.Float(desc="by how much one has to be stretched to fit the other")
 
 
 class ComparePair(HomeInterface):
-    """Tell whether T1w and T2w show the same head."""
+    """Tell how far T1w and T2w are from showing the same head."""
 
     input_spec = ComparePairInputSpec
     output_spec = ComparePairOutputSpec
 
     def _run_interface(self, runtime: Any) -> Any:
         from bgpvs_wf.imaging.itk import read_itk
-        from bgpvs_wf.imaging.signal import pair_doubt, stretch_percent
+        from bgpvs_wf.imaging.signal import stretch_percent
 
         (path,) = self.inputs.transforms
-        motion = read_itk(path)[:3, :3]
-        doubt = pair_doubt(motion)
-        self._results["stretch_percent"] = stretch_percent(motion)
-        self._results["doubts"] = [doubt] if doubt else []
+        self._results["stretch_percent"] = stretch_percent(read_itk(path)[:3, :3])
         return runtime
 
 

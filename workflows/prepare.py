@@ -89,15 +89,14 @@ def init_prepare_wf(
         for key in images_of(inputs)
     }
     images = Node(niu.Merge(len(corrected)), name="images")
-    doubts = Node(niu.Merge(2 * len(corrected) + 2), name="doubts")
+    doubts = Node(niu.Merge(2 * len(corrected) + 1), name="doubts")
     brain = lie = workflow.get_node(f"brain_{home}")
     if len(corrected) == 2:
         aligned = _init_align(workflow, config, corrected)
         pair = _init_compare(workflow, config)
         workflow.connect(pair, "stretch_percent", outputnode, "stretch_percent")
         brain = _init_agree(workflow)
-        for place, node in enumerate((pair, brain), start=2 * len(corrected) + 1):
-            workflow.connect(node, "doubts", doubts, f"in{place}")
+        workflow.connect(brain, "doubts", doubts, f"in{2 * len(corrected) + 1}")
     scaled = {}
     for number, (key, (node, field)) in enumerate(corrected.items(), start=1):
         if key != home:
@@ -248,7 +247,7 @@ def _init_align(
 
 
 def _init_compare(workflow: Workflow, config: RunConfig) -> Node:
-    """Add the nodes that tell whether T1w and T2w, once aligned, are of one head; return the last.
+    """Add the nodes that tell how far aligned T1w and T2w are from one head; return the last.
 
     Images of a head fit each other without being stretched.
     """

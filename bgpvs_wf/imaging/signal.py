@@ -31,9 +31,6 @@ FAINT_MM, BLIND_MM = 1.2, 2.0
 PVS each, wider than most of infants: cubes of 1.2 mm show 11 of them, of 1.6 mm 4, of 2 mm none;
 slices of 3.2 mm lose 37 to 52 % of the volume. In real infants at 0.8 mm most PVS are one voxel
 wide (docs/benchmark.md)."""
-_STRETCHED = 0.08
-"""How far one image of a head may be stretched to fit another one of it (chosen): pairs of three
-infants differ by 0.01 one way from another, 19 phantoms by 0.03, two heads by 0.17."""
 _ENOUGH = 2_000_000
 """As many voxels tell what a scan's grey levels are."""
 
@@ -144,7 +141,9 @@ def thickness_doubt(affine: Affine) -> str:
 
 
 def stretch_percent(motion: Floats) -> float:
-    """Return by how much an affine motion stretches or squeezes along the axis it does so most.
+    """Return by how much an affine motion stretches one way more than another, or altogether.
+
+    T1w and T2w of one head fit each other without being stretched.
 
     Parameters
     ----------
@@ -154,30 +153,11 @@ def stretch_percent(motion: Floats) -> float:
     Examples
     --------
     >>> round(stretch_percent(np.diag([1.02, 1.0, 0.9])), 1)
-    11.1
-    """
-    stretches = np.linalg.svd(motion, compute_uv=False)
-    return 100 * float(np.expm1(np.abs(np.log(stretches)).max()))
-
-
-def pair_doubt(motion: Floats) -> str:
-    """Return what speaks against a T1w and a T2w being of one head, a sentence; empty if nothing.
-
-    Parameters
-    ----------
-    motion : ndarray, shape (3, 3)
-        Linear part of the affine motion that fits one of them to the other.
+    13.3
     """
     stretches = np.linalg.svd(motion, compute_uv=False)
     size = float(np.prod(stretches) ** (1 / 3))
-    uneven = stretches[0] / stretches[-1] > 1 + _STRETCHED
-    if not uneven and abs(np.log(size)) < np.log(1 + _STRETCHED):
-        return ""
-    low, high = (f"{round(100 * (s - 1)):+d} %" for s in (stretches[-1], stretches[0]))
-    return (
-        f"T1w and T2w fit each other only if one is stretched ({low} to {high}): they seem to show "
-        "different heads, or a head at different ages. Leave one of them out."
-    )
+    return 100 * (max(float(stretches[0] / stretches[-1]), size, 1 / size) - 1)
 
 
 def _some(data: Image) -> Image:

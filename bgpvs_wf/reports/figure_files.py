@@ -8,7 +8,7 @@ from bgpvs_wf.reports.figures import tile_svg
 from bgpvs_wf.reports.tile_scene import Scene
 from bgpvs_wf.reports.views import Tile
 
-_GAP_MM, _AXIAL, _CORONAL = 1.5, 3, 1
+_GAP_MM, _COLUMNS = 1.5, 3
 _STYLE = (
     ".ov{stroke-width:1.6px;stroke-linejoin:round}"
     ".pvs{stroke-width:1.8px;stroke-linecap:square}"
@@ -21,14 +21,15 @@ _WIDTH_PX, _QUALITY = 240, 72
 
 
 def several_slices(scene: Scene, *, sides_known: bool = True) -> str:
-    """Return axial and coronal slices of all images with outlines, an SVG document.
+    """Return axial slices of all images, and coronal ones of the home image, an SVG document.
 
-    A row an image; it refers to nothing outside of itself.
+    Outlines are on them. A row an image; it refers to nothing outside of itself.
     """
+    home = next(iter(scene.images))
+    shown = [*((name, "axial") for name in scene.images), (home, "coronal")]
     rows = [
-        [scene.tile(name, "axial", index) for index in scene.slices("axial", _AXIAL)]
-        + [scene.tile(name, "coronal", index) for index in scene.slices("coronal", _CORONAL)]
-        for name in scene.images
+        [scene.tile(name, plane, index) for index in scene.slices(plane, _COLUMNS)]
+        for name, plane in shown
     ]
     parts, top, widest = [], 0.0, 0.0
     for tiles in rows:

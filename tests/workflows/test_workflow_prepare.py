@@ -17,6 +17,7 @@ from bgpvs_wf.imaging.geometry import Grid, place_in
 from bgpvs_wf.learning.models.bundle import head_model
 from bgpvs_wf.phantom import SyntheticInfant, simulate_subject
 from bgpvs_wf.phantom.protocol import plain
+from bgpvs_wf.quality.measures import measures
 from bgpvs_wf.workflows.prepare import init_prepare_wf
 
 
@@ -49,20 +50,20 @@ def prepared(
     return {node.name: node.result.outputs for node in graph.nodes()}
 
 
-def doubts_of(infant: SyntheticInfant, root: Path, t1w_motion: np.ndarray) -> Any:
+def stretch_of(infant: SyntheticInfant, root: Path, t1w_motion: np.ndarray) -> float:
     """Return what `prepare` says of a pair whose T1w lies elsewhere."""
     motion = np.eye(4)
     motion[:3, :3] = t1w_motion
     images = {"t2w": (infant.t2w, infant.affine), "t1w": (infant.t1w, motion @ infant.affine)}
-    return prepared(root, images, bias_correction=False)["doubts"].out
+    return float(prepared(root, images, bias_correction=False)["compare_pair"].stretch_percent)
 
 
 def test_a_t1w_of_another_head_is_noticed(infant, tmp_path):
     turned = Rotation.from_euler("xyz", (4, -3, 6), degrees=True).as_matrix()
-    assert not [text for text in doubts_of(infant, tmp_path / "same", turned) if "fit" in text]
+    bound = measures()["pair_stretch_percent"].look_above
+    assert stretch_of(infant, tmp_path / "same", turned) < bound
     other = turned @ np.diag((1.09, 1, 0.92))
-    (said,) = (text for text in doubts_of(infant, tmp_path / "other", other) if "fit" in text)
-    assert "they seem to show different heads" in said
+    assert stretch_of(infant, tmp_path / "other", other) == pytest.approx(18.5, abs=4)
 
 
 def test_what_the_coil_adds_is_taken_away(infant, tmp_path):

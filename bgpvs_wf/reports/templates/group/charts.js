@@ -188,6 +188,6 @@ const addChart = (id) => {
 const firstMeasures = () => {
   const there = [...columns.keys()].filter((id) => valuesOf(id).length);
   const of = (section) => there.filter((id) => columns[id].section === section);
-  const wanted = [...of("results").slice(0, 2), ...of("quality")];
+  const wanted = [...of("results").slice(0, 2), ...of("quality").filter((id) => columns[id].shown)];
   return [...new Set([...wanted, ...there])].slice(0, 3);
 };
