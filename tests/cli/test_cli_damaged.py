@@ -272,8 +272,10 @@ def test_a_table_of_regions(out, harm):
 
 @pytest.mark.parametrize("harm", [text(""), text("t2w_snr\nmany\n"), folder, pipe, link])
 def test_a_table_of_quality(out, harm):
-    path = out.folder / "sub-02" / "anat" / "sub-02_desc-bgpvs_quality.tsv"
-    path.write_text("t2w_snr\n50\n")
+    anat = "sub-{0}/anat/sub-{0}_desc-bgpvs_quality.tsv"
+    for label in ("01", "02", "03"):
+        (out.folder / anat.format(label)).write_text("t2w_snr\n50\n")
+    path = out.folder / anat.format("02")
     harm(path)
     status, _ = out.run("group")
     assert status == 0
