@@ -52,12 +52,13 @@ def read_cohort(output_dir: Path, bids_dir: Path) -> pd.DataFrame:
         raise BGPVSError(f"There is no {path}; run `bgpvs-wf run` first, to the group level.")
     table = _read_group(path)
     for short, name in _SHORT.items():
-        table[short] = table[name.format(told_volume(table[table["pvs_count"].notna()]))]
+        told = told_volume(table[table["pvs_count"].notna()])
+        table[short] = table[name.format(told)].to_numpy(float)
     table["age"] = table["age_weeks"]
     whole = table[(table["region"] == WHOLE) & (table["side"] == "both")]
-    volumes = {(row.subject, row.session): row.volume_mm3 for row in whole.itertuples(index=False)}
-    who = list(zip(table["subject"], table["session"], strict=True))
-    table["bg_volume"] = [volumes.get(one, float("nan")) for one in who]
+    volumes = dict(zip(_whose(whole), whole["volume_mm3"].tolist(), strict=True))
+    who = _whose(table)
+    table["bg_volume"] = np.array([volumes.get(one, np.nan) for one in who])
     return _with_columns(table, who, bids_dir)
 
 
