@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bgpvs_wf.bids.derivatives import group_table_path
 from bgpvs_wf.bids.tabular_files import Table
 from bgpvs_wf.errors import BGPVSError, TableError

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bgpvs_wf.anatomy.labels import NUCLEI, REGIONS, VENTRICLE_LABELS
+from bgpvs_wf.anatomy.labels import CAUDATE_LABELS, NUCLEI, REGIONS, VENTRICLE_LABELS
 from bgpvs_wf.anatomy.sides import left_right_gap_mm
 from bgpvs_wf.errors import NotCredibleError
 from bgpvs_wf.imaging.geometry import bounding_box, crop_affine, voxel_sizes
@@ -197,7 +197,8 @@ def _shape(result: Result) -> Iterator[Finding]:
         if not mask.any():
             continue
         scattered = bounds["largest_part"].beyond(plausibility.largest_part(mask))
-        if scattered or bounds["stretch"].beyond(plausibility.stretch(mask, result.affine)):
+        longest = bounds["caudate_stretch" if label in CAUDATE_LABELS else "stretch"]
+        if scattered or longest.beyond(plausibility.stretch(mask, result.affine)):
             name = REGIONS[label].name.replace("-area", "").replace("-", " ").lower()
             strange.append(f"{name} ({'in pieces' if scattered else 'drawn out'})")
     if strange:
