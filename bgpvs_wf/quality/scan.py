@@ -86,7 +86,7 @@ def measure_quality(scan: Scan) -> dict[str, float]:
     """
     nuclei = np.isin(scan.anatomy, list(NUCLEI))
     found = {
-        "voxel_mm3": voxel_volume(scan.affine),
+        "voxel_mm3": round(voxel_volume(scan.affine), 4),
         "turn_deg": turn_deg(scan.anatomy, scan.affine),
     }
     if nuclei.any():

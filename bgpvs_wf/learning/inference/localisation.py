@@ -110,8 +110,9 @@ def find_head(
     """Find the nuclei in the head, whichever way it lies.
 
     The coarse network learns that nothing is in heads that are wrong by half a turn. So it looks
-    at the head as it was found to lie, half a turn from that about each axis, as it may lie as
-    well, and as the header says; where it is surest, that is how the head lies. It also looks at
+    at the head as it was found to lie, as it may lie as well, as the header says, and half a turn
+    about each axis from the first and the last of these; where it is surest, that is how the head
+    lies: a head that is half turned may be found a sixth of a turn off. It also looks at
     T2w and T1w in each other's place: surer there, names are wrong.
 
     Parameters
@@ -153,13 +154,14 @@ def find_head(
     first = _Look.at(scan, found, look)
     as_told = first if found is header else _Look.at(scan, header, look)
     looks = [first, as_told, *(_Look.at(scan, way, look) for way in axes[1:])]
-    # A half-turned head is flipped along both other axes.
-    flipped = [np.flip(first.images, [1 + o for o in range(3) if o != a]) for a in range(3)]
     surer = first.sureness + _SURER
-    halves = [sureness(images, first.grid, surer) for images in flipped]
-    way = int(np.argmax(halves))
-    if halves[way] >= surer:
-        looks.append(_Look.at(scan, found @ half_turn(way)[:3, :3], look))
+    for one in (first,) if as_told is first else (first, as_told):
+        # A half-turned head is flipped along both other axes.
+        flipped = [np.flip(one.images, [1 + o for o in range(3) if o != a]) for a in range(3)]
+        halves = [sureness(images, one.grid, surer) for images in flipped]
+        way = int(np.argmax(halves))
+        if halves[way] >= surer:
+            looks.append(_Look.at(scan, one.axes @ half_turn(way)[:3, :3], look))
     best = max(looks, key=lambda one: one.sureness)
     if best.sureness < surer:
         # In doubt, how a head was found to lie is believed more than all else.
