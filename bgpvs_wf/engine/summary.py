@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bgpvs_wf.bids.inputs import LABEL
+from bgpvs_wf.cohort.advice import ADVICE
 from bgpvs_wf.engine.crashes import Crash
 from bgpvs_wf.engine.jobs import ELSEWHERE, NOT_RUN, SUBMITTED, Outcome
 from bgpvs_wf.engine.progress import DONE, FAILED
 from bgpvs_wf.errors import BGPVSError
 
 LAST_RUN_FAILED = "its last run failed"
-_ADVICE = ("good", "look", "bad")
 _SHOWN = 10
 """Pages and subjects listed one by one."""
 _LABEL = re.compile(rf"sub-{LABEL}(?:_ses-{LABEL})?")
@@ -38,6 +38,8 @@ class Report:
     """How many the page of the cohort advises to keep, to look at, and not to use."""
     excluded: Sequence[str] = ()
     """Who was left out of the group level as it was rated."""
+    rated_unknown: Sequence[str] = ()
+    """Who was rated, and has no results."""
     group_error: BGPVSError | None = None
     """What kept the table of all from being written."""
     left_out_of_table: Mapping[str, str] = field(default_factory=dict)
@@ -122,10 +124,12 @@ class Report:
         if self.group_table:
             lines.append(f"  table of all: {self.group_table}")
         if self.group_page:
-            counts = ", ".join(f"{self.advised[one]} {one}" for one in _ADVICE if self.advised)
+            counts = ", ".join(f"{self.advised[one]} {one}" for one in ADVICE if self.advised)
             lines.append(f"  page of all: {self.group_page}" + (f" ({counts})" if counts else ""))
         if self.excluded:
             lines.append(f"  left out, as they were rated: {_count(self.excluded)}")
+        if self.rated_unknown:
+            lines.append(f"  rated, but without results: {_count(self.rated_unknown)}")
         failed = [who for who, why in self.left_out_of_table.items() if why == LAST_RUN_FAILED]
         if failed:
             lines.append(f"  not in the table, since their last run failed: {_count(failed)}")

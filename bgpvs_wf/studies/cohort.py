@@ -189,6 +189,7 @@ def _run_group(config: RunConfig, report: Report) -> None:
             report.group_error = None if report.outcomes and not done else error
             return
         report.advised, report.excluded = group.advised, group.excluded
+        report.rated_unknown = group.unknown
     report.group_table, report.group_page = path, page
 
 

@@ -127,10 +127,16 @@ def test_who_is_rated_to_be_excluded_leaves_the_group_level(site):
     assert "page of all: " in site.run().stdout
     ratings = site.out / "ratings.tsv"
     header = "participant_id\tsession_id\trating\tnote\trated"
-    ratings.write_text(f"{header}\nsub-02\tn/a\texclude\tmoved\tn/a\n01\tn/a\tcheck\tn/a\tn/a\n")
+    rows = (
+        "sub-02\tn/a\texclude\tmoved\tn/a",
+        "01\tn/a\tcheck\tn/a\tn/a",
+        "9\tn/a\tkeep\tn/a\tn/a",
+    )
+    ratings.write_text("\n".join((header, *rows)))
     done = site.run("--ratings", ratings)
     assert done.returncode == 0
     assert "left out, as they were rated: sub-02" in done.stdout
+    assert "rated, but without results: sub-9" in done.stdout
     for name in ("group_bgpvs.tsv", "group_qc.tsv"):
         assert {row.split("\t")[0] for row in (site.out / name).read_text().splitlines()[1:]} == {
             "01",

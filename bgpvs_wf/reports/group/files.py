@@ -45,6 +45,8 @@ class Group:
     """How many are good, to be looked at, and bad."""
     excluded: tuple[str, ...] = ()
     """Labels of who was left out, as they were rated."""
+    unknown: tuple[str, ...] = ()
+    """Labels of who was rated, and is no member."""
     refused: Mapping[str, str] = field(default_factory=dict)
     """Labels of who has results that cannot be used, and why."""
 
@@ -129,6 +131,7 @@ def write_group(
         page=group_page_path(output_dir),
         advised=Counter(advice for advice, _ in advised),
         excluded=tuple(excluded),
+        unknown=tuple(sorted({*ratings}.difference(one.label for one in members))),
         refused=refused,
     )
 
