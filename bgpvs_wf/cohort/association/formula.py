@@ -90,6 +90,8 @@ def read_formula(text: str, columns: Collection[str]) -> Formula:
     if not predictors:
         raise UsageError("Right of ~ there has to be a column that explains the outcome.")
     check_columns((outcome, *predictors), columns)
+    if called := [name for name in predictors if name in FUNCTIONS]:
+        raise UsageError(f"The column {called[0]} has the name of a function; rename it.")
     if outcome in predictors:
         raise UsageError(f"{outcome} stands on both sides of the formula; take it from the right.")
     return Formula(outcome, function, _joined(words[at + 1 :]), predictors)
