@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bgpvs_wf.api import (
         Observer,
         Segmentation,
+        associate,
         compare,
         evaluate,
         finetune,
@@ -36,9 +37,9 @@ if TYPE_CHECKING:
     from bgpvs_wf.workflows.subject import init_subject_wf
 
 __all__ = [
-    "Observer", "RunConfig", "Segmentation", "SubjectInputs", "__version__", "compare", "evaluate",
-    "find_model", "find_subjects", "finetune", "init_anatomy_wf", "init_bgpvs_wf",
-    "init_group_wf", "init_predict_wf", "init_prepare_wf", "init_pseudolabel_wf",
+    "Observer", "RunConfig", "Segmentation", "SubjectInputs", "__version__", "associate",
+    "compare", "evaluate", "find_model", "find_subjects", "finetune", "init_anatomy_wf",
+    "init_bgpvs_wf", "init_group_wf", "init_predict_wf", "init_prepare_wf", "init_pseudolabel_wf",
     "init_quantify_wf", "init_sink_wf", "init_subject_wf", "run", "segment", "simulate", "train",
     "validate",
 ]  # fmt: skip

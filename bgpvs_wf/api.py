@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from bgpvs_wf.engine.summary import Report
     from bgpvs_wf.evaluation.score_tables import EvaluationTables
     from bgpvs_wf.learning.training.recipe import Recipe
+    from bgpvs_wf.studies.association import Association
     from bgpvs_wf.studies.comparison import Comparison
     from bgpvs_wf.studies.training import Training
     from bgpvs_wf.studies.validation.study import Validation
 
 __all__ = [
-    "Observer", "Segmentation", "compare", "evaluate", "finetune", "run", "segment", "simulate",
+    "Observer", "Segmentation", "associate", "compare", "evaluate", "finetune", "run", "segment", "simulate",
     "train", "validate",
 ]  # fmt: skip
 
@@ -229,6 +230,52 @@ def validate(
     settings, _ = machine_for_scoring(machine or {}, folder)
     plan = Plan(bids_dir=check_path(bids_dir, "bids_dir").absolute(), out=folder, **choices)
     return study(plan, settings, observer=observer)
+
+
+def associate(
+    results: PathLike,
+    formula: str,
+    *,
+    groups: str = "",
+    each: str = "",
+    family: str = "auto",
+    dataset: PathLike | None = None,
+    out: PathLike | None = None,
+    observer: Observer | None = None,
+) -> Association:
+    """Find out what goes with PVS in a cohort, as `bgpvs-wf associate` does.
+
+    Parameters
+    ----------
+    results : path
+        The output folder of a run.
+    formula : str
+        As ``pvs_volume ~ age + sex + bg_volume``; see docs/associating.md.
+    groups : {'', 'subject', 'site'}
+        What several rows are of; each then has a level of its own.
+    each : {'', 'region'}
+        A model of each region, or of the basal ganglia as a whole.
+    family : {'auto', 'gaussian', 'negative-binomial'}
+        `auto` takes `pvs_count` for a count.
+    dataset : path, optional
+        With ``participants.tsv``; default: the dataset that the results say they are of.
+    out : path, optional
+        Of tables and page; default: ``association`` in the results.
+    observer : Observer, optional
+    """
+    from bgpvs_wf.studies.association import Question
+    from bgpvs_wf.studies.association import associate as study
+
+    question = Question(
+        results=check_path(results, "results").absolute(),
+        formula=formula,
+        groups=groups,
+        each=each,
+        family=family,
+        dataset=None if dataset is None else check_path(dataset, "dataset").absolute(),
+        out=None if out is None else check_path(out, "out").absolute(),
+    )
+    return study(question, observer=observer)
 
 
 def simulate(

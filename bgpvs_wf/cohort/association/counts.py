@@ -89,7 +89,9 @@ def grouped_counts(outcome: Floats, matrix: Floats, groups: Ints) -> Fit:
             raise BGPVSError("The model of counts in groups cannot be fitted.") from error
     inner = np.asarray(found.params)
     covariance = np.asarray(found.cov_params())
-    if not found.converged or not (np.isfinite(covariance).all() and (np.diag(covariance) > 0).all()):
+    if not found.converged or not (
+        np.isfinite(covariance).all() and (np.diag(covariance) > 0).all()
+    ):
         raise BGPVSError("The model of counts in groups does not converge; take terms out.")
     expected = np.exp(columns @ inner)
     return Fit(

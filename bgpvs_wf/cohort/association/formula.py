@@ -12,7 +12,12 @@ import tokenize
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from bgpvs_wf.cohort.association.grammar import FUNCTIONS, OUTCOME_FUNCTIONS, check_terms, used_names
+from bgpvs_wf.cohort.association.grammar import (
+    FUNCTIONS,
+    OUTCOME_FUNCTIONS,
+    check_terms,
+    used_names,
+)
 from bgpvs_wf.errors import UsageError, shown
 
 _LONGEST = 500
@@ -132,7 +137,9 @@ def _words(text: str) -> list[str]:
     try:
         tokens = list(tokenize.generate_tokens(io.StringIO(text.strip()).readline))
     except (tokenize.TokenError, SyntaxError) as error:
-        raise UsageError(f"The formula {shown(text)} cannot be read; see docs/associating.md.") from error
+        raise UsageError(
+            f"The formula {shown(text)} cannot be read; see docs/associating.md."
+        ) from error
     words = [_checked(token, text) for token in tokens if token.string]
     return _without_modules(words, text)
 

@@ -127,7 +127,9 @@ def _check_inside(node: ast.expr) -> None:
 def _check_option(option: ast.keyword) -> None:
     value = option.value
     if option.arg not in _OPTIONS:
-        raise UsageError(f"The formula has the option {option.arg}; there are {', '.join(_OPTIONS)}.")
+        raise UsageError(
+            f"The formula has the option {option.arg}; there are {', '.join(_OPTIONS)}."
+        )
     if option.arg == "knots":
         known = isinstance(value, ast.List) and all(
             _is_number(one, most=float("inf")) for one in value.elts
@@ -135,7 +137,9 @@ def _check_option(option: ast.keyword) -> None:
     else:
         known = _is_number(value) or (option.arg == "reference" and _is_text(value))
     if not known:
-        raise UsageError(f"The option {option.arg} of the formula has to be a number up to {_MOST}.")
+        raise UsageError(
+            f"The option {option.arg} of the formula has to be a number up to {_MOST}."
+        )
 
 
 def _check_treatment(node: ast.expr) -> None:

@@ -59,7 +59,9 @@ def terms_table(models: Sequence[Model]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=list(TERM_COLUMNS))
     table["p_fdr"] = np.nan
     if len(models) > 1:
-        for _, places in table[table["kind"] != "intercept"].groupby(["term", "kind"]).groups.items():
+        for _, places in (
+            table[table["kind"] != "intercept"].groupby(["term", "kind"]).groups.items()
+        ):
             table.loc[places, "p_fdr"] = benjamini_hochberg(table.loc[places, "p"].to_numpy(float))
     return table
 

@@ -1,0 +1,208 @@
+"""What goes with PVS in a cohort: models of its results by what the dataset tells of infants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from bgpvs_wf.cohort.association.formula import Formula, read_formula
+from bgpvs_wf.cohort.association.methods import methods_paragraph
+from bgpvs_wf.cohort.association.model import FAMILIES, GROUPS, Model, fit_region
+from bgpvs_wf.cohort.association.rows import LeftOut, regions_of
+from bgpvs_wf.cohort.association.sites import SITE, SITE_COLUMNS, compare_sites
+from bgpvs_wf.cohort.association.table import TERM_COLUMNS, terms_table
+from bgpvs_wf.cohort.association.words import sentences
+from bgpvs_wf.cohort.table import WHOLE, read_cohort
+from bgpvs_wf.errors import BGPVSError, UsageError, shown
+from bgpvs_wf.studies.observer import Observer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FOLDER = "association"
+EACH = ("region",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is asked of a cohort."""
+
+    results: Path
+    """The output folder of a run."""
+    formula: str
+    groups: str = ""
+    """What several rows are of: `subject`, `site`, or nothing."""
+    each: str = ""
+    """`region` for a model of each; empty for the basal ganglia as a whole."""
+    family: str = "auto"
+    dataset: Path | None = None
+    """The BIDS dataset; default: the one that the results say they are of."""
+    out: Path | None = None
+    """Where tables and page go; default: `association` in the results."""
+
+    def __post_init__(self) -> None:
+        for name, known in (("groups", ("", *GROUPS)), ("each", ("", *EACH)), ("family", FAMILIES)):
+            value = getattr(self, name)
+            if value not in known:
+                allowed = ", ".join(one for one in known if one)
+                raise UsageError(f"{name} is {shown(value)}; choose from {allowed}.")
+
+
+@dataclass(frozen=True, eq=False)
+class Association:
+    """What was found."""
+
+    models: tuple[Model, ...]
+    terms: pd.DataFrame
+    """See `TERM_COLUMNS`."""
+    sites: pd.DataFrame
+    """See `SITE_COLUMNS`; no rows if there are no sites."""
+    sentences: tuple[str, ...]
+    methods: str
+    doubts: tuple[str, ...]
+    refused: dict[str, str]
+    """Region to why no model was fitted to it."""
+    page: Path
+
+    @property
+    def left_out(self) -> dict[str, tuple[LeftOut, ...]]:
+        """Region to who is not in its model, and why."""
+        return {model.region: model.left_out for model in self.models}
+
+
+def associate(question: Question, *, observer: Observer | None = None) -> Association:
+    """Fit what is asked for, and write tables and a page.
+
+    Parameters
+    ----------
+    question : Question
+    observer : Observer, optional
+
+    Returns
+    -------
+    Association
+
+    Raises
+    ------
+    UsageError
+        If the formula is none, or names what is not there.
+    BGPVSError
+        If the model would give wrong numbers; see docs/associating.md.
+    """
+    observer = observer or Observer()
+    dataset = question.dataset or dataset_of(question.results)
+    table = read_cohort(question.results, dataset)
+    formula = read_formula(question.formula, list(table.columns))
+    if question.groups and question.groups not in table.columns:
+        raise UsageError(f"The dataset has no column {question.groups}; leave --groups out.")
+    models, refused = _fit(table, formula, question, observer)
+    terms = terms_table(models)
+    sites, site_notes = _sites(table, models, question)
+    said = [sentence for model in models for sentence in sentences(model, terms)]
+    out = question.out or question.results / FOLDER
+    found = Association(
+        tuple(models),
+        terms,
+        sites,
+        tuple(said),
+        methods_paragraph(models, refused),
+        (*_doubts(models), *site_notes),
+        refused,
+        out / "association.html",
+    )
+    _write(found, question, out)
+    return found
+
+
+def dataset_of(results: Path) -> Path:
+    """Return the dataset that results say they are of.
+
+    Raises
+    ------
+    UsageError
+        If they do not say, or it is not there any more.
+    """
+    from bgpvs_wf.imaging.files import read_json
+
+    links = read_json(results / "dataset_description.json").get("DatasetLinks")
+    link = links.get("bids_dir", links.get("raw")) if isinstance(links, dict) else None
+    uri = urlsplit(link) if isinstance(link, str) else None
+    folder = Path(unquote(uri.path)) if uri is not None and uri.scheme == "file" else None
+    if folder is None or not folder.is_dir():
+        told = f"{folder} is not there" if folder else f"{results} does not say of which it is"
+        raise UsageError(f"The dataset of the results is not known: {told}; give --dataset.")
+    return folder
+
+
+def _fit(
+    table: pd.DataFrame, formula: Formula, question: Question, observer: Observer
+) -> tuple[list[Model], dict[str, str]]:
+    regions = regions_of(table, formula.outcome) if question.each else [WHOLE]
+    models: list[Model] = []
+    refused: dict[str, str] = {}
+    for region in regions:
+        observer.say(f"{region}: {formula.text}")
+        try:
+            models.append(
+                fit_region(table, region, formula, groups=question.groups, family=question.family)
+            )
+        except UsageError:
+            raise
+        except BGPVSError as error:
+            refused[region] = str(error)
+    if not models:
+        raise BGPVSError(next(iter(refused.values()), f"No region has {formula.outcome}."))
+    return models, refused
+
+
+def _sites(
+    table: pd.DataFrame, models: list[Model], question: Question
+) -> tuple[pd.DataFrame, list[str]]:
+    import pandas as pd
+
+    none = pd.DataFrame(columns=list(SITE_COLUMNS))
+    if SITE not in table.columns or table[SITE].nunique() < 2:
+        return none, []
+    found = [compare_sites(table, model, question.family) for model in models]
+    notes = list(dict.fromkeys(note for _, note in found if note))
+    made = [frame for frame, _ in found if len(frame)]
+    return (pd.concat(made, ignore_index=True) if made else none), notes
+
+
+def _doubts(models: list[Model]) -> list[str]:
+    """Return what is in doubt, once if it is so of every region."""
+    told: dict[str, list[str]] = {}
+    for model in models:
+        for doubt in model.doubts:
+            told.setdefault(doubt, []).append(model.region)
+    return [
+        doubt if len(regions) == len(models) else f"{', '.join(regions)}: {doubt}"
+        for doubt, regions in told.items()
+    ]
+
+
+def _write(found: Association, question: Question, out: Path) -> None:
+    from bgpvs_wf.imaging.files import write_json
+    from bgpvs_wf.quantification.columns import sidecar
+    from bgpvs_wf.quantification.group import write_tsv
+    from bgpvs_wf.reports.association.page import write_association_page
+
+    for name, frame, columns in (
+        ("association", found.terms, TERM_COLUMNS),
+        ("association_sites", found.sites, SITE_COLUMNS),
+    ):
+        if name == "association" or len(frame):
+            write_json(sidecar(frame.columns, columns), out / f"{name}.json")
+            write_tsv(frame, out / f"{name}.tsv")
+    write_association_page(
+        found.models,
+        out,
+        terms=found.terms,
+        sites=found.sites,
+        sentences=found.sentences,
+        methods=found.methods,
+        doubts=found.doubts,
+        refused=found.refused,
+    )
