@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from bgpvs_wf.studies.validation.study import Validation
 
 __all__ = [
-    "Observer", "Segmentation", "associate", "compare", "evaluate", "finetune", "run", "segment", "simulate",
-    "train", "validate",
+    "Observer", "Segmentation", "associate", "compare", "evaluate", "finetune", "run", "segment",
+    "simulate", "train", "validate",
 ]  # fmt: skip
 
 PathLike = str | os.PathLike[str]

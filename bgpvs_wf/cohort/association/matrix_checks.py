@@ -42,7 +42,7 @@ def check_matrix(design: Design, names: Sequence[str], infants: int) -> None:
     if infants < LEAST * k:
         raise BGPVSError(
             f"{infants} infants for {k} coefficients ({', '.join(design.names)}): {LEAST * k} are "
-            "needed. Take terms out."
+            "needed. Add infants, or take terms out."
         )
     dependent = _dependent_terms(design)
     if dependent:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from bgpvs_wf.cohort.association.matrix_checks import ENOUGH
 from bgpvs_wf.cohort.association.model import Model
 from bgpvs_wf.cohort.association.rows import listed
+from bgpvs_wf.cohort.association.units import measured
 
 _SOFTWARE = ("bgpvs-wf", "statsmodels", "patsy", "numpy", "scipy")
 
@@ -49,7 +50,9 @@ def versions() -> dict[str, str]:
 
 
 def _outcome(model: Model) -> str:
-    return f"The {model.formula.outcome} of the basal ganglia, both sides together,"
+    known = measured(model.formula.outcome).what
+    number = "number of " if known == "PVS" else ""
+    return f"The {number}{known} ({model.formula.outcome}) of the basal ganglia, both sides together,"
 
 
 def _of_regions(models: Sequence[Model]) -> str:

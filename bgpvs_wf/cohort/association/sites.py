@@ -71,7 +71,7 @@ def compare_sites(table: pd.DataFrame, model: Model, family: str) -> tuple[pd.Da
 def _with_sites(table: pd.DataFrame, model: Model, family: str) -> Model:
     """Fit the model again with sites as levels, if they are none in it."""
     formula = model.formula
-    if SITE in formula.predictors and not model.groups == SITE:
+    if SITE in formula.predictors and model.groups != SITE:
         return model
     if SITE not in formula.predictors:
         predictors = (*formula.predictors, SITE)

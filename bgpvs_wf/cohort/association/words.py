@@ -38,7 +38,7 @@ def _sentence(model: Model, row: dict[str, Any], tied: set[str]) -> str:
     cause, step, column = _cause(model, row)
     effect, low, high = _effect(model, row, step)
     where = " (where what it is tied to is zero, or the first level)" if column in tied else ""
-    none = "" if _differs(row) else "; the interval holds no effect at all"
+    none = "" if _differs(row) else "; no effect at all lies within the interval"
     return (
         f"{cause}{where} goes with {effect} (95 % interval {low} to {high}, {_p(row)}, "
         f"{_who(model)}){none}."

@@ -1,0 +1,1 @@
+"""The page of an association: tables, effects, and what speaks against the model."""
