@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Fit a model to the results of a cohort: PVS explained by age, sex, volume of the basal ganglia, and
-by whatever participants.tsv and sessions.tsv tell. Models that would give wrong numbers are refused.
+by whatever participants.tsv and sessions.tsv tell. What would give wrong numbers is refused.
 """
 _EPILOG = "exit status: 0 all is done, 1 no model for some region or at all, 2 the call is wrong"
 

@@ -1,1 +1,1 @@
-"""What goes with what in a cohort: models of PVS by what is known of infants, in numbers and words."""
+"""What goes with PVS in a cohort: models by what is known of infants, in numbers and words."""

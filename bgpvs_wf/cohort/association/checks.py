@@ -1,4 +1,4 @@
-"""What speaks against a model before it is fitted: refused where numbers would be wrong, or said."""
+"""What speaks against a model before it is fitted: refused if numbers would be wrong, or said."""
 
 from __future__ import annotations
 
@@ -80,13 +80,17 @@ def doubts_about(rows: pd.DataFrame, formula: Formula) -> Iterator[str]:
             alone = [str(v) for v, n in rows[name].value_counts().items() if n < 3]
             if alone:
                 yield f"{name} has fewer than three rows of {listed(alone)}."
-        elif f"C({name}" not in formula.right and 2 < len(values) <= _FEW_KINDS:
-            if all(float(value).is_integer() for value in values):
-                found = listed([f"{value:g}" for value in sorted(values)])
-                yield (
-                    f"{name} is only ever {found}, taken as an amount; if these are kinds, write "
-                    f"C({name})."
-                )
+        elif f"C({name}" not in formula.right and _like_kinds(values):
+            found = listed([f"{value:g}" for value in sorted(values)])
+            yield (
+                f"{name} is only ever {found}, taken as an amount; if these are kinds, write "
+                f"C({name})."
+            )
+
+
+def _like_kinds(values: np.ndarray) -> bool:
+    """Return whether numbers may be names of kinds; two are the same either way."""
+    return 2 < len(values) <= _FEW_KINDS and all(float(value).is_integer() for value in values)
 
 
 def _is_text(rows: pd.DataFrame, name: str) -> bool:

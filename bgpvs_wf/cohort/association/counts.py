@@ -68,7 +68,9 @@ def grouped_counts(outcome: Floats, matrix: Floats, groups: Ints) -> Fit:
     BGPVSError
         If there are fewer than `LEAST_GROUPS`, or it does not converge.
     """
-    import statsmodels.api as sm
+    from statsmodels.genmod.cov_struct import Exchangeable
+    from statsmodels.genmod.families import Poisson
+    from statsmodels.genmod.generalized_estimating_equations import GEE
 
     count, k = len(np.unique(groups)), matrix.shape[1]
     if count < max(LEAST_GROUPS, k + 2):
@@ -79,10 +81,10 @@ def grouped_counts(outcome: Floats, matrix: Floats, groups: Ints) -> Fit:
     columns, back = orthonormal(matrix)
     with quiet():
         try:
-            model = sm.GEE(
+            model = GEE(
                 *(outcome, columns, groups),
-                family=sm.families.Poisson(),
-                cov_struct=sm.cov_struct.Exchangeable(),
+                family=Poisson(),
+                cov_struct=Exchangeable(),
             )
             found = model.fit(cov_type="bias_reduced", maxiter=200)
         except (np.linalg.LinAlgError, ValueError) as error:
@@ -108,12 +110,12 @@ def grouped_counts(outcome: Floats, matrix: Floats, groups: Ints) -> Fit:
 
 def _negative_binomial(outcome: Floats, columns: Floats) -> Any:
     """Return the fit of statsmodels; None if it is not to be used."""
-    import statsmodels.api as sm
+    from statsmodels.discrete.discrete_model import NegativeBinomial
 
     for method in ("bfgs", "newton"):
         with quiet():
             try:
-                model = sm.NegativeBinomial(outcome, columns, loglike_method="nb2")
+                model = NegativeBinomial(outcome, columns, loglike_method="nb2")
                 found = model.fit(method=method, maxiter=500, disp=0)
                 covariance = np.asarray(found.cov_params())
             except (np.linalg.LinAlgError, ValueError):
@@ -126,12 +128,12 @@ def _negative_binomial(outcome: Floats, columns: Floats) -> Any:
 
 def _poisson(outcome: Floats, matrix: Floats, columns: Floats, back: Floats) -> Fit:
     """Fit by Poisson's distribution, with errors that do not trust its variance (HC1)."""
-    import statsmodels.api as sm
+    from statsmodels.discrete.discrete_model import Poisson
 
     n, k = matrix.shape
     with quiet():
         try:
-            found = sm.Poisson(outcome, columns).fit(
+            found = Poisson(outcome, columns).fit(
                 method="newton", maxiter=200, disp=0, cov_type="HC1"
             )
         except (np.linalg.LinAlgError, ValueError) as error:

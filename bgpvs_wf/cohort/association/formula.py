@@ -21,12 +21,12 @@ from bgpvs_wf.cohort.association.grammar import (
 from bgpvs_wf.errors import UsageError, shown
 
 _LONGEST = 500
-_SIGNS = frozenset("+ - * / : ** ( ) [ ] , = ~ .".split())
+_SIGNS = frozenset({"**", *"+-*/:()[],=~."})
 _KINDS = {
     *(tokenize.NAME, tokenize.NUMBER, tokenize.STRING, tokenize.OP),
     *(tokenize.NEWLINE, tokenize.ENDMARKER),
 }
-_TIGHT, _OPEN = frozenset(") ] , = : **".split()), frozenset("( [ = : ** ,".split())
+_TIGHT, _OPEN = frozenset({"**", *")],=:"}), frozenset({"**", *"([=:,"})
 _MODULES = ("np", "numpy")
 
 
@@ -79,7 +79,8 @@ def read_formula(text: str, columns: Collection[str]) -> Formula:
     Examples
     --------
     >>> read_formula("np.log(pvs_volume) ~ age*sex", ["age", "sex", "pvs_volume"])
-    Formula(outcome='pvs_volume', outcome_function='log', right='age * sex', predictors=('age', 'sex'))
+    Formula(outcome='pvs_volume', outcome_function='log', right='age * sex',
+            predictors=('age', 'sex'))
     """
     words = _words(text)
     if words.count("~") != 1:
@@ -160,11 +161,10 @@ def _checked(token: tokenize.TokenInfo, text: str) -> str:
 def _without_modules(words: list[str], text: str) -> list[str]:
     """Take ``np.`` from before functions that are known; a dot anywhere else is refused."""
     kept: list[str] = []
-    for number, word in enumerate(words):
-        if word == "." and kept and kept[-1] in _MODULES and words[number + 1 :][:1] != []:
-            if words[number + 1] in OUTCOME_FUNCTIONS:
-                kept.pop()
-                continue
+    for word, after in zip(words, [*words[1:], ""], strict=True):
+        if word == "." and after in OUTCOME_FUNCTIONS and kept and kept[-1] in _MODULES:
+            kept.pop()
+            continue
         if word == ".":
             raise UsageError(
                 f"The formula {shown(text)} may not have a dot in it; there are the functions "

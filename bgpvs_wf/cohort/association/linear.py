@@ -24,11 +24,11 @@ def least_squares(outcome: Floats, matrix: Floats) -> Fit:
     matrix : ndarray, shape (n, k)
         Of full rank; no row is the only one to tell a coefficient.
     """
-    import statsmodels.api as sm
+    from statsmodels.regression.linear_model import OLS
 
     n, k = matrix.shape
     with quiet():
-        found = sm.OLS(outcome, matrix).fit(cov_type="HC3", use_t=True)
+        found = OLS(outcome, matrix).fit(cov_type="HC3", use_t=True)
     leverage = leverage_of(matrix)
     spread = float(np.sqrt(found.ssr / (n - k)))
     residuals = np.asarray(found.resid) / spread if spread else np.zeros(n)
@@ -107,12 +107,12 @@ def _differs_within(column: Floats, groups: Ints) -> bool:
 
 def _variance_ratio(outcome: Floats, columns: Floats, groups: Ints) -> float:
     """Return the variance of groups over that of residuals."""
-    import statsmodels.api as sm
+    from statsmodels.regression.mixed_linear_model import MixedLM
 
     for method in _METHODS:
         with quiet():
             try:
-                found = sm.MixedLM(outcome, columns, groups).fit(reml=True, method=[method])
+                found = MixedLM(outcome, columns, groups).fit(reml=True, method=[method])
                 ratio = float(np.asarray(found.cov_re)[0, 0]) / float(found.scale)
             except (np.linalg.LinAlgError, ValueError):
                 continue

@@ -41,8 +41,8 @@ def check_matrix(design: Design, names: Sequence[str], infants: int) -> None:
     k = len(design.names)
     if infants < LEAST * k:
         raise BGPVSError(
-            f"{infants} infants for {k} coefficients ({', '.join(design.names)}): {LEAST * k} are "
-            "needed. Add infants, or take terms out."
+            f"{infants} infants for {k} coefficients ({', '.join(design.names)}): {LEAST * k} "
+            "are needed. Add infants, or take terms out."
         )
     dependent = _dependent_terms(design)
     if dependent:
@@ -52,8 +52,8 @@ def check_matrix(design: Design, names: Sequence[str], infants: int) -> None:
     alone = np.flatnonzero(leverage_of(design.matrix) > _ALONE)
     if len(alone):
         raise BGPVSError(
-            f"A coefficient rests on {names[alone[0]]} alone, the only one of a level; join it with "
-            "another, or leave the column out."
+            f"A coefficient rests on {names[alone[0]]} alone, the only one of a level; join it "
+            "with another, or leave the column out."
         )
 
 

@@ -52,7 +52,8 @@ def versions() -> dict[str, str]:
 def _outcome(model: Model) -> str:
     known = measured(model.formula.outcome).what
     number = "number of " if known == "PVS" else ""
-    return f"The {number}{known} ({model.formula.outcome}) of the basal ganglia, both sides together,"
+    named = f"{number}{known} ({model.formula.outcome})"
+    return f"The {named} of the basal ganglia, both sides together,"
 
 
 def _of_regions(models: Sequence[Model]) -> str:

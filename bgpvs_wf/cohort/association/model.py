@@ -127,7 +127,7 @@ def _doubts_about_fit(fit: Fit, rows: pd.DataFrame, groups: str) -> list[str]:
     strong = [name for name, far in zip(labels(rows), cooks > _INFLUENTIAL, strict=True) if far]
     if strong:
         told.append(
-            f"The estimates hang on {listed(strong)} (Cook's distance above {_INFLUENTIAL:g}); look "
-            "at the scan, and fit without."
+            f"The estimates hang on {listed(strong)} (Cook's distance above {_INFLUENTIAL:g}); "
+            "look at the scan, and fit without."
         )
     return told

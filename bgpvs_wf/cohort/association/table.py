@@ -59,9 +59,8 @@ def terms_table(models: Sequence[Model]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=list(TERM_COLUMNS))
     table["p_fdr"] = np.nan
     if len(models) > 1:
-        for _, places in (
-            table[table["kind"] != "intercept"].groupby(["term", "kind"]).groups.items()
-        ):
+        effects = table[table["kind"] != "intercept"]
+        for places in effects.groupby(["term", "kind"]).groups.values():
             table.loc[places, "p_fdr"] = benjamini_hochberg(table.loc[places, "p"].to_numpy(float))
     return table
 

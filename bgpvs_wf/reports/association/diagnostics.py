@@ -57,7 +57,14 @@ def _residuals(
         axes.set_xlabel("Expected by the model")
         axes.set_ylabel("Residual (standard deviations)")
 
-    return draw_chart(paint, _SIZE, title="Residuals; the line should be flat")
+    return draw_chart(
+        paint, _SIZE, title="Residuals; the line should be flat", room=room_for(sites)
+    )
+
+
+def room_for(sites: Sequence[str]) -> float:
+    """Return the points that the names of sites need below a title."""
+    return 22.0 if 1 < len(set(sites)) <= _MOST_SITES else 6.0
 
 
 def points_by_site(axes: Axes, x: np.ndarray, y: np.ndarray, sites: Sequence[str]) -> None:
@@ -75,7 +82,6 @@ def points_by_site(axes: Axes, x: np.ndarray, y: np.ndarray, sites: Sequence[str
         loc="lower left", bbox_to_anchor=(0, 1), ncols=4, fontsize=8, borderaxespad=0.1,
         handletextpad=0.1, columnspacing=1.0,
     )  # fmt: skip
-    axes.titlePad = 22
 
 
 def _quantiles(residuals: np.ndarray, names: Sequence[str]) -> str:
@@ -92,7 +98,7 @@ def _quantiles(residuals: np.ndarray, names: Sequence[str]) -> str:
         axes.plot(ends, ends, color=QUIET, linewidth=0.9, linestyle="--", zorder=0)
         points_by_site(axes, expected, found, ())
         away = np.abs(found - expected)
-        _name(axes, expected, found, [names[place] for place in order], away, 0.6)
+        _name(axes, expected, found, [names[place] for place in order], away, 0.9)
         axes.set_xlabel("Expected of a normal distribution")
         axes.set_ylabel("Residual (standard deviations)")
 
@@ -105,7 +111,8 @@ def _influence(cooks: np.ndarray, names: Sequence[str]) -> str:
 
     def paint(axes: Axes) -> None:
         places = np.arange(1, len(cooks) + 1)
-        axes.vlines(places, 0, cooks, color=OKABE_ITO[0], linewidth=1.2 if len(cooks) < 300 else 0.5)
+        width = 1.2 if len(cooks) < 300 else 0.5
+        axes.vlines(places, 0, cooks, color=OKABE_ITO[0], linewidth=width)
         axes.axhline(usual, color=QUIET, linewidth=0.9, linestyle="--")
         axes.text(
             *(0.99, usual), "4 / n ", transform=axes.get_yaxis_transform(), ha="right",

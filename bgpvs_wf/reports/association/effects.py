@@ -24,7 +24,14 @@ class Effect(NamedTuple):
     """Written at its end."""
 
 
-def forest(effects: Sequence[Effect], *, title: str, label: str, ratio: bool = False) -> str:
+def forest(
+    effects: Sequence[Effect],
+    *,
+    title: str,
+    label: str,
+    ratio: bool = False,
+    none: float | None = 0.0,
+) -> str:
     """Draw effects under one another, and the line of no effect.
 
     Parameters
@@ -35,7 +42,9 @@ def forest(effects: Sequence[Effect], *, title: str, label: str, ratio: bool = F
     label : str
         Of the axis.
     ratio : bool
-        Whether no effect is 1, on a logarithmic axis; else it is 0.
+        Whether they are ratios, on a logarithmic axis.
+    none : float, optional
+        What no effect is; those whose interval holds it are grey. None where there is no such.
 
     Returns
     -------
@@ -45,9 +54,10 @@ def forest(effects: Sequence[Effect], *, title: str, label: str, ratio: bool = F
 
     def paint(axes: Axes) -> None:
         places = np.arange(len(effects))[::-1]
-        axes.axvline(1 if ratio else 0, color=QUIET, linewidth=0.9, linestyle="--", zorder=0)
+        if none is not None:
+            axes.axvline(none, color=QUIET, linewidth=0.9, linestyle="--", zorder=0)
         for place, one in zip(places, effects, strict=True):
-            away = one.low > (1 if ratio else 0) or one.high < (1 if ratio else 0)
+            away = none is None or one.low > none or one.high < none
             colour = OKABE_ITO[0] if away else QUIET
             axes.plot([one.low, one.high], [place, place], color=colour, linewidth=1.6)
             axes.plot(one.estimate, place, "o", color=colour, markersize=5.5)

@@ -12,7 +12,7 @@ from bgpvs_wf.cohort.association.units import axis_label
 from bgpvs_wf.cohort.association.words import left_out_lines
 from bgpvs_wf.reports.association.diagnostics import diagnostic_charts
 from bgpvs_wf.reports.association.partial import partial_charts
-from bgpvs_wf.reports.association.tables import effect_charts, site_chart, site_table, term_table
+from bgpvs_wf.reports.association.tables import effect_charts, site_charts, site_table, term_table
 from bgpvs_wf.reports.evaluation_figures import Chart, Group
 from bgpvs_wf.reports.page import render
 
@@ -64,7 +64,7 @@ def write_association_page(
 
     effects = effect_charts(models, terms)
     groups = [_group(model, len(models) > 1) for model in models]
-    compared = site_chart(models[0], sites)
+    compared = site_charts(models, sites)
     for chart in (*effects, *compared, *(c for g in groups for c in g.charts)):
         write_text(chart.svg, folder / "figures" / f"{chart.name}.svg")
     content: dict[str, Any] = {

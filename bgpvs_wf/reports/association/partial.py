@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bgpvs_wf.cohort.association.units import axis_label, measured
-from bgpvs_wf.reports.association.diagnostics import points_by_site
+from bgpvs_wf.reports.association.diagnostics import points_by_site, room_for
 from bgpvs_wf.reports.chart_style import INK, draw_chart, plain
 
 if TYPE_CHECKING:
@@ -56,9 +56,11 @@ def _partial(model: Model, term: Term, sites: Sequence[str]) -> str:
             _levels(axes, model, term, adjusted, line, sites)
         unit = measured(term.column).unit if term.kind == "number" else ""
         axes.set_xlabel(f"{term.column} ({unit})" if unit else term.column)
-        axes.set_ylabel(plain(axis_label(model.formula.outcome, model.formula.outcome_function), 44))
+        label = axis_label(model.formula.outcome, model.formula.outcome_function)
+        axes.set_ylabel(plain(label, 44))
 
-    return draw_chart(paint, _SIZE, title=f"{term.column}, other terms as on average")
+    title = f"{plain(term.column, 24)}, other terms as on average"
+    return draw_chart(paint, _SIZE, title=title, room=room_for(sites))
 
 
 def _levels(

@@ -38,9 +38,7 @@ def term_table(terms: pd.DataFrame) -> Table:
         *([Column("p_fdr", "p, corrected", "", "Over the regions", True)] if several else []),
         Column("n", "n", "", "Rows in the model", True),
     ]
-    rows = [
-        tuple(_cell(row, column.key, counts) for column in columns) for row in records(terms)
-    ]
+    rows = [tuple(_cell(row, column.key, counts) for column in columns) for row in records(terms)]
     return Table(tuple(columns), tuple(rows), ())
 
 
@@ -81,7 +79,9 @@ def effect_charts(models: Sequence[Model], terms: pd.DataFrame) -> list[Chart]:
         rows = list(records(own[own["term"] == term]))
         effects = [_effect(row, str(row["region"]), counts, "p_fdr") for row in rows]
         label = "Times as many" if counts else _change(models[0])
-        svg = forest(effects, title=f"{term}; p corrected", label=label, ratio=counts)
+        svg = forest(
+            effects, title=f"{term}; p corrected", label=label, ratio=counts, none=float(counts)
+        )
         found.append(Chart(f"effects-{_stem(str(term))}", svg))
     return found
 
@@ -90,7 +90,7 @@ def _of_one_model(model: Model, own: pd.DataFrame) -> list[Chart]:
     """Return a chart of ratios; else of standardised effects, as terms are in many units."""
     if model.fit.counts:
         effects = [_effect(row, str(row["term"]), True, "p") for row in records(own)]
-        svg = forest(effects, title="Effects", label="Times as many", ratio=True)
+        svg = forest(effects, title="Effects", label="Times as many", ratio=True, none=1.0)
         return [Chart("effects", svg)]
     spread = float(model.design.outcome.std(ddof=1))
     effects = []
@@ -140,21 +140,22 @@ def site_table(sites: pd.DataFrame) -> Table:
     return Table(tuple(columns), tuple(rows), ())
 
 
-def site_chart(model: Model, sites: pd.DataFrame) -> list[Chart]:
-    """Return the adjusted outcome of the sites of the first region; none without sites."""
-    own = sites[sites["region"] == model.region]
-    if not len(own):
-        return []
-    effects = [
-        Effect(
-            f"{row['site']} (n = {row['n']})",
-            *(number_of(row, name) for name in ("adjusted", "low", "high")),
-            readable(number_of(row, "adjusted")),
-        )
-        for row in records(own)
-    ]
-    title = f"Sites, {model.region}, other terms as on average"
-    return [Chart("sites", forest(effects, title=title, label=axis_label(model.formula.outcome)))]
+def site_charts(models: Sequence[Model], sites: pd.DataFrame) -> list[Chart]:
+    """Return the adjusted outcome of the sites, a chart for each region that has some."""
+    found = []
+    for model in models:
+        effects = [_site(row) for row in records(sites[sites["region"] == model.region])]
+        if effects:
+            title = f"Sites, {model.region}, other terms as on average"
+            svg = forest(effects, title=title, label=axis_label(model.formula.outcome), none=None)
+            found.append(Chart(f"sites-{_stem(model.region)}", svg))
+    return found
+
+
+def _site(row: Row) -> Effect:
+    low, high = number_of(row, "low"), number_of(row, "high")
+    adjusted = number_of(row, "adjusted")
+    return Effect(f"{row['site']} (n = {row['n']})", adjusted, low, high, readable(adjusted))
 
 
 def _stem(name: str) -> str:
