@@ -64,14 +64,16 @@ def make_design(rows: pd.DataFrame, formula: Formula) -> Design:
     UsageError
         If patsy cannot make it: a spline with too many pieces, a function of text.
     """
-    import patsy
+    from patsy.eval import EvalEnvironment
+    from patsy.highlevel import dmatrix
+    from patsy.missing import NAAction
 
     data = {name: rows[name] for name in formula.predictors}
-    scope = patsy.EvalEnvironment([{"log": np.log, "sqrt": np.sqrt}])
-    keep = patsy.NAAction(NA_types=[])
+    scope = EvalEnvironment([{"log": np.log, "sqrt": np.sqrt}])
+    keep = NAAction(NA_types=[])
     try:
         with np.errstate(all="ignore"):
-            made = patsy.dmatrix(formula.right, data, scope, NA_action=keep)
+            made = dmatrix(formula.right, data, scope, NA_action=keep)
     except Exception as error:  # patsy passes on whatever numpy or its splines raise
         why = " ".join(str(error).split("\n")[0].split())
         raise UsageError(f"The formula {formula.text} cannot be used: {why}.") from error
@@ -96,11 +98,13 @@ def outcome_of(rows: pd.DataFrame, formula: Formula) -> Floats:
 
 def matrix_of(design: Design, rows: pd.DataFrame, predictors: tuple[str, ...]) -> Floats:
     """Return the matrix of other rows, by the same formula, levels and splines."""
-    import patsy
+    from patsy.build import build_design_matrices
+    from patsy.missing import NAAction
 
     data = {name: rows[name] for name in predictors}
-    keep = patsy.NAAction(NA_types=[])
-    return np.asarray(patsy.build_design_matrices([design.info], data, NA_action=keep)[0], float)
+    keep = NAAction(NA_types=[])
+    made: Any = build_design_matrices([design.info], data, NA_action=keep)[0]
+    return np.asarray(made, float)
 
 
 def _term(info: Any, one: Any) -> Term:

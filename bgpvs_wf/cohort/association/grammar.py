@@ -159,11 +159,8 @@ def _check_treatment(node: ast.expr) -> None:
 
 
 def _is_number(node: ast.expr, most: float = _MOST) -> bool:
-    return (
-        isinstance(node, ast.Constant)
-        and type(node.value) in (int, float)
-        and 0 <= node.value <= most
-    )
+    value = node.value if isinstance(node, ast.Constant) else None
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most
 
 
 def _is_one(node: ast.expr) -> bool:

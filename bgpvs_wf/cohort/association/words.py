@@ -26,7 +26,8 @@ def sentences(model: Model, terms: pd.DataFrame) -> list[str]:
     own = terms[(terms["region"] == model.region) & (terms["kind"] != "intercept")]
     start = "" if model.region == WHOLE else f"{model.region}: "
     tied = _tied(model)
-    return [start + _sentence(model, row, tied) for row in own.to_dict("records")]
+    rows: list[Any] = own.to_dict("records")
+    return [start + _sentence(model, row, tied) for row in rows]
 
 
 def _sentence(model: Model, row: dict[str, Any], tied: set[str]) -> str:
@@ -63,9 +64,9 @@ def _effect(model: Model, row: dict[str, Any], step: float) -> tuple[str, str, s
     ends = [row[name] * step for name in ("estimate", "low", "high")]
     known = measured(model.formula.outcome)
     if model.fit.counts:
-        best, low, high = (number(math.exp(min(end, 700))) for end in ends)
+        ratio, lower, upper = (number(math.exp(min(end, 700))) for end in ends)
         many = "many" if model.formula.outcome == "pvs_count" else "much"
-        return f"{best} times as {many} {known.what}", low, high
+        return f"{ratio} times as {many} {known.what}", lower, upper
     if model.formula.outcome_function == "log":
         best, low, high = (100 * math.expm1(min(end, 700)) for end in ends)
         return f"{_more(best, '%')} {known.what}", f"{number(low)} %", f"{number(high)} %"

@@ -76,7 +76,7 @@ def points_by_site(axes: Axes, x: np.ndarray, y: np.ndarray, sites: Sequence[str
         return
     for number, kind in enumerate(kinds):
         there = np.array([site == kind for site in sites])
-        look = {"color": OKABE_ITO[number], "marker": MARKERS[number]}
+        look: Any = {"color": OKABE_ITO[number], "marker": MARKERS[number]}
         axes.scatter(x[there], y[there], label=plain(kind, 16), **look, **style)
     axes.legend(
         loc="lower left", bbox_to_anchor=(0, 1), ncols=4, fontsize=8, borderaxespad=0.1,

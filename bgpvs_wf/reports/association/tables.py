@@ -105,8 +105,8 @@ def _of_one_model(model: Model, own: pd.DataFrame) -> list[Chart]:
 
 def _effect(row: Row, name: str, counts: bool, p: str, scale: float = 1.0) -> Effect:
     names = ("ratio", "ratio_low", "ratio_high") if counts else ("estimate", "low", "high")
-    ends = [number_of(row, one) * scale for one in names]
-    return Effect(name, *ends, p_value(number_of(row, p)))  # type: ignore[misc]
+    best, low, high = (number_of(row, one) * scale for one in names)
+    return Effect(name, best, low, high, p_value(number_of(row, p)))
 
 
 def _change(model: Model) -> str:
