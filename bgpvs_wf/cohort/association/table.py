@@ -72,7 +72,7 @@ def benjamini_hochberg(p: Floats) -> Floats:
 
     Examples
     --------
-    >>> benjamini_hochberg(np.array([0.01, 0.04, 0.03])).tolist()
+    >>> benjamini_hochberg(np.array([0.01, 0.04, 0.03])).round(3).tolist()
     [0.03, 0.04, 0.04]
     """
     from statsmodels.stats.multitest import multipletests

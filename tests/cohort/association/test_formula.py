@@ -76,7 +76,7 @@ def test_what_is_meant_by_a_formula_passes(formula):
         "$age",
         "`age`",
         "\x00",
-        "(" * 200 + "age" + ")" * 200,
+        "(" * 240 + "age" + ")" * 240,
     ],
 )
 def test_what_is_no_formula_is_refused_before_it_is_run(right, tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest import make_cohort
+from toy_association import make_cohort
 
 from bgpvs_wf.cohort.association.formula import read_formula
 from bgpvs_wf.cohort.association.methods import methods_paragraph
@@ -64,9 +64,14 @@ def test_who_lacks_something_is_named(cohort):
     cohort.loc[4, "sex"] = None
     cohort.loc[7, ["sex", "age"]] = [None, np.nan]
     model = fitted(cohort, "pvs_volume ~ age + sex")
-    assert sorted(left_out_lines(model)) == ["no age and no sex (1): sub-007", "no sex (1): sub-004"]
+    assert sorted(left_out_lines(model)) == [
+        "no age and no sex (1): sub-007",
+        "no sex (1): sub-004",
+    ]
     assert len(model.rows) == 58
-    assert "1 with no sex and 1 with no age and no sex were left out" in methods_paragraph([model], {})
+    assert "1 with no sex and 1 with no age and no sex were left out" in methods_paragraph(
+        [model], {}
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,7 +106,7 @@ def test_a_level_of_one_infant_is_refused(cohort):
 def test_repeated_sessions_need_groups():
     table = make_cohort(np.random.default_rng(0), 30, sessions=2)
     for groups in ("", "site"):
-        with pytest.raises(UsageError, match="several sessions.*--groups subject"):
+        with pytest.raises(UsageError, match=r"several sessions.*--groups subject"):
             fitted(table, "pvs_volume ~ age", groups=groups)
     model = fitted(table, "pvs_volume ~ age", groups="subject")
     assert model.fit.kind == "mixed"
@@ -120,10 +125,10 @@ def test_only_counts_are_counts(cohort):
 
 def test_doubts_are_said(cohort):
     cohort["twin"] = cohort["age"] + np.random.default_rng(0).normal(0, 1, 60)
-    cohort["scanner"] = np.arange(60) % 3 + 1.0
+    cohort["scanner"] = np.arange(60) % 4 + 1.0
     cohort.loc[0, ["age", "pvs_volume"]] = [400.0, 500.0]
     told = " ".join(fitted(cohort, "pvs_volume ~ age + scanner + sex + group + site").doubts)
-    assert "scanner is only ever 1, 2 and 3" in told
+    assert "scanner is only ever 1, 2, 3 and 4" in told
     assert "fewer than 10 for each" in told
     assert "hang on sub-000" in told
     assert "variance inflation" in " ".join(fitted(cohort[1:], "pvs_volume ~ age + twin").doubts)
