@@ -92,6 +92,9 @@ def associate(question: Question, *, observer: Observer | None = None) -> Associ
         If the model would give wrong numbers; see docs/associating.md.
     """
     observer = observer or Observer()
+    for folder in (question.results, question.dataset):
+        if folder is not None and not folder.is_dir():
+            raise UsageError(f"There is no folder {folder}.")
     dataset = question.dataset or dataset_of(question.results)
     table = read_cohort(question.results, dataset)
     formula = read_formula(question.formula, list(table.columns))

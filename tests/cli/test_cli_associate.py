@@ -49,7 +49,7 @@ def test_each_region_has_a_model(results, tmp_path):
         (["--formula", "pvs_volume ~ agee"], 2, "did you mean age?"),
         (["--formula", "pvs_volume ~ __import__('os').getcwd()"], 2, "may not have '__import__'"),
         (["--formula", "pvs_volume ~ bs(age, df=15)"], 1, "infants for 16 coefficients"),
-        (["--formula", "pvs_volume ~ age", "--dataset", "nowhere"], 0, ""),
+        (["--formula", "pvs_volume ~ age", "--dataset", "nowhere"], 2, "no folder"),
         (["--formula", "pvs_volume ~ age", "--groups", "scanner"], 2, "scanner"),
         ([], 2, "--formula"),
     ],
@@ -59,7 +59,7 @@ def test_wrong_calls_give_a_line(results, tmp_path, words, status, message):
     assert done.returncode == status, done.stdout
     assert message in done.stderr
     assert "Traceback" not in done.stderr
-    assert (tmp_path / "new").exists() == (status == 0)
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_dataset_that_is_gone_is_asked_for(results, tmp_path):
