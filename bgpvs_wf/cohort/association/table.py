@@ -22,7 +22,9 @@ def _column(description: str) -> dict[str, str]:
 TERM_COLUMNS: dict[str, dict[str, str]] = {
     "region": _column("Region, both sides together; BG is the whole"),
     "term": _column("Coefficient, or a term of several that is tested as a whole"),
-    "kind": _column("intercept, number, levels, other; together for a term as a whole"),
+    "kind": _column(
+        "intercept, number, levels, other; part of a curve; together for a term as a whole"
+    ),
     "estimate": _column(
         "Change of the outcome for one unit more of the term; of counts the logarithm of the ratio"
     ),
@@ -89,7 +91,7 @@ def _rows(model: Model) -> Iterator[dict[str, Any]]:
             row: dict[str, Any] = {
                 **_common(model),
                 "term": design.names[place],
-                "kind": term.kind,
+                "kind": "part" if _is_curve(term) else term.kind,
                 "estimate": fit.estimates[place],
                 "se": fit.errors[place],
                 "low": low[place],
@@ -108,6 +110,11 @@ def _rows(model: Model) -> Iterator[dict[str, Any]]:
             yield row
         if term.last - term.first > 1:
             yield _as_a_whole(model, term)
+
+
+def _is_curve(term: Term) -> bool:
+    """Return whether a term is a spline, whose coefficients mean nothing one by one."""
+    return any(name in term.name for name in ("bs(", "cr("))
 
 
 def _as_a_whole(model: Model, term: Term) -> dict[str, Any]:

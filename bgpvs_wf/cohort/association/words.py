@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 def sentences(model: Model, terms: pd.DataFrame) -> list[str]:
     """Return a sentence for each coefficient but the constant, and for each term of several.
 
+    Of a curve there is one on the whole.
+
     Parameters
     ----------
     model : Model
     terms : DataFrame
         As `bgpvs_wf.cohort.association.table.terms_table` gives it; of this model's region.
     """
-    own = terms[(terms["region"] == model.region) & (terms["kind"] != "intercept")]
+    own = terms[(terms["region"] == model.region) & ~terms["kind"].isin(["intercept", "part"])]
     start = "" if model.region == WHOLE else f"{model.region}: "
     tied = _tied(model)
     rows: list[Any] = own.to_dict("records")

@@ -70,8 +70,10 @@ def _number(value: float, text: str) -> Cell:
 
 def effect_charts(models: Sequence[Model], terms: pd.DataFrame) -> list[Chart]:
     """Return the effects: of one model in one chart, of several regions a chart for each term."""
-    own = terms[~terms["kind"].isin(["intercept", "together"])]
+    own = terms[~terms["kind"].isin(["intercept", "part", "together"])]
     counts = models[0].fit.counts
+    if not len(own):
+        return []
     if len(models) == 1:
         return _of_one_model(models[0], own)
     found = []

@@ -149,6 +149,12 @@ def test_sentences_say_what_is_more_of_what(cohort):
     assert any(line.startswith("site as a whole: F(2, 56)") for line in told)
 
 
+def test_a_curve_is_told_as_a_whole(cohort):
+    model = fitted(cohort, "pvs_volume ~ bs(age, df=3)")
+    (told,) = sentences(model, terms_table([model]))
+    assert told.startswith("bs(age, df=3) as a whole: F(3, 56) = ")
+
+
 def test_regions_are_corrected_together():
     table = make_cohort(np.random.default_rng(2), 50, regions=("Caudate", "Putamen", "Pallidum"))
     formula = read_formula("pvs_volume ~ age", list(table.columns))
