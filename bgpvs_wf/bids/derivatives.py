@@ -34,7 +34,9 @@ _SOFTWARE = (
 )  # fmt: skip
 PAGES = ("figure", "thumbnail", "viewer", "report")
 """Outputs to look at."""
-_BIDSIGNORE = "*.html\nlogs/\nassets/\nfigures/\ngroup_*\n*_objects.*\n*_morph.*\n*_quality.*\n"
+_BIDSIGNORE = (
+    "*.html\nlogs/\nassets/\nfigures/\nassociation/\ngroup_*\n*_objects.*\n*_morph.*\n*_quality.*\n"
+)
 
 
 def derivative_path(
