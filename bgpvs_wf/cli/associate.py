@@ -82,7 +82,7 @@ def _associate(args: argparse.Namespace) -> int:
 
 
 def _report(found: Association) -> list[str]:
-    from bgpvs_wf.cohort.association.words import left_out_lines
+    from bgpvs_wf.cohort.association.telling.words import left_out_lines
 
     lines = list(found.sentences)
     left_out = {line for model in found.models for line in left_out_lines(model)}

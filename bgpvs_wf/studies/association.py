@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from bgpvs_wf.cohort.association.formula import Formula, read_formula
-from bgpvs_wf.cohort.association.methods import methods_paragraph
 from bgpvs_wf.cohort.association.model import FAMILIES, GROUPS, Model, fit_region
 from bgpvs_wf.cohort.association.rows import LeftOut, regions_of
 from bgpvs_wf.cohort.association.sites import SITE, SITE_COLUMNS, compare_sites
-from bgpvs_wf.cohort.association.table import TERM_COLUMNS, terms_table
-from bgpvs_wf.cohort.association.words import sentences
+from bgpvs_wf.cohort.association.telling.methods import methods_paragraph
+from bgpvs_wf.cohort.association.telling.table import TERM_COLUMNS, terms_table
+from bgpvs_wf.cohort.association.telling.words import sentences
 from bgpvs_wf.cohort.table import WHOLE, read_cohort
 from bgpvs_wf.errors import BGPVSError, UsageError, shown
 from bgpvs_wf.studies.observer import Observer

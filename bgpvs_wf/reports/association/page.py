@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bgpvs_wf.cohort.association.sites import SITE
-from bgpvs_wf.cohort.association.units import axis_label
-from bgpvs_wf.cohort.association.words import left_out_lines
+from bgpvs_wf.cohort.association.telling.units import axis_label
+from bgpvs_wf.cohort.association.telling.words import left_out_lines
 from bgpvs_wf.reports.association.diagnostics import diagnostic_charts
 from bgpvs_wf.reports.association.partial import partial_charts
 from bgpvs_wf.reports.association.tables import effect_charts, site_charts, site_table, term_table

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bgpvs_wf.cohort.association.units import axis_label, measured
+from bgpvs_wf.cohort.association.telling.units import axis_label, measured
 from bgpvs_wf.reports.association.diagnostics import points_by_site, room_for
 from bgpvs_wf.reports.chart_style import INK, draw_chart, plain
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bgpvs_wf.cohort.association.units import axis_label
+from bgpvs_wf.cohort.association.telling.units import axis_label
 from bgpvs_wf.reports.association.effects import Effect, forest
 from bgpvs_wf.reports.evaluation_figures import Chart
 from bgpvs_wf.reports.numbers import Interval, Row, decimals_for, number_of, p_value, records

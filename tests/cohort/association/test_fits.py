@@ -9,7 +9,7 @@ from sleep_study import REACTION
 
 from bgpvs_wf.cohort.association.counts import count_model, grouped_counts
 from bgpvs_wf.cohort.association.linear import least_squares, random_intercept
-from bgpvs_wf.cohort.association.table import benjamini_hochberg
+from bgpvs_wf.cohort.association.telling.table import benjamini_hochberg
 from bgpvs_wf.errors import BGPVSError
 
 BREAKS = """

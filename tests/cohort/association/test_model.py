@@ -7,11 +7,11 @@ import pytest
 from toy_association import make_cohort
 
 from bgpvs_wf.cohort.association.formula import read_formula
-from bgpvs_wf.cohort.association.methods import methods_paragraph
 from bgpvs_wf.cohort.association.model import fit_region
 from bgpvs_wf.cohort.association.sites import compare_sites
-from bgpvs_wf.cohort.association.table import terms_table
-from bgpvs_wf.cohort.association.words import left_out_lines, sentences
+from bgpvs_wf.cohort.association.telling.methods import methods_paragraph
+from bgpvs_wf.cohort.association.telling.table import terms_table
+from bgpvs_wf.cohort.association.telling.words import left_out_lines, sentences
 from bgpvs_wf.errors import BGPVSError, UsageError
 
 

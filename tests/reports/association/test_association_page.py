@@ -8,8 +8,8 @@ from chromium_page import run_in_page
 from bgpvs_wf.cohort.association.formula import read_formula
 from bgpvs_wf.cohort.association.model import fit_region
 from bgpvs_wf.cohort.association.sites import compare_sites
-from bgpvs_wf.cohort.association.table import terms_table
-from bgpvs_wf.cohort.association.words import sentences
+from bgpvs_wf.cohort.association.telling.table import terms_table
+from bgpvs_wf.cohort.association.telling.words import sentences
 from bgpvs_wf.reports.association.page import write_association_page
 
 HOSTILE = "<script>alert(1)</script>"

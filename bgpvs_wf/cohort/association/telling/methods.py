@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from bgpvs_wf.cohort.association.matrix_checks import ENOUGH
 from bgpvs_wf.cohort.association.model import Model
 from bgpvs_wf.cohort.association.rows import listed
-from bgpvs_wf.cohort.association.units import measured
+from bgpvs_wf.cohort.association.telling.units import measured
 
 _SOFTWARE = ("bgpvs-wf", "statsmodels", "patsy", "numpy", "scipy")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from bgpvs_wf.cohort.association.model import Model
-from bgpvs_wf.cohort.association.units import Measured, measured, number, p_text
+from bgpvs_wf.cohort.association.telling.units import Measured, measured, number, p_text
 from bgpvs_wf.cohort.table import WHOLE
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def sentences(model: Model, terms: pd.DataFrame) -> list[str]:
     ----------
     model : Model
     terms : DataFrame
-        As `bgpvs_wf.cohort.association.table.terms_table` gives it; of this model's region.
+        As `bgpvs_wf.cohort.association.telling.table.terms_table` gives it; of this model's region.
     """
     own = terms[(terms["region"] == model.region) & ~terms["kind"].isin(["intercept", "part"])]
     start = "" if model.region == WHOLE else f"{model.region}: "

@@ -1,0 +1,1 @@
+"""What models found, in words, units and a table."""
