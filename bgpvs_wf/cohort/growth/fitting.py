@@ -1,0 +1,157 @@
+"""From the infants of a cohort to a curve, its intervals, and whether it fits them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bgpvs_wf.arrays import Floats
+from bgpvs_wf.cohort.growth.curve import CENTILES, LAWS, LEAST, Curve, Line
+from bgpvs_wf.cohort.growth.splines import Basis, basis_for
+
+RESAMPLES = 200
+"""Cohorts that are drawn from the infants for the intervals."""
+FEWEST = min(LEAST.values())
+"""With fewer infants there is no curve."""
+_GRID = 41
+_GAP = 0.15
+"""Logarithm of the ratio of neighbouring ages between which nothing is known (chosen: 40 and 46
+weeks, or 12 and 15 months)."""
+_FEWEST_IN_SPAN = 5
+"""Fewer infants do not cover the ages between such gaps (chosen)."""
+_DIGITS = 6
+_SHARE_OFF = 3.5
+"""So many standard errors more or fewer infants beyond a centile are told: one of a thousand good
+curves, with nine centiles, has it."""
+
+
+def fit_curve(
+    values: Floats, age_weeks: Floats, subjects: Sequence[str], law: str, seed: int
+) -> Curve:
+    """Return the curve of a measure over the age.
+
+    Parameters
+    ----------
+    values, age_weeks : ndarray, shape (n,)
+        All known; values not below 0, ages above.
+    subjects : sequence of str
+        Whose they are. All sessions of an infant go into the curve; for the intervals infants are
+        drawn with all of theirs (cluster bootstrap: Field and Welsh, J R Stat Soc B 2007, doi
+        10.1111/j.1467-9868.2007.00593.x).
+    law : str
+        Of `LAWS`.
+    seed : int
+        Of the drawing.
+
+    Returns
+    -------
+    Curve
+        With the centiles that so many infants allow.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer infants than `FEWEST`, more than half have none, or nothing fits; says
+        so.
+    """
+    names, whose = np.unique(np.asarray(subjects, dtype=str), return_inverse=True)
+    if len(names) < FEWEST:
+        raise ValueError(f"{len(names)} infants, where {FEWEST} are needed")
+    if (values > 0).mean() < 0.5:
+        raise ValueError("more than half of the infants have none")
+    if len(np.unique(values)) < 3:
+        raise ValueError("all infants have the same")
+    basis = basis_for(age_weeks, len(names))
+    ages = np.unique(_rounded(np.geomspace(age_weeks.min(), age_weeks.max(), _GRID)))
+    fitted = LAWS[law].fit(values, age_weeks, basis, ages)
+    parameters = {name: _rounded(one) for name, one in fitted.items()}
+    told = [centile for centile in CENTILES if len(names) >= LEAST[centile]]
+    curve = Curve(
+        law,
+        len(names),
+        len(values),
+        _spans(age_weeks),
+        tuple(ages.tolist()),
+        {name: tuple(one.tolist()) for name, one in parameters.items()},
+        {
+            centile: Line(*(tuple(_rounded(part).tolist()) for part in parts))
+            for centile, parts in _lines(
+                told, parameters, _resampled(values, age_weeks, whose, basis, ages, law, seed), law
+            ).items()
+        },
+    )
+    doubts = [] if law == "count" else _misfits(curve, values, age_weeks)
+    return Curve(**{**vars(curve), "doubts": tuple(doubts)})
+
+
+def _rounded(values: Floats) -> Floats:
+    """Return numbers as they are written, so that what is read again is the same."""
+    return np.array([float(f"{value:.{_DIGITS}g}") for value in values])
+
+
+def _spans(age_weeks: Floats) -> tuple[tuple[float, float], ...]:
+    """Return the ages that are covered: from the youngest to the oldest, without wide gaps."""
+    ages = np.sort(age_weeks)
+    gaps = np.flatnonzero(np.diff(np.log(ages)) > _GAP)
+    groups = np.split(_rounded(ages), gaps + 1)
+    wide = [group for group in groups if len(group) >= _FEWEST_IN_SPAN]
+    return tuple((float(group[0]), float(group[-1])) for group in wide or groups)
+
+
+def _resampled(
+    values: Floats,
+    age_weeks: Floats,
+    whose: np.ndarray,
+    basis: Basis,
+    ages: Floats,
+    law: str,
+    seed: int,
+) -> list[dict[str, Floats]]:
+    """Return the parameters of cohorts that are drawn from the infants, with their sessions."""
+    rng = np.random.default_rng(seed)
+    order = np.argsort(whose, kind="stable")
+    of_each = np.split(order, np.cumsum(np.bincount(whose))[:-1])
+    found = []
+    for _ in range(RESAMPLES):
+        drawn = rng.integers(len(of_each), size=len(of_each))
+        rows = np.concatenate([of_each[one] for one in drawn])
+        try:
+            found.append(LAWS[law].fit(values[rows], age_weeks[rows], basis, ages))
+        except ValueError:  # such a cohort tells nothing
+            continue
+    return found
+
+
+def _lines(
+    told: Sequence[int],
+    parameters: dict[str, Floats],
+    resampled: Sequence[dict[str, Floats]],
+    law: str,
+) -> dict[int, tuple[Floats, Floats, Floats]]:
+    """Return values and interval of each centile (percentiles of the resampled ones)."""
+    value_at = LAWS[law].value_at
+    lines = {}
+    for centile in told:
+        values = value_at(centile / 100, parameters)
+        others = [value_at(centile / 100, one) for one in resampled]
+        low, high = np.quantile(others, (0.025, 0.975), axis=0) if others else (values, values)
+        lines[centile] = (values, np.minimum(low, values), np.maximum(high, values))
+    return lines
+
+
+def _misfits(curve: Curve, values: Floats, age_weeks: Floats) -> list[str]:
+    """Return for which centiles more, or fewer, infants lie beyond than should."""
+    shares = LAWS[curve.law].share_below(values, curve.at(age_weeks))
+    doubts = []
+    for centile in curve.told:
+        low = centile <= 50
+        wanted = min(centile, 100 - centile) / 100
+        there = float(np.mean(shares < wanted if low else shares > 1 - wanted))
+        error = np.sqrt(wanted * (1 - wanted) / curve.subjects)
+        if abs(there - wanted) > _SHARE_OFF * error:
+            doubts.append(
+                f"{100 * there:.1f} % of the infants lie {'below' if low else 'above'} the "
+                f"{centile}th centile: it is in doubt."
+            )
+    return doubts

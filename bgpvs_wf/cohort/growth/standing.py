@@ -1,0 +1,132 @@
+"""Where infants stand among norms: their centiles, and what is in doubt about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bgpvs_wf.cohort.growth.measures import values_of
+from bgpvs_wf.cohort.growth.norms import ALIKE, ALL, MeasureCurves, Norms
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DOUBTS = "norms_doubts"
+"""The column of sentences."""
+Who = tuple[str, str | None]
+
+
+def centile_column(name: str) -> str:
+    """Return the column of the centile of a measure."""
+    return f"{name}_centile"
+
+
+def centiles_of(
+    norms: Norms,
+    table: pd.DataFrame,
+    who: Sequence[Who],
+    *,
+    levels: Mapping[Who, str],
+    voxels_mm3: Sequence[float],
+) -> pd.DataFrame:
+    """Return the centiles of infants.
+
+    Parameters
+    ----------
+    norms : Norms
+    table : DataFrame
+        Of regions, with `subject`, `session` and `age_weeks`.
+    who : sequence of (str, str or None)
+        Subjects and sessions, a row each.
+    levels : mapping of (str, str or None) to str
+        Their levels in the column that norms are told apart by.
+    voxels_mm3 : sequence of float
+        Of each; NaN where it is not known.
+
+    Returns
+    -------
+    DataFrame
+        ``<measure>_centile`` for each measure that has a curve, and `DOUBTS`, None where there
+        are none.
+    """
+    import pandas as pd
+
+    found: dict[str, object] = {}
+    kept = [one for one in norms.measures if one.curves]
+    own = [ALL if norms.by is None else levels.get(one, "") for one in who]
+    for one in kept:
+        rows = values_of(table, one.measure)
+        places = zip(rows["subject"], rows["session"], strict=True)
+        known = {
+            (subject, session or None): pair
+            for (subject, session), pair in zip(
+                places, rows[["value", "age_weeks"]].to_numpy(float), strict=True
+            )
+        }
+        pairs = np.array([known.get(person, (np.nan, np.nan)) for person in who]).reshape(-1, 2)
+        found[centile_column(one.measure.name)] = _centiles(one, pairs, own)
+    aged = {(a, b or None): age for a, b, age in _ages(table)}
+    ages = [aged.get(person, float("nan")) for person in who]
+    sentences = [
+        " ".join([*_of_curve(norms, kept[0], level, age), *_of_voxel(norms, voxel)]) or None
+        for level, age, voxel in zip(own, ages, voxels_mm3, strict=True)
+    ]
+    return pd.DataFrame({**found, DOUBTS: pd.Series(sentences, dtype=object)})
+
+
+def about_centiles(norms: Norms) -> dict[str, dict[str, str]]:
+    """Return the data dictionary of the columns of `centiles_of`."""
+    about = {
+        centile_column(one.measure.name): {
+            "Description": f"Centile among the norms of {norms.dataset}: {one.measure.label}. The "
+            f"lowest and highest, {_ends(one)}, stand for all beyond; n/a where the norms do not "
+            "cover the age, or not the infant",
+            "Units": "percent",
+        }
+        for one in norms.measures
+        if one.curves
+    }
+    return {**about, DOUBTS: {"Description": "Why there is no centile, or why it is in doubt"}}
+
+
+def _ends(one: MeasureCurves) -> str:
+    ends = dict.fromkeys(f"{c.told[0]} and {c.told[-1]}" for c in one.curves.values())
+    return " or ".join(ends)
+
+
+def _ages(table: pd.DataFrame) -> list[tuple[str, str | None, float]]:
+    return list(zip(table["subject"], table["session"], table["age_weeks"], strict=True))
+
+
+def _centiles(one: MeasureCurves, pairs: np.ndarray, levels: Sequence[str]) -> np.ndarray:
+    found = np.full(len(pairs), np.nan)
+    for level, curve in one.curves.items():
+        of_level = np.array([name == level for name in levels], bool)
+        if of_level.any():
+            found[of_level] = curve.centiles(*pairs[of_level].T)
+    return np.round(found, 1)
+
+
+def _of_curve(norms: Norms, first: MeasureCurves, level: str, age: float) -> list[str]:
+    """Return what speaks against the first measure of an infant, which all have."""
+    if level not in first.curves:
+        return [f"The norms have no curve for {norms.by} '{level or 'n/a'}'."]
+    curve = first.curves[level]
+    if not np.isfinite(age):
+        return ["The age is not known."]
+    if not curve.covers(np.array([age]))[0]:
+        spans = ", ".join(f"{low:.3g} to {high:.3g}" for low, high in curve.spans)
+        return [f"The norms do not cover {age:.3g} weeks, but {spans}."]
+    return []
+
+
+def _of_voxel(norms: Norms, voxel: float) -> list[str]:
+    sizes = [size for size, _ in norms.voxels_mm3]
+    if not sizes or not np.isfinite(voxel):
+        return ["Whether the scan is like those of the norms is not known."]
+    if min(abs(np.log(voxel / size)) for size in sizes) < ALIKE:
+        return []
+    words = ", ".join(f"{size:.3g}" for size in sizes[:3])
+    return [f"The scan has voxels of {voxel:.3g} mm3, those of the norms {words} mm3."]
