@@ -1,6 +1,6 @@
 """How right centile curves are on made-up infants: two methods, and how many infants are needed.
 
-    python benchmarks/centiles.py [--runs 200] [--seed 1]
+    python benchmarks/centiles.py [--runs 100] [--rival-runs 30] [--seed 1]
 
 Prints tables: for each law that values follow and number of infants, by how many points of percent
 the share of infants below a curve is off at an age (root mean square over ages and runs), for the
@@ -23,7 +23,7 @@ from bgpvs_wf.cohort.growth import box_cox, counts
 from bgpvs_wf.cohort.growth.splines import basis_for
 
 CENTILES = np.array([3, 5, 10, 25, 50, 75, 90, 95, 97]) / 100
-NUMBERS = (20, 30, 40, 60, 80, 120, 200, 300)
+NUMBERS = (20, 30, 40, 60, 80, 120, 200, 300, 400)
 RIVAL_NUMBERS = (60, 120, 300)
 FIRST, LAST = 36.0, 145.0
 AGES = np.geomspace(FIRST * 1.05, LAST / 1.05, 25)
@@ -158,9 +158,9 @@ def errors(law, number: int, runs: int, seed: int, method: Callable) -> np.ndarr
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--rival-runs", type=int, default=50)
+    parser.add_argument("--rival-runs", type=int, default=30)
     options = parser.parse_args()
 
     def ours(values, age, law, rng):

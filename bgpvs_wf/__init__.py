@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         compare,
         evaluate,
         finetune,
+        norms,
         run,
         segment,
         simulate,
@@ -40,8 +41,8 @@ __all__ = [
     "Observer", "RunConfig", "Segmentation", "SubjectInputs", "__version__", "associate",
     "compare", "evaluate", "find_model", "find_subjects", "finetune", "init_anatomy_wf",
     "init_bgpvs_wf", "init_group_wf", "init_predict_wf", "init_prepare_wf", "init_pseudolabel_wf",
-    "init_quantify_wf", "init_sink_wf", "init_subject_wf", "run", "segment", "simulate", "train",
-    "validate",
+    "init_quantify_wf", "init_sink_wf", "init_subject_wf", "norms", "run", "segment", "simulate",
+    "train", "validate",
 ]  # fmt: skip
 
 for _folder in ("data", "interfaces", "workflows"):

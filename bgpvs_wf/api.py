@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from bgpvs_wf.evaluation.score_tables import EvaluationTables
     from bgpvs_wf.learning.training.recipe import Recipe
     from bgpvs_wf.studies.association import Association
+    from bgpvs_wf.studies.norms import CohortNorms
     from bgpvs_wf.studies.comparison import Comparison
     from bgpvs_wf.studies.training import Training
     from bgpvs_wf.studies.validation.study import Validation
 
 __all__ = [
-    "Observer", "Segmentation", "associate", "compare", "evaluate", "finetune", "run", "segment",
+    "Observer", "Segmentation", "associate", "compare", "evaluate", "finetune", "norms", "run", "segment",
     "simulate", "train", "validate",
 ]  # fmt: skip
 
@@ -276,6 +277,47 @@ def associate(
         out=None if out is None else check_path(out, "out").absolute(),
     )
     return study(question, observer=observer)
+
+
+def norms(
+    results: PathLike,
+    output: PathLike,
+    *,
+    dataset: PathLike | None = None,
+    by: str | None = None,
+    page: PathLike | None = None,
+    seed: int = 0,
+    observer: Observer | None = None,
+) -> CohortNorms:
+    """Make centile curves of a cohort, as `bgpvs-wf norms` does.
+
+    Parameters
+    ----------
+    results : path
+        Results of `run`, with the group level.
+    output : path
+        Where the norms go, JSON; a setting `norms` of other runs.
+    dataset : path, optional
+        Default: the dataset that the results say they are of.
+    by : str, optional
+        A column of the dataset, such as `sex`: each level has curves of its own.
+    page : path, optional
+        Where a page with the curves goes.
+    seed : int
+        Of the resampling.
+    observer : Observer, optional
+    """
+    from bgpvs_wf.studies.norms import make_cohort_norms
+
+    return make_cohort_norms(
+        check_path(results, "results"),
+        check_path(output, "output"),
+        dataset=None if dataset is None else check_path(dataset, "dataset"),
+        by=by,
+        page=None if page is None else check_path(page, "page"),
+        seed=seed,
+        observer=observer,
+    )
 
 
 def simulate(

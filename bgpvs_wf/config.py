@@ -169,6 +169,9 @@ class RunConfig(Settings):
         "group level.",
         None,
     )
+    norms: Path | None = setting(
+        "JSON of norms, as `bgpvs-wf norms` makes it: the group level tells centiles.", None
+    )
     plugin: str = setting(
         "Plugin of Nipype that runs it: MultiProc, Linear, SLURM or another.", "MultiProc"
     )
@@ -212,7 +215,7 @@ class RunConfig(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("bids_dir", "output_dir", "work_dir", "bids_filter_file", "ratings"):
+        for name in ("bids_dir", "output_dir", "work_dir", "bids_filter_file", "ratings", "norms"):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, value.absolute())

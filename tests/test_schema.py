@@ -42,7 +42,7 @@ def test_all_settings_are_those_of_a_run():
     for key, value in _config().to_mapping().items():
         stage = key in tables_of(RunConfig)
         names |= {f"{key}.{inner}" for inner in value} if stage else {key}
-    assert names | {"bids_filter_file", "ratings"} == set(SETTINGS)
+    assert names | {"bids_filter_file", "ratings", "norms"} == set(SETTINGS)
 
 
 def test_options_take_choices_and_help_from_the_settings():

@@ -55,6 +55,7 @@ def _add_filters(group: argparse._ArgumentGroup) -> None:
     add_setting(group, "bids_filter_file", "--bids-filter-file", metavar="FILE.json")
     add_setting(group, "derivatives", "--derivatives", metavar="NAME=PATH", **several)
     add_setting(group, "ratings", "--ratings", metavar="FILE.tsv")
+    add_setting(group, "norms", "--norms", metavar="FILE.json")
     group.add_argument(
         "--demo",
         action="store_true",

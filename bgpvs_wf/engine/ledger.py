@@ -29,8 +29,8 @@ from bgpvs_wf.reading import load_json, why_not
 _NOT_IN_RESULTS = frozenset(
     {
         "bids_dir", "output_dir", "work_dir", "analysis_level", "participant_label", "session_id",
-        "bids_filter_file", "derivatives", "ratings", "plugin", "plugin_args", "nprocs",
-        "omp_nthreads", "memory_gb", "stop_on_first_crash", "clean", "predict.model",
+        "bids_filter_file", "derivatives", "ratings", "norms", "plugin", "plugin_args",
+        "nprocs", "omp_nthreads", "memory_gb", "stop_on_first_crash", "clean", "predict.model",
         "predict.device",
     }
 )  # fmt: skip

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ _METHOD = {
     "lines; straight over the logarithm of age between the ages given here",
     "intervals": f"95 %, percentile bootstrap over infants, {RESAMPLES} times",
 }
+_NUMBERS = re.compile(r"\[[-+0-9.e,\s]*\]")
 _CURVE = {
     "Subjects": int, "Scans": int, "AgesCovered": [[float, float], ...], "Ages": [float, ...],
     "Parameters": {str: [float, ...]},
@@ -53,23 +56,24 @@ def write_norms(norms: Norms, path: str | os.PathLike[str]) -> Path:
     BGPVSError
         If it cannot be written.
     """
-    from bgpvs_wf.imaging.files import write_json
+    from bgpvs_wf.imaging.files import write_text
 
-    return write_json(
-        {
-            "Name": _NAME,
-            "SchemaVersion": SCHEMA,
-            "GeneratedBy": {"Name": "bgpvs-wf", "Version": norms.version},
-            "Dataset": norms.dataset,
-            "By": norms.by,
-            "Seed": norms.seed,
-            "AgeUnits": "weeks, post-menstrual",
-            "Method": _METHOD,
-            "VoxelsMM3": [{"Volume": size, "Scans": count} for size, count in norms.voxels_mm3],
-            "Measures": {one.measure.name: _from_measure(one) for one in norms.measures},
-        },
-        path,
-    )
+    content = {
+        "Name": _NAME,
+        "SchemaVersion": SCHEMA,
+        "GeneratedBy": {"Name": "bgpvs-wf", "Version": norms.version},
+        "Dataset": norms.dataset,
+        "By": norms.by,
+        "Seed": norms.seed,
+        "AgeUnits": "weeks, post-menstrual",
+        "Method": _METHOD,
+        "VoxelsMM3": [{"Volume": size, "Scans": count} for size, count in norms.voxels_mm3],
+        "Measures": {one.measure.name: _from_measure(one) for one in norms.measures},
+    }
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    # A line for each list of numbers, not for each number.
+    text = _NUMBERS.sub(lambda found: " ".join(found[0].split()), text)
+    return write_text(f"{text}\n", path)
 
 
 def read_norms(path: str | os.PathLike[str]) -> Norms:

@@ -1,0 +1,90 @@
+"""`bgpvs-wf norms`: centile curves of a cohort, to compare other infants with."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bgpvs_wf.cli.parser import whole
+from bgpvs_wf.cli.terminal import Terminal, say
+from bgpvs_wf.settings import SEED
+
+if TYPE_CHECKING:
+    from bgpvs_wf.studies.norms import CohortNorms
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the verb."""
+    parser = subparsers.add_parser(
+        "norms",
+        help="make centile curves of a cohort",
+        description="Make centile curves over the age of what was measured in a cohort, and keep "
+        "them: with `bgpvs-wf run --norms FILE` other infants are told their centiles. "
+        "See docs/growth.md for how many infants are needed.",
+    )
+    parser.add_argument(
+        "results", type=Path, metavar="OUT_DIR", help="results of `bgpvs-wf run`, with group level"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE.json", help="where they go"
+    )
+    parser.add_argument(
+        "--by",
+        metavar="COLUMN",
+        help="column of participants.tsv or sessions.tsv, such as sex: curves for each level",
+    )
+    parser.add_argument(
+        "--dataset",
+        type=Path,
+        metavar="BIDS_DIR",
+        help="where those tables are (default: the dataset that the results are of)",
+    )
+    parser.add_argument(
+        "--page", type=Path, metavar="FILE.html", help="write a page with curves and infants, too"
+    )
+    parser.add_argument(
+        "--seed",
+        type=whole(**SEED),
+        default=0,
+        metavar="N",
+        help="of the resampling (default: 0)",
+    )
+    parser.add_argument("-v", "--verbose", action="count", default=0, help="log what is done")
+    parser.set_defaults(handler=_norms)
+
+
+def _norms(args: argparse.Namespace) -> int:
+    from bgpvs_wf.studies.norms import make_cohort_norms
+
+    done = make_cohort_norms(
+        args.results,
+        args.output,
+        dataset=args.dataset,
+        by=args.by,
+        page=args.page,
+        seed=args.seed,
+        observer=Terminal() if args.verbose else None,
+    )
+    say(*_report(done))
+    return 0
+
+
+def _report(done: CohortNorms) -> list[str]:
+    lines = []
+    for one in done.norms.measures:
+        for level, curve in one.curves.items():
+            named = f"{one.measure.name}, {level}" if done.norms.by else one.measure.name
+            spans = ", ".join(f"{low:.4g} to {high:.4g}" for low, high in curve.spans)
+            lines.append(
+                f"{named}: {curve.subjects} infants, {spans} weeks, centiles "
+                + " ".join(map(str, curve.told))
+            )
+        for level, why in one.missing.items():
+            named = f"{one.measure.name}, {level}" if done.norms.by else one.measure.name
+            lines.append(f"{named}: no curve, {why}")
+    lines += ["", *(f"In doubt: {doubt}" for doubt in done.doubts)]
+    lines.append(f"Norms: {done.path}")
+    if done.page is not None:
+        lines.append(f"Page: {done.page}")
+    return lines

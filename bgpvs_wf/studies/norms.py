@@ -1,0 +1,159 @@
+"""Make the norms of a cohort: read its results, fit the curves, write file and page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+
+from bgpvs_wf.errors import UsageError
+from bgpvs_wf.studies.observer import Observer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bgpvs_wf.cohort.growth.norms import Norms
+
+
+@dataclass(frozen=True)
+class CohortNorms:
+    """What came of a cohort."""
+
+    norms: Norms
+    path: Path
+    page: Path | None
+    doubts: tuple[str, ...]
+    """What speaks against the norms, or concerns who is not in them; sentences."""
+
+
+def make_cohort_norms(
+    output_dir: Path,
+    path: Path,
+    *,
+    dataset: Path | None = None,
+    by: str | None = None,
+    page: Path | None = None,
+    seed: int = 0,
+    observer: Observer | None = None,
+) -> CohortNorms:
+    """Make the norms of a cohort.
+
+    Parameters
+    ----------
+    output_dir : Path
+        Of `bgpvs-wf run`, with the group level. Whose results are bad there, by `group_qc.tsv`,
+        and who has no age, is left out.
+    path : Path
+        Where the norms go, JSON.
+    dataset : Path, optional
+        Default: the one that the results say they are of.
+    by : str, optional
+        A column of the dataset, such as `sex`: each of its levels has curves of its own.
+    page : Path, optional
+        Where a page with the curves goes. It shows a dot for each infant; the norms hold none.
+    seed : int
+        Of the resampling for the intervals.
+    observer : Observer, optional
+
+    Raises
+    ------
+    BGPVSError
+        If there are no results, they cannot be read, or no curve can be made.
+    """
+    from bgpvs_wf.cohort.growth.norms import make_norms
+    from bgpvs_wf.cohort.growth.norms_file import write_norms
+    from bgpvs_wf.cohort.table import read_cohort
+
+    observer = observer or Observer()
+    told = dataset or _dataset_of(output_dir)
+    if told is None and by is not None:
+        raise UsageError(
+            f"{output_dir} does not say where its dataset is, or it is not there any more; give "
+            "--dataset."
+        )
+    if dataset is not None and not dataset.is_dir():
+        raise UsageError(f"There is no dataset {dataset}.")
+    table = read_cohort(output_dir, told or output_dir)
+    table, voxels, doubts = _usable(table, output_dir)
+    name = (told or output_dir.absolute()).name
+    norms = make_norms(
+        table,
+        dataset=name,
+        voxels_mm3=voxels,
+        by=by,
+        seed=seed,
+        told=lambda label: observer.say(f"Curves of: {label}"),
+    )
+    doubts += _doubts(norms)
+    written = write_norms(norms, path)
+    if page is not None:
+        from bgpvs_wf.reports.growth.page import write_norms_page
+
+        page = write_norms_page(norms, table, page, warnings=doubts)
+    return CohortNorms(norms, written, page, tuple(doubts))
+
+
+def _dataset_of(output_dir: Path) -> Path | None:
+    """Return the folder of the dataset that results say they are of, if it is there."""
+    from bgpvs_wf.imaging.files import read_json
+
+    links = read_json(output_dir / "dataset_description.json").get("DatasetLinks")
+    link = links.get("raw") if isinstance(links, dict) else None
+    try:
+        uri = urlsplit(link if isinstance(link, str) else "")
+        folder = Path(unquote(uri.path))
+        return folder if uri.scheme == "file" and folder.is_dir() else None
+    except ValueError:  # what is no address, or no path
+        return None
+
+
+def _usable(
+    table: pd.DataFrame, output_dir: Path
+) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
+    """Return the rows that can be used, volumes of voxels of their scans, and what to say."""
+    from bgpvs_wf.bids.derivatives import group_quality_path
+    from bgpvs_wf.tsv import read_tsv
+
+    doubts: list[str] = []
+    path = group_quality_path(output_dir)
+    advice: dict[tuple[str | None, str | None], tuple[str | None, float]] = {}
+    if path.is_file():
+        quality = read_tsv(path)
+        quality.require(("subject", "session", "advice", "voxel_mm3"))
+        columns = (quality.text(name) for name in ("subject", "session", "advice"))
+        for subject, session, advised, voxel in zip(
+            *columns, quality.numbers("voxel_mm3"), strict=True
+        ):
+            advice[subject, session] = (advised, float(voxel))
+    else:
+        doubts.append(f"There is no {path.name}: who is bad, and the size of voxels, is not known.")
+    who = list(zip(table["subject"], table["session"], strict=True))
+    bad = np.array([advice.get(one, ("", 0.0))[0] == "bad" for one in who])
+    ageless = ~bad & ~(table["age"] > 0).to_numpy()
+    for out, why in ((bad, "their results are bad"), (ageless, "they have no age")):
+        left = len({one for one, gone in zip(who, out, strict=True) if gone})
+        if left:
+            doubts.append(f"{left} scan{'s are' if left > 1 else ' is'} left out, as {why}.")
+    kept = ~bad & ~ageless
+    used = dict.fromkeys(one for one, keep in zip(who, kept, strict=True) if keep)
+    voxels = [advice.get(one, ("", float("nan")))[1] for one in used]
+    return table[kept].reset_index(drop=True), np.array(voxels, float), doubts
+
+
+def _doubts(norms: Norms) -> list[str]:
+    """Return what speaks against norms as a whole, and what is wrong with one of their curves."""
+    doubts = []
+    if len(norms.voxels_mm3) > 1:
+        sizes = ", ".join(f"{count} of {size:.3g} mm³" for size, count in norms.voxels_mm3)
+        doubts.append(
+            f"Scans of several voxel sizes are in one curve ({sizes}): what they differ by counts "
+            "as what infants differ by."
+        )
+    for one in norms.measures:
+        for level, curve in one.curves.items():
+            named = one.measure.label + (f", {norms.by} {level}" if norms.by else "")
+            doubts += [f"{named}: {doubt}" for doubt in curve.doubts]
+    return doubts
