@@ -48,6 +48,8 @@ class GroupLevelInputSpec(HomeInputSpec):
     output_dir = traits.Str(mandatory=True, desc="that has their results")
     title = traits.Str(mandatory=True, desc="of the page")
     ratings = File(desc="TSV as the page exports it: who is to be excluded is left out")
+    norms = File(desc="JSON of norms: centiles are told")
+    bids_dir = traits.Str(requires=["norms"], desc="says of whom each level of the norms is")
 
 
 class GroupLevelOutputSpec(TraitedSpec):
@@ -63,15 +65,23 @@ class GroupLevel(HomeInterface):
     output_spec = GroupLevelOutputSpec
 
     def _run_interface(self, runtime: Any) -> Any:
+        from bgpvs_wf.cohort.growth.norms_file import read_norms
+        from bgpvs_wf.cohort.growth.standing import levels_of
         from bgpvs_wf.cohort.ratings import read_ratings
         from bgpvs_wf.reports.group.files import Member, write_group
 
         inputs = self.inputs
+        norms = read_norms(inputs.norms) if isdefined(inputs.norms) else None
+        levels = {}
+        if norms is not None and isdefined(inputs.bids_dir):
+            levels = levels_of(norms, Path(inputs.bids_dir), [one[:2] for one in inputs.subjects])
         group = write_group(
             Path(inputs.output_dir),
             [Member(*one) for one in inputs.subjects],
             title=inputs.title,
             ratings=read_ratings(inputs.ratings) if isdefined(inputs.ratings) else None,
+            norms=norms,
+            levels=levels,
         )
         if group.refused:
             label, why = next(iter(group.refused.items()))

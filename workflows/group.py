@@ -20,7 +20,7 @@ def init_group_wf(
     Parameters
     ----------
     config : RunConfig
-        With its `ratings`, if there are any.
+        With its `ratings` and `norms`, if there are any.
     subjects : sequence of SubjectInputs
         Whose results there will be.
 
@@ -49,4 +49,7 @@ def init_group_wf(
     )
     if config.ratings is not None:
         group.inputs.ratings = str(config.ratings)
+    if config.norms is not None:
+        group.inputs.norms = str(config.norms)
+        group.inputs.bids_dir = str(config.bids_dir)
     return wrap_node(name, group, ["written"], ["table", "quality", "page"])

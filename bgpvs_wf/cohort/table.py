@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,21 @@ def read_cohort(output_dir: Path, bids_dir: Path) -> pd.DataFrame:
     who = _whose(table)
     table["bg_volume"] = np.array([volumes.get(one, np.nan) for one in who])
     return _with_columns(table, who, bids_dir)
+
+
+def column_of(
+    bids_dir: Path, who: Iterable[tuple[str, str | None]], name: str
+) -> dict[tuple[str, str | None], str]:
+    """Return what a column of the dataset says of subjects and sessions; nothing of who lacks it.
+
+    Raises
+    ------
+    TableError
+        If its tables cannot be read.
+    """
+    participants = Table.read(bids_dir / "participants.tsv", "participant_id", "sub-")
+    told = {one: _told(bids_dir, participants, *one) for one in who}
+    return {one: values[name] for one, values in told.items() if name in values}
 
 
 def _read_group(path: Path) -> pd.DataFrame:

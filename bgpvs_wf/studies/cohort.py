@@ -180,7 +180,8 @@ def _run_group(config: RunConfig, report: Report) -> None:
 
     path, page = group_table_path(config.output_dir), group_page_path(config.output_dir)
     done = report.labels("done")
-    unchanged = report.finished_before and not done and config.ratings is None and page.is_file()
+    asked = config.ratings is not None or config.norms is not None
+    unchanged = report.finished_before and not done and not asked and page.is_file()
     if not unchanged or lacks_subjects(path, report.finished_before):
         try:
             group, report.left_out_of_table = write_group_level(config)

@@ -34,15 +34,18 @@ def write_group_level(config: RunConfig) -> tuple[Group, dict[str, str]]:
     Raises
     ------
     BGPVSError
-        If there are no results, none can be used, or the ratings cannot be read.
+        If there are no results, none can be used, or ratings or norms cannot be read.
     """
     from bgpvs_wf.bids.folders import check_folders
+    from bgpvs_wf.cohort.growth.norms_file import read_norms
+    from bgpvs_wf.cohort.growth.standing import levels_of
     from bgpvs_wf.cohort.ratings import read_ratings
     from bgpvs_wf.engine.ledger import Ledger
     from bgpvs_wf.reports.group.files import Member, write_group
 
     check_folders(config)
     ratings = {} if config.ratings is None else read_ratings(config.ratings)
+    norms = None if config.norms is None else read_norms(config.norms)
     labels, left_out = _finished(config.output_dir)
     if not labels and not left_out:
         raise BGPVSError(
@@ -60,7 +63,10 @@ def write_group_level(config: RunConfig) -> tuple[Group, dict[str, str]]:
         label, why = next(iter(left_out.items()))
         raise BGPVSError(f"No results can be used. {label}: {why} ({len(left_out)} such)")
     title = f"Infants of {config.bids_dir.name}"
-    group = write_group(config.output_dir, members, title=title, ratings=ratings)
+    levels = levels_of(norms, config.bids_dir, [(one.subject, one.session) for one in members])
+    group = write_group(
+        config.output_dir, members, title=title, ratings=ratings, norms=norms, levels=levels
+    )
     return group, {**left_out, **group.refused}
 
 

@@ -110,9 +110,7 @@ def _dataset_of(output_dir: Path) -> Path | None:
         return None
 
 
-def _usable(
-    table: pd.DataFrame, output_dir: Path
-) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
+def _usable(table: pd.DataFrame, output_dir: Path) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
     """Return the rows that can be used, volumes of voxels of their scans, and what to say."""
     from bgpvs_wf.bids.derivatives import group_quality_path
     from bgpvs_wf.tsv import read_tsv

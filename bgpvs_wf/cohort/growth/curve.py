@@ -66,9 +66,7 @@ class Curve:
         """Return the parameters at some ages: between those of the curve straight over log age."""
         places = np.log(np.asarray(age_weeks, float))
         known = np.log(self.ages)
-        return {
-            name: np.interp(places, known, values) for name, values in self.parameters.items()
-        }
+        return {name: np.interp(places, known, values) for name, values in self.parameters.items()}
 
     def centiles(self, values: Floats, age_weeks: Floats) -> Floats:
         """Return the centiles of infants.

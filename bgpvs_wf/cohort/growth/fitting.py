@@ -15,9 +15,9 @@ RESAMPLES = 200
 FEWEST = min(LEAST.values())
 """With fewer infants there is no curve."""
 _GRID = 41
-_GAP = 0.15
-"""Logarithm of the ratio of neighbouring ages between which nothing is known (chosen: 40 and 46
-weeks, or 12 and 15 months)."""
+_GAP = 0.25
+"""Logarithm of the ratio of neighbouring ages between which nothing is known (chosen: 40 and 51
+weeks, or 12 and 18 months)."""
 _FEWEST_IN_SPAN = 5
 """Fewer infants do not cover the ages between such gaps (chosen)."""
 _DIGITS = 6

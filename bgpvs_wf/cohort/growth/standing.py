@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bgpvs_wf.cohort.growth.measures import values_of
-from bgpvs_wf.cohort.growth.norms import ALIKE, ALL, MeasureCurves, Norms
+from bgpvs_wf.cohort.growth.norms import ALIKE, ALL, MeasureCurves, Norms, level_text
+from bgpvs_wf.cohort.table import column_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +23,20 @@ Who = tuple[str, str | None]
 def centile_column(name: str) -> str:
     """Return the column of the centile of a measure."""
     return f"{name}_centile"
+
+
+def levels_of(norms: Norms | None, bids_dir: Path, who: Sequence[Who]) -> dict[Who, str]:
+    """Return the levels of infants in the column that norms are told apart by, if there is one.
+
+    Raises
+    ------
+    TableError
+        If a table of the dataset cannot be read.
+    """
+    if norms is None or norms.by is None:
+        return {}
+    told = column_of(bids_dir, who, norms.by)
+    return {one: level_text(text) for one, text in told.items()}
 
 
 def centiles_of(
@@ -58,17 +74,12 @@ def centiles_of(
     own = [ALL if norms.by is None else levels.get(one, "") for one in who]
     for one in kept:
         rows = values_of(table, one.measure)
-        places = zip(rows["subject"], rows["session"], strict=True)
-        known = {
-            (subject, session or None): pair
-            for (subject, session), pair in zip(
-                places, rows[["value", "age_weeks"]].to_numpy(float), strict=True
-            )
-        }
-        pairs = np.array([known.get(person, (np.nan, np.nan)) for person in who]).reshape(-1, 2)
-        found[centile_column(one.measure.name)] = _centiles(one, pairs, own)
-    aged = {(a, b or None): age for a, b, age in _ages(table)}
-    ages = [aged.get(person, float("nan")) for person in who]
+        pairs = rows[["value", "age_weeks"]].to_numpy(float)
+        known = dict(zip(_whose(rows), pairs, strict=True))
+        chosen = np.array([known.get(person, (np.nan, np.nan)) for person in who]).reshape(-1, 2)
+        found[centile_column(one.measure.name)] = _centiles(one, chosen, own)
+    aged = dict(zip(_whose(table), table["age_weeks"].to_numpy(float), strict=True))
+    ages = [float(aged.get(person, np.nan)) for person in who]
     sentences = [
         " ".join([*_of_curve(norms, kept[0], level, age), *_of_voxel(norms, voxel)]) or None
         for level, age, voxel in zip(own, ages, voxels_mm3, strict=True)
@@ -96,8 +107,10 @@ def _ends(one: MeasureCurves) -> str:
     return " or ".join(ends)
 
 
-def _ages(table: pd.DataFrame) -> list[tuple[str, str | None, float]]:
-    return list(zip(table["subject"], table["session"], table["age_weeks"], strict=True))
+def _whose(table: pd.DataFrame) -> list[Who]:
+    """Return of whom each row is; no session is None, however the table has it."""
+    sessions = [one if isinstance(one, str) else None for one in table["session"]]
+    return list(zip(table["subject"].tolist(), sessions, strict=True))
 
 
 def _centiles(one: MeasureCurves, pairs: np.ndarray, levels: Sequence[str]) -> np.ndarray:

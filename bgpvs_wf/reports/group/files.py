@@ -25,6 +25,7 @@ from bgpvs_wf.cohort.ratings import Rating
 from bgpvs_wf.errors import TableError
 from bgpvs_wf.quality.measures import measures
 from bgpvs_wf.quantification.group import collect_group_table, write_tsv
+from bgpvs_wf.reports.growth.beside import Beside
 from bgpvs_wf.reports.group.page import write_group_page
 from bgpvs_wf.reports.group.quality import page_columns, write_quality
 from bgpvs_wf.reports.group.results import result_columns, results_of
@@ -32,6 +33,9 @@ from bgpvs_wf.reports.group.rows import Row
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from bgpvs_wf.cohort.growth.norms import Norms
+    from bgpvs_wf.cohort.growth.standing import Who
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ def write_group(
     *,
     title: str,
     ratings: Mapping[str, Rating] | None = None,
+    norms: Norms | None = None,
+    levels: Mapping[Who, str] | None = None,
 ) -> Group:
     """Write the tables and the page of a cohort.
 
@@ -83,6 +89,10 @@ def write_group(
         Of the page.
     ratings : mapping of str to Rating, optional
         By label. Who is to be excluded is in no table and not on the page.
+    norms : Norms, optional
+        Each is told the centiles among them.
+    levels : mapping of (str, str or None) to str, optional
+        Subject and session to the level in the column that the norms are told apart by.
 
     Returns
     -------
@@ -111,23 +121,29 @@ def write_group(
     measured, doubts = _measured(used, files)
     quality = quality_of_cohort(measured, volumes)
     advised = advise(quality, doubts)
+    beside = Beside.of(norms, table, quality, levels or {})
     rows = [
         _row(one, values, advice, files[one.label], output_dir, _rating(ratings, one))
-        for one, values, advice in zip(used, _values(results, quality), advised, strict=True)
+        for one, values, advice in zip(
+            used, _values(results, quality, beside.centiles), advised, strict=True
+        )
     ]
     write_group_page(
         rows,
-        [*result_columns(results), *page_columns()],
+        [*result_columns(results), *beside.columns, *page_columns()],
         group_page_path(output_dir),
         title=title,
         facts=[f"{len(rows)} subjects and sessions", f"bgpvs-wf {__version__}"],
+        warnings=beside.warnings,
         key=hashlib.sha256(os.fsencode(output_dir.absolute())).hexdigest()[:16],
         excluded=len(excluded),
     )
     rated = [row.rating for row in rows]
     return Group(
         table=write_tsv(table, group_table_path(output_dir)),
-        quality=write_quality(quality, advised, rated, group_quality_path(output_dir)),
+        quality=write_quality(
+            beside.joined(quality), advised, rated, group_quality_path(output_dir), beside.about
+        ),
         page=group_page_path(output_dir),
         advised=Counter(advice for advice, _ in advised),
         excluded=tuple(excluded),
@@ -170,10 +186,12 @@ def _measured(
     return rows, doubts
 
 
-def _values(results: pd.DataFrame, quality: pd.DataFrame) -> list[dict[str, float]]:
+def _values(
+    results: pd.DataFrame, quality: pd.DataFrame, centiles: pd.DataFrame
+) -> list[dict[str, float]]:
     import pandas as pd
 
-    both = pd.concat([results, quality[[*measures(), *AGE_COLUMNS]]], axis=1)
+    both = pd.concat([results, quality[[*measures(), *AGE_COLUMNS]], centiles], axis=1)
     return [
         {str(name): float(value) for name, value in row.items()} for row in both.to_dict("records")
     ]

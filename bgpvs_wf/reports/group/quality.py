@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,7 @@ def write_quality(
     advised: Sequence[tuple[str, tuple[Reason, ...]]],
     ratings: Sequence[str],
     path: Path,
+    more: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Path:
     """Write the table of quality of a cohort, and its data dictionary beside it.
 
@@ -61,6 +62,8 @@ def write_quality(
     ratings : sequence of str
         What a person said of each; empty for nothing.
     path : Path
+    more : mapping of str to mapping, optional
+        Data dictionary of further columns of `quality`.
 
     Raises
     ------
@@ -79,5 +82,6 @@ def write_quality(
     about["advice"] = {"Description": "good, look (at the page) or bad"}
     about["reasons"] = {"Description": "What speaks against the result, in words"}
     about["rating"] = {"Description": "What a person said: keep, check or exclude"}
-    write_json({**about, **quality_columns(), **AGE_COLUMNS}, sidecar_path(path))
+    about |= {**quality_columns(), **AGE_COLUMNS, **{k: dict(v) for k, v in (more or {}).items()}}
+    write_json(about, sidecar_path(path))
     return write_tsv(table[order], path)

@@ -1,0 +1,153 @@
+"""The chart of a measure over the age: centile curves, and infants as dots, as SVG text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bgpvs_wf.arrays import Floats
+from bgpvs_wf.cohort.growth.measures import Measure
+from bgpvs_wf.reports.chart_style import MARKERS, OKABE_ITO, QUIET, draw_chart, plain
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from bgpvs_wf.cohort.growth.curve import Curve
+
+_STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
+"""Of levels: they can be told apart without colours, too."""
+_UNITS = {"mm3": "mm³"}
+_BIRTH = 40.0
+"""Weeks; months are counted from there."""
+_MONTH = 365.25 / 7 / 12
+_APART = 0.035
+"""Names of centiles that are nearer, as a share of the axis, would meet."""
+Points = tuple[Floats, Floats]
+
+
+def growth_chart(
+    measure: Measure,
+    curves: Mapping[str, Curve],
+    points: Mapping[str, Points],
+    *,
+    by: str | None = None,
+) -> str:
+    """Draw the curves of a measure.
+
+    Parameters
+    ----------
+    measure : Measure
+    curves : mapping of str to Curve
+        By level.
+    points : mapping of str to (ndarray, ndarray)
+        Ages in weeks and values of infants, by level, also of levels without a curve.
+    by : str, optional
+        What the levels are of. Without it there is one level, and all centiles are drawn; with it
+        the median and the outermost ones are.
+
+    Returns
+    -------
+    str
+        SVG. Bands are the intervals of the median; curves have gaps where no ages are covered.
+    """
+    scale = 100.0 if not measure.unit and measure.law != "count" else 1.0
+    unit = "%" if scale == 100.0 else _UNITS.get(measure.unit, measure.unit)
+
+    def paint(axes: Axes) -> None:
+        names: list[tuple[float, float, int, str]] = []
+        for number, (level, (ages, values)) in enumerate(points.items()):
+            colour = OKABE_ITO[number % len(OKABE_ITO)]
+            shown = f"{plain(level)} (n = {len(ages)})"
+            axes.scatter(
+                ages, scale * values, s=13, color=colour, alpha=0.45, linewidths=0,
+                marker=MARKERS[number % len(MARKERS)], zorder=2, label=shown if by else None,
+            )  # fmt: skip
+            if level in curves:
+                style = _STYLES[number % len(_STYLES)]
+                names += _draw(axes, curves[level], scale, colour, style, several=by is not None)
+        _limits(axes, points, scale)
+        _write_names(axes, names)
+        _ages(axes)
+        axes.set_ylabel(f"{measure.label} ({unit})" if unit else measure.label)
+        if by:
+            axes.legend(title=plain(by), loc="best", fontsize=8, title_fontsize=8)
+
+    return draw_chart(paint, (5.6, 4.0), title=measure.label, room=24.0)
+
+
+def _draw(
+    axes: Axes, curve: Curve, scale: float, colour: str, style: object, *, several: bool
+) -> list[tuple[float, float, int, str]]:
+    """Draw a curve; return where the names of its centiles go: age, value, centile, colour."""
+    chosen = {curve.told[0], 50, curve.told[-1]} if several else set(curve.told)
+    ages = np.array(curve.ages)
+    names = []
+    for centile in sorted(chosen):
+        line = curve.lines[centile]
+        values, low, high = (scale * np.array(part) for part in (line.values, line.low, line.high))
+        middle = centile == 50
+        for first, last in curve.spans:
+            inside = np.unique(np.clip(ages, first, last))
+            along = [np.interp(np.log(inside), np.log(ages), one) for one in (values, low, high)]
+            axes.plot(
+                inside, along[0], color=colour, linestyle=style,  # type: ignore[arg-type]
+                linewidth=1.8 if middle else 0.9, zorder=3,
+            )  # fmt: skip
+            if middle:
+                axes.fill_between(inside, *along[1:], color=colour, alpha=0.16, linewidth=0)
+            end = float(along[0][-1])
+        names.append((float(inside[-1]), end, centile, colour))
+    return names
+
+
+def _limits(axes: Axes, points: Mapping[str, Points], scale: float) -> None:
+    """Show all infants: intervals that are wide at the ends do not count."""
+    ages = np.concatenate([ages for ages, _ in points.values()])
+    values = scale * np.concatenate([values for _, values in points.values()])
+    room = 0.06 * (np.ptp(values) or 1.0)
+    axes.set_xscale("log")
+    axes.set_xlim(ages.min() / 1.03, ages.max() * 1.09)
+    axes.set_ylim(max(values.min() - room, -room), values.max() + room)
+
+
+def _write_names(axes: Axes, names: list[tuple[float, float, int, str]]) -> None:
+    """Write which centile a curve is at its end; the median first, of two that meet one."""
+    bottom, top = axes.get_ylim()
+    written: list[float] = []
+    for age, value, centile, colour in sorted(names, key=lambda name: abs(name[2] - 50)):
+        near = any(abs(value - other) < _APART * (top - bottom) for other in written)
+        if near or not bottom <= value <= top:
+            continue
+        written.append(value)
+        axes.annotate(
+            str(centile), (age, value), (4, 0), textcoords="offset points", va="center",
+            fontsize=8, color=colour,
+        )  # fmt: skip
+
+
+def _ages(axes: Axes) -> None:
+    """Write ages in weeks below, and in months after term above."""
+    from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+
+    low, high = axes.get_xlim()
+    weeks = [age for age in (24, 28, 32, 36, 40, 50, 60, 80, 100, 140, 200) if low < age < high]
+    if len(weeks) < 2:
+        weeks = [round(low * 1.03), round(high / 1.09)]
+    axes.xaxis.set_major_locator(FixedLocator(weeks))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("Post-menstrual age (weeks)")
+    months = [month for month in (0, 3, 6, 12, 24, 36) if low < _BIRTH + month * _MONTH < high]
+    if months:
+        above = axes.secondary_xaxis("top")
+        above.xaxis.set_major_locator(FixedLocator([_BIRTH + one * _MONTH for one in months]))
+        above.xaxis.set_minor_locator(NullLocator())
+        above.set_xticks(
+            [_BIRTH + month * _MONTH for month in months],
+            ["term" if not month else f"{month} months" for month in months],
+            fontsize=8, color=QUIET,
+        )  # fmt: skip
+        above.spines["top"].set_visible(False)
