@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -129,29 +130,50 @@ def _usable(table: pd.DataFrame, output_dir: Path) -> tuple[pd.DataFrame, np.nda
     else:
         doubts.append(f"There is no {path.name}: who is bad, and the size of voxels, is not known.")
     who = list(zip(table["subject"], table["session"], strict=True))
-    bad = np.array([advice.get(one, ("", 0.0))[0] == "bad" for one in who])
+
+    def advised(one: tuple[str, str | None], word: str) -> bool:
+        return advice.get(one, ("", 0.0))[0] == word
+
+    bad = np.array([advised(one, "bad") for one in who], bool)
     ageless = ~bad & ~(table["age"] > 0).to_numpy()
-    for out, why in ((bad, "their results are bad"), (ageless, "they have no age")):
+    for out, why in ((bad, "with results that are bad"), (ageless, "without an age")):
         left = len({one for one, gone in zip(who, out, strict=True) if gone})
         if left:
-            doubts.append(f"{left} scan{'s are' if left > 1 else ' is'} left out, as {why}.")
+            doubts.append(f"Left out: {left} scan{'s' * (left > 1)} {why}.")
     kept = ~bad & ~ageless
+    look = len(
+        {one for one, in_it in zip(who, kept, strict=True) if in_it and advised(one, "look")}
+    )
+    if look:
+        doubts.append(
+            f"{look} scan{'s' * (look > 1)} that should be looked at {'are' if look > 1 else 'is'} "
+            "in the curves; look, and leave out who is to be excluded (docs/checking.md)."
+        )
     used = dict.fromkeys(one for one, keep in zip(who, kept, strict=True) if keep)
     voxels = [advice.get(one, ("", float("nan")))[1] for one in used]
     return table[kept].reset_index(drop=True), np.array(voxels, float), doubts
 
 
 def _doubts(norms: Norms) -> list[str]:
-    """Return what speaks against norms as a whole, and what is wrong with one of their curves."""
+    """Return what speaks against norms as a whole, and which of their curves fit badly."""
     doubts = []
-    if len(norms.voxels_mm3) > 1:
-        sizes = ", ".join(f"{count} of {size:.3g} mm³" for size, count in norms.voxels_mm3)
+    sizes = [f"{count} of {size:.3g} mm³" for size, count in norms.voxels_mm3]
+    if len(sizes) > 1:
         doubts.append(
-            f"Scans of several voxel sizes are in one curve ({sizes}): what they differ by counts "
-            "as what infants differ by."
+            f"Scans of several voxel sizes are in one curve ({_few(sizes)}): what they differ by "
+            "counts as what infants differ by."
         )
-    for one in norms.measures:
-        for level, curve in one.curves.items():
-            named = one.measure.label + (f", {norms.by} {level}" if norms.by else "")
-            doubts += [f"{named}: {doubt}" for doubt in curve.doubts]
+    curves = [
+        (one.measure.name + (f", {norms.by} {level}" if norms.by else ""), curve.misfit)
+        for one in norms.measures
+        for level, curve in one.curves.items()
+    ]
+    bad = [f"{name} ({misfit})" for name, misfit in curves if misfit]
+    if bad:
+        doubts.append(f"{len(bad)} of {len(curves)} curves fit badly: {_few(bad)}.")
     return doubts
+
+
+def _few(words: Sequence[str], most: int = 4) -> str:
+    more = len(words) - most
+    return ", ".join(words[:most]) + (f" and {more} more" if more > 0 else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -81,8 +82,9 @@ def fit_curve(
             ).items()
         },
     )
-    doubts = [] if law == "count" else _misfits(curve, values, age_weeks)
-    return Curve(**{**vars(curve), "doubts": tuple(doubts)})
+    # Counts jump over centiles.
+    misfit = "" if law == "count" else _misfit(curve, values, age_weeks)
+    return replace(curve, misfit=misfit)
 
 
 def _rounded(values: Floats) -> Floats:
@@ -140,18 +142,19 @@ def _lines(
     return lines
 
 
-def _misfits(curve: Curve, values: Floats, age_weeks: Floats) -> list[str]:
-    """Return for which centiles more, or fewer, infants lie beyond than should."""
-    shares = LAWS[curve.law].share_below(values, curve.at(age_weeks))
-    doubts = []
+def _misfit(curve: Curve, values: Floats, age_weeks: Floats) -> str:
+    """Return beyond which centile far more, or fewer, infants lie than should; empty for none."""
+    at = curve.at(age_weeks)
+    shares = LAWS[curve.law].share_below(values, at)
+    worst, words = _SHARE_OFF, ""
     for centile in curve.told:
         low = centile <= 50
         wanted = min(centile, 100 - centile) / 100
+        if low and wanted <= np.max(at["zero"]):
+            continue  # those with none have one centile, in the middle of theirs
         there = float(np.mean(shares < wanted if low else shares > 1 - wanted))
-        error = np.sqrt(wanted * (1 - wanted) / curve.subjects)
-        if abs(there - wanted) > _SHARE_OFF * error:
-            doubts.append(
-                f"{100 * there:.1f} % of the infants lie {'below' if low else 'above'} the "
-                f"{centile}th centile: it is in doubt."
-            )
-    return doubts
+        off = abs(there - wanted) / np.sqrt(wanted * (1 - wanted) / curve.subjects)
+        if off > worst:
+            side = "below" if low else "above"
+            worst, words = off, f"{100 * there:.1f} % of the infants lie {side} centile {centile}"
+    return words

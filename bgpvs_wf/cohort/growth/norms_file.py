@@ -36,7 +36,7 @@ _CURVE = {
     "Subjects": int, "Scans": int, "AgesCovered": [[float, float], ...], "Ages": [float, ...],
     "Parameters": {str: [float, ...]},
     "Centiles": {str: {"Values": [float, ...], "Low": [float, ...], "High": [float, ...]}},
-    "Doubts": [str, ...],
+    "Misfit": str,
 }  # fmt: skip
 _MEASURE = {
     "Label": str, "Region": str, "Column": str, "Units": str, "Law": str,
@@ -109,7 +109,7 @@ def _from_curve(curve: Curve) -> dict[str, Any]:
         "Subjects": curve.subjects,
         "Scans": curve.scans,
         "AgesCovered": [list(span) for span in curve.spans],
-        "Doubts": list(curve.doubts),
+        "Misfit": curve.misfit,
         "Ages": list(curve.ages),
         "Parameters": {name: list(values) for name, values in curve.parameters.items()},
         "Centiles": {
@@ -168,7 +168,7 @@ def _to_curve(content: Any, law: str, where: str) -> Curve:
     _check_curve(ages, parameters, lines, law, where)
     spans = tuple((float(low), float(high)) for low, high in content["AgesCovered"])
     counts = (content["Subjects"], content["Scans"])
-    return Curve(law, *counts, spans, ages, parameters, lines, tuple(content["Doubts"]))
+    return Curve(law, *counts, spans, ages, parameters, lines, content["Misfit"])
 
 
 def _numbers(values: list[float]) -> tuple[float, ...]:

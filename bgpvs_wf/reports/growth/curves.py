@@ -74,7 +74,7 @@ def growth_chart(
         if by:
             axes.legend(title=plain(by), loc="best", fontsize=8, title_fontsize=8)
 
-    return draw_chart(paint, (5.6, 4.0), title=measure.label, room=24.0)
+    return draw_chart(paint, (5.2, 3.8), title=measure.label, room=24.0)
 
 
 def _draw(

@@ -52,7 +52,8 @@ def render_norms(norms: Norms, table: pd.DataFrame, *, warnings: Sequence[str] =
     """Return the HTML of the page; parameters as of `write_norms_page`."""
     scans = len(table[["subject", "session"]].drop_duplicates())
     infants = table["subject"].nunique()
-    sizes = ", ".join(f"{size:.3g}" for size, _ in norms.voxels_mm3)
+    sizes = ", ".join(f"{size:.3g}" for size, _ in norms.voxels_mm3[:3])
+    sizes += " and others" if len(norms.voxels_mm3) > 3 else ""
     measures = [_content(norms, one, table) for one in norms.measures if one.curves]
     content = {
         "title": f"Growth in {norms.dataset}",
