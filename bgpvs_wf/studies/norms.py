@@ -123,10 +123,10 @@ def _usable(table: pd.DataFrame, output_dir: Path) -> tuple[pd.DataFrame, np.nda
         quality = read_tsv(path)
         quality.require(("subject", "session", "advice", "voxel_mm3"))
         columns = (quality.text(name) for name in ("subject", "session", "advice"))
-        for subject, session, advised, voxel in zip(
+        for subject, session, word, voxel in zip(
             *columns, quality.numbers("voxel_mm3"), strict=True
         ):
-            advice[subject, session] = (advised, float(voxel))
+            advice[subject, session] = (word, float(voxel))
     else:
         doubts.append(f"There is no {path.name}: who is bad, and the size of voxels, is not known.")
     who = list(zip(table["subject"], table["session"], strict=True))

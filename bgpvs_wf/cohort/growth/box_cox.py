@@ -25,8 +25,8 @@ _SLOPE_SPREAD = 1.0
 """Change of the logarithm of the spread, and of the odds of zero, for a standard deviation of the
 logarithm of age: larger ones are not expected (chosen; weak beside 30 infants)."""
 _POWER, _POWER_SPREAD = 0.5, 1.0
-"""The power that is expected, between the logarithm and none, and by how much it may differ (chosen;
-weak likewise)."""
+"""The power that is expected, between the logarithm and none, and by how much it may differ
+(chosen; weak likewise)."""
 _POWERS = (-3.0, 3.0)
 _NEAR_ZERO = 1e-4
 """Smaller powers are the logarithm."""

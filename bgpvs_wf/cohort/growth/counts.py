@@ -19,8 +19,8 @@ PARAMETERS = ("mean", "dispersion")
 _DISPERSIONS = (-9.0, 4.0)
 """Bounds of its logarithm; below, counts are those of chance (Poisson)."""
 _SLOPE_SPREAD = 1.0
-"""Change of the logarithm of the dispersion for a standard deviation of the logarithm of age: larger
-ones are not expected (chosen; weak beside 30 infants)."""
+"""Change of the logarithm of the dispersion for a standard deviation of the logarithm of age:
+larger ones are not expected (chosen; weak beside 30 infants)."""
 
 
 def fit(values: Floats, age_weeks: Floats, basis: Basis, ages: Floats) -> dict[str, Floats]:

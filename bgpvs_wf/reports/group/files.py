@@ -25,7 +25,7 @@ from bgpvs_wf.cohort.ratings import Rating
 from bgpvs_wf.errors import TableError
 from bgpvs_wf.quality.measures import measures
 from bgpvs_wf.quantification.group import collect_group_table, write_tsv
-from bgpvs_wf.reports.growth.beside import Beside
+from bgpvs_wf.reports.group.beside import Beside
 from bgpvs_wf.reports.group.page import write_group_page
 from bgpvs_wf.reports.group.quality import page_columns, write_quality
 from bgpvs_wf.reports.group.results import result_columns, results_of

@@ -1,1 +1,1 @@
-"""Norms for people: the page of their curves, and centiles on the page of a cohort."""
+"""The page of norms: curves over the age, and the infants they are made of."""

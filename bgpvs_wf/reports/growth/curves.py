@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,10 +13,11 @@ from bgpvs_wf.reports.chart_style import MARKERS, OKABE_ITO, QUIET, draw_chart, 
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
     from bgpvs_wf.cohort.growth.curve import Curve
 
-_STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
+_STYLES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 """Of levels: they can be told apart without colours, too."""
 _UNITS = {"mm3": "mm³"}
 _BIRTH = 40.0
@@ -57,28 +58,45 @@ def growth_chart(
 
     def paint(axes: Axes) -> None:
         names: list[tuple[float, float, int, str]] = []
+        legend: list[Line2D] = []
         for number, (level, (ages, values)) in enumerate(points.items()):
             colour = OKABE_ITO[number % len(OKABE_ITO)]
-            shown = f"{plain(level)} (n = {len(ages)})"
+            style, marker = _STYLES[number % len(_STYLES)], MARKERS[number % len(MARKERS)]
+            legend.append(_key(f"{plain(level)} (n = {len(ages)})", colour, style, marker))
             axes.scatter(
-                ages, scale * values, s=13, color=colour, alpha=0.45, linewidths=0,
-                marker=MARKERS[number % len(MARKERS)], zorder=2, label=shown if by else None,
+                ages, scale * values, s=13, color=colour, alpha=0.45, linewidths=0, marker=marker,
+                zorder=2,
             )  # fmt: skip
             if level in curves:
-                style = _STYLES[number % len(_STYLES)]
-                names += _draw(axes, curves[level], scale, colour, style, several=by is not None)
+                several, steps = by is not None, measure.law == "count"
+                names += _draw(axes, curves[level], scale, colour, style, several, steps)
         _limits(axes, points, scale)
         _write_names(axes, names)
         _ages(axes)
         axes.set_ylabel(f"{measure.label} ({unit})" if unit else measure.label)
         if by:
-            axes.legend(title=plain(by), loc="best", fontsize=8, title_fontsize=8)
+            axes.legend(
+                handles=legend, title=plain(by), loc="upper center", bbox_to_anchor=(0.5, -0.17),
+                ncols=3, fontsize=8, title_fontsize=8, handlelength=3.2,
+            )  # fmt: skip
 
     return draw_chart(paint, (5.2, 3.8), title=measure.label, room=24.0)
 
 
+def _key(label: str, colour: str, style: Any, marker: str) -> Line2D:
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], label=label, color=colour, linestyle=style, marker=marker, markersize=4)
+
+
 def _draw(
-    axes: Axes, curve: Curve, scale: float, colour: str, style: object, *, several: bool
+    axes: Axes,
+    curve: Curve,
+    scale: float,
+    colour: str,
+    style: Any,
+    several: bool,
+    steps: bool,
 ) -> list[tuple[float, float, int, str]]:
     """Draw a curve; return where the names of its centiles go: age, value, centile, colour."""
     chosen = {curve.told[0], 50, curve.told[-1]} if several else set(curve.told)
@@ -92,24 +110,35 @@ def _draw(
             inside = np.unique(np.clip(ages, first, last))
             along = [np.interp(np.log(inside), np.log(ages), one) for one in (values, low, high)]
             axes.plot(
-                inside, along[0], color=colour, linestyle=style,  # type: ignore[arg-type]
-                linewidth=1.8 if middle else 0.9, zorder=3,
+                inside, along[0], color=colour, linestyle=style, zorder=3,
+                linewidth=1.8 if middle else 0.9, drawstyle="steps-mid" if steps else "default",
             )  # fmt: skip
             if middle:
-                axes.fill_between(inside, *along[1:], color=colour, alpha=0.16, linewidth=0)
+                axes.fill_between(
+                    inside,
+                    along[1],
+                    along[2],
+                    step="mid" if steps else None,
+                    color=colour,
+                    alpha=0.16,
+                    linewidth=0,
+                )
             end = float(along[0][-1])
         names.append((float(inside[-1]), end, centile, colour))
     return names
 
 
 def _limits(axes: Axes, points: Mapping[str, Points], scale: float) -> None:
-    """Show all infants: intervals that are wide at the ends do not count."""
+    """Show all infants, and curves a little beyond them."""
     ages = np.concatenate([ages for ages, _ in points.values()])
     values = scale * np.concatenate([values for _, values in points.values()])
     room = 0.06 * (np.ptp(values) or 1.0)
+    ends = np.concatenate([np.asarray(line.get_ydata(), float) for line in axes.lines] or [values])
+    bottom = max(min(values.min(), ends.min()), values.min() - 3 * room)
+    top = min(max(values.max(), ends.max()), values.max() + 3 * room)
     axes.set_xscale("log")
     axes.set_xlim(ages.min() / 1.03, ages.max() * 1.09)
-    axes.set_ylim(max(values.min() - room, -room), values.max() + room)
+    axes.set_ylim(max(bottom - room, -room), top + room)
 
 
 def _write_names(axes: Axes, names: list[tuple[float, float, int, str]]) -> None:
