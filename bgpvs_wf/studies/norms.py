@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bgpvs_wf.cohort.growth.norms import Norms
+    from bgpvs_wf.cohort.growth.standing import Who
+
+_NO_QUALITY = (
+    "There is no group_qc.tsv: whose results are bad, and the size of voxels, is not known."
+)
 
 
 @dataclass(frozen=True)
@@ -113,45 +118,44 @@ def _dataset_of(output_dir: Path) -> Path | None:
 
 def _usable(table: pd.DataFrame, output_dir: Path) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
     """Return the rows that can be used, volumes of voxels of their scans, and what to say."""
+    quality = _quality(output_dir)
+    doubts = [] if quality else [_NO_QUALITY]
+    who = list(zip(table["subject"], table["session"], strict=True))
+    advice = np.array([quality.get(one, ("", 0.0))[0] for one in who], dtype=object)
+    bad, aged = advice == "bad", (table["age"] > 0).to_numpy()
+    for chosen, words in (
+        (bad, "Left out, as results are bad: {} scans."),
+        (~bad & ~aged, "Left out, as there is no age: {} scans."),
+        (
+            (advice == "look") & aged,
+            "In the curves, but to be looked at: {} scans; leave out who is to be excluded "
+            "(docs/checking.md).",
+        ),
+    ):
+        count = len({who[number] for number in np.flatnonzero(chosen)})
+        doubts += [words.format(count)] if count else []
+    kept = ~bad & aged
+    used = dict.fromkeys(who[number] for number in np.flatnonzero(kept))
+    voxels = [quality.get(one, ("", float("nan")))[1] for one in used]
+    return table[kept].reset_index(drop=True), np.array(voxels, float), doubts
+
+
+def _quality(output_dir: Path) -> dict[Who, tuple[str, float]]:
+    """Return advice and volume of a voxel of each scan; nothing if there is no table of it."""
     from bgpvs_wf.bids.derivatives import group_quality_path
     from bgpvs_wf.tsv import read_tsv
 
-    doubts: list[str] = []
     path = group_quality_path(output_dir)
-    advice: dict[tuple[str | None, str | None], tuple[str | None, float]] = {}
-    if path.is_file():
-        quality = read_tsv(path)
-        quality.require(("subject", "session", "advice", "voxel_mm3"))
-        columns = (quality.text(name) for name in ("subject", "session", "advice"))
-        for subject, session, word, voxel in zip(
-            *columns, quality.numbers("voxel_mm3"), strict=True
-        ):
-            advice[subject, session] = (word, float(voxel))
-    else:
-        doubts.append(f"There is no {path.name}: who is bad, and the size of voxels, is not known.")
-    who = list(zip(table["subject"], table["session"], strict=True))
-
-    def advised(one: tuple[str, str | None], word: str) -> bool:
-        return advice.get(one, ("", 0.0))[0] == word
-
-    bad = np.array([advised(one, "bad") for one in who], bool)
-    ageless = ~bad & ~(table["age"] > 0).to_numpy()
-    for out, why in ((bad, "with results that are bad"), (ageless, "without an age")):
-        left = len({one for one, gone in zip(who, out, strict=True) if gone})
-        if left:
-            doubts.append(f"Left out: {left} scan{'s' * (left > 1)} {why}.")
-    kept = ~bad & ~ageless
-    look = len(
-        {one for one, in_it in zip(who, kept, strict=True) if in_it and advised(one, "look")}
-    )
-    if look:
-        doubts.append(
-            f"{look} scan{'s' * (look > 1)} that should be looked at {'are' if look > 1 else 'is'} "
-            "in the curves; look, and leave out who is to be excluded (docs/checking.md)."
-        )
-    used = dict.fromkeys(one for one, keep in zip(who, kept, strict=True) if keep)
-    voxels = [advice.get(one, ("", float("nan")))[1] for one in used]
-    return table[kept].reset_index(drop=True), np.array(voxels, float), doubts
+    if not path.is_file():
+        return {}
+    table = read_tsv(path)
+    table.require(("subject", "session", "advice", "voxel_mm3"))
+    who = zip(table.text("subject"), table.text("session"), strict=True)
+    told = zip(table.text("advice"), table.numbers("voxel_mm3").tolist(), strict=True)
+    return {
+        (subject or "", session): (advice or "", voxel)
+        for (subject, session), (advice, voxel) in zip(who, told, strict=True)
+    }
 
 
 def _doubts(norms: Norms) -> list[str]:

@@ -20,6 +20,8 @@ _ENOUGH = ((30, 3), (100, 4))
 """Below so many infants so many knots, else five (the same, section 2.4.6)."""
 _APART = 0.02
 """Ages that differ by less (logarithms) are the same, for a curve."""
+_INDEPENDENT = 1e-5
+"""Columns of which less is not in the others are left out, with their knots."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +54,16 @@ def basis_for(age_weeks: Floats, subjects: int) -> Basis:
     """
     logs = np.log(np.asarray(age_weeks, float))
     number = next((knots for below, knots in _ENOUGH if subjects < below), 5)
-    # Of cohorts scanned at a few ages, such as 3 and 6 months, knots fall together.
+    # Of cohorts scanned at a few ages, such as 3 and 6 months, knots fall together, and no more
+    # columns than ages can be told apart.
+    number = min(number, len(np.unique(np.round(logs / _APART))))
     for count in range(number, 1, -1):
         knots = np.quantile(logs, _PLACES[count])
         if np.diff(knots).min() > _APART:
-            break
-    else:
-        knots = np.empty(0)
-    columns = _columns(logs, knots)
-    upper = np.linalg.qr(columns, mode="r")
-    shape = np.linalg.inv(upper) * np.sign(np.diag(upper)) * np.sqrt(len(logs))
-    return Basis(knots, shape)
+            upper = np.linalg.qr(_columns(logs, knots), mode="r") / np.sqrt(len(logs))
+            if np.abs(np.diag(upper)).min() > _INDEPENDENT:
+                return Basis(knots, np.linalg.inv(upper) * np.sign(np.diag(upper)))
+    return Basis(np.empty(0), np.ones((1, 1)))
 
 
 def _columns(logs: Floats, knots: Floats) -> Floats:
