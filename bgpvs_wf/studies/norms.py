@@ -84,10 +84,9 @@ def make_cohort_norms(
         raise UsageError(f"There is no dataset {dataset}.")
     table = read_cohort(output_dir, told or output_dir)
     table, voxels, doubts = _usable(table, output_dir)
-    name = (told or output_dir.absolute()).name
     norms = make_norms(
         table,
-        dataset=name,
+        dataset=_name(told or output_dir),
         voxels_mm3=voxels,
         by=by,
         seed=seed,
@@ -116,6 +115,14 @@ def _dataset_of(output_dir: Path) -> Path | None:
         return None
 
 
+def _name(folder: Path) -> str:
+    """Return what a dataset calls itself, or its folder is called."""
+    from bgpvs_wf.imaging.files import read_json
+
+    name = read_json(folder / "dataset_description.json").get("Name")
+    return name.strip() if isinstance(name, str) and name.strip() else folder.absolute().name
+
+
 def _usable(table: pd.DataFrame, output_dir: Path) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
     """Return the rows that can be used, volumes of voxels of their scans, and what to say."""
     quality = _quality(output_dir)
@@ -124,11 +131,11 @@ def _usable(table: pd.DataFrame, output_dir: Path) -> tuple[pd.DataFrame, np.nda
     advice = np.array([quality.get(one, ("", 0.0))[0] for one in who], dtype=object)
     bad, aged = advice == "bad", (table["age"] > 0).to_numpy()
     for chosen, words in (
-        (bad, "Left out, as results are bad: {} scans."),
-        (~bad & ~aged, "Left out, as there is no age: {} scans."),
+        (bad, "Scans left out, as their results are bad: {}."),
+        (~bad & ~aged, "Scans left out, as they have no age: {}."),
         (
             (advice == "look") & aged,
-            "In the curves, but to be looked at: {} scans; leave out who is to be excluded "
+            "Scans in the curves that should be looked at: {}; leave out who is to be excluded "
             "(docs/checking.md).",
         ),
     ):

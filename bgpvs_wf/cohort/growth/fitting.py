@@ -96,9 +96,13 @@ def _spans(age_weeks: Floats) -> tuple[tuple[float, float], ...]:
     """Return the ages that are covered: from the youngest to the oldest, without wide gaps."""
     ages = np.sort(age_weeks)
     gaps = np.flatnonzero(np.diff(np.log(ages)) > _GAP)
-    groups = np.split(_rounded(ages), gaps + 1)
+    groups = np.split(ages, gaps + 1)
     wide = [group for group in groups if len(group) >= _FEWEST_IN_SPAN]
-    return tuple((float(group[0]), float(group[-1])) for group in wide or groups)
+    # Outwards, so that the infants themselves are covered.
+    return tuple(
+        (float(np.floor(100 * group[0]) / 100), float(np.ceil(100 * group[-1]) / 100))
+        for group in wide or groups
+    )
 
 
 def _resampled(

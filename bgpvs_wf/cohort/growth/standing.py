@@ -119,7 +119,7 @@ def _centiles(one: MeasureCurves, pairs: np.ndarray, levels: Sequence[str]) -> n
         of_level = np.array([name == level for name in levels], bool)
         if of_level.any():
             found[of_level] = curve.centiles(*pairs[of_level].T)
-    return np.round(found, 1)
+    return np.round(found)  # no cohort tells more
 
 
 def _of_curve(norms: Norms, first: MeasureCurves, level: str, age: float) -> list[str]:

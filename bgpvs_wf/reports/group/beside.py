@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from bgpvs_wf.cohort.growth.norms import Norms
     from bgpvs_wf.cohort.growth.standing import Who
 
-_SHOWN = {
+_LABELS = {
     "bg_volume": "BG centile",
     "pvs_volume": "PVS volume centile",
     "pvs_fraction": "PVS share centile",
     "pvs_count": "PVS count centile",
 }
+_SHOWN = ("bg_volume", "pvs_volume")
 """In the table of the page at first."""
 
 
@@ -85,7 +86,7 @@ def _columns(norms: Norms, about: Mapping[str, Mapping[str, str]]) -> tuple[Colu
     return tuple(
         Column(
             centile_column(one.measure.name),
-            _SHOWN.get(one.measure.name, f"{one.measure.label}, centile"),
+            _LABELS.get(one.measure.name, f"{one.measure.label}, centile"),
             about[centile_column(one.measure.name)]["Description"],
             "%",
             section="results",

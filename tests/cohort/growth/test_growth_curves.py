@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from infants import counts, draw_ages, gamma, middle
+from growing_infants import counts, draw_ages, gamma, middle
 
 from bgpvs_wf.cohort.growth import fitting
 from bgpvs_wf.cohort.growth.curve import LEAST

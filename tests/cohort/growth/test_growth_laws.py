@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from infants import counts as draw_counts
-from infants import draw_ages, gamma, middle
+from growing_infants import counts as draw_counts
+from growing_infants import draw_ages, gamma, middle
 from scipy import stats
 from scipy.optimize import approx_fprime
 

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from infants import cohort
+from growing_infants import cohort
 
 from bgpvs_wf.cohort.growth import fitting
 from bgpvs_wf.cohort.growth.norms import make_norms

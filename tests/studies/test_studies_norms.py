@@ -1,0 +1,85 @@
+"""Norms of a cohort from its folder of results: who is in them, what is said, what is written."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from growing_infants import cohort
+
+import bgpvs_wf
+from bgpvs_wf.cohort.growth import fitting
+from bgpvs_wf.cohort.growth.norms_file import read_norms
+from bgpvs_wf.errors import BGPVSError
+from bgpvs_wf.quantification.group import write_tsv
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(fitting, "RESAMPLES", 3)
+    return make_results(tmp_path)
+
+
+def make_results(folder, number=70):
+    """Results of infants, and a dataset that tells their sex."""
+    out, bids = folder / "out", folder / "bids"
+    out.mkdir()
+    bids.mkdir()
+    table = cohort(number)
+    table.loc[table["subject"] == "001", "age_weeks"] = np.nan
+    write_tsv(table.drop(columns="age"), out / "group_bgpvs.tsv")
+    who = table["subject"].unique()
+    quality = pd.DataFrame({"subject": who, "session": None, "advice": "good", "voxel_mm3": 0.5})
+    quality.loc[0, "advice"], quality.loc[2, "advice"] = "bad", "look"
+    write_tsv(quality, out / "group_qc.tsv")
+    rows = [f"sub-{one}\t{'F' if i % 20 else 'M'}\n" for i, one in enumerate(who)]
+    (bids / "participants.tsv").write_text("participant_id\tsex\n" + "".join(rows))
+    (bids / "dataset_description.json").write_text('{"Name": "Toy infants"}')
+    links = {"DatasetLinks": {"raw": bids.as_uri()}}
+    (out / "dataset_description.json").write_text(json.dumps(links))
+    return folder
+
+
+def test_norms_are_made_and_nothing_is_printed(folder, capfd):
+    page = folder / "norms.html"
+    done = bgpvs_wf.norms(folder / "out", folder / "norms.json", page=page)
+    assert read_norms(done.path) == done.norms
+    assert done.norms.dataset == "Toy infants"
+    assert done.norms.measures[0].curves["all"].subjects == 68
+    assert done.doubts == (
+        "Scans left out, as their results are bad: 1.",
+        "Scans left out, as they have no age: 1.",
+        "Scans in the curves that should be looked at: 1; leave out who is to be excluded "
+        "(docs/checking.md).",
+    )
+    assert "Growth in Toy infants" in page.read_text()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_levels_come_from_the_dataset(folder):
+    done = bgpvs_wf.norms(folder / "out", folder / "norms.json", by="sex")
+    first = done.norms.measures[0]
+    assert list(first.curves) == ["F"]
+    assert first.missing == {"M": "3 infants, where 60 are needed"}
+
+
+def test_what_cannot_be_done_is_said(folder):
+    with pytest.raises(BGPVSError, match="no column 'height'"):
+        bgpvs_wf.norms(folder / "out", folder / "norms.json", by="height")
+    with pytest.raises(BGPVSError, match="no dataset"):
+        bgpvs_wf.norms(folder / "out", folder / "norms.json", dataset=folder / "none")
+    (folder / "out" / "dataset_description.json").write_text("{}")
+    with pytest.raises(BGPVSError, match="give --dataset"):
+        bgpvs_wf.norms(folder / "out", folder / "norms.json", by="sex")
+    with pytest.raises(BGPVSError, match="run `bgpvs-wf run` first"):
+        bgpvs_wf.norms(folder / "bids", folder / "norms.json")
+    assert not (folder / "norms.json").exists()
+
+
+def test_without_a_table_of_quality_it_is_said(folder):
+    (folder / "out" / "group_qc.tsv").unlink()
+    done = bgpvs_wf.norms(folder / "out", folder / "norms.json")
+    assert done.doubts[0].startswith("There is no group_qc.tsv")
+    assert not done.norms.voxels_mm3
