@@ -7,7 +7,8 @@ the share of infants below a curve is off at an age (root mean square over ages 
 method of the program (LMS, negative binomial) and for its rival, quantile regression on the same
 splines (Koenker and Bassett, Econometrica 1978, doi 10.2307/1913643), sorted at each age so that
 curves do not cross (Chernozhukov et al., Econometrica 2010, doi 10.3982/ECTA7880); of counts on
-jittered ones (Machado and Santos Silva, JASA 2005, doi 10.1198/016214505000000330).
+jittered ones (Machado and Santos Silva, JASA 2005, doi 10.1198/016214505000000330). Of counts the
+rival is judged a little too hard: its curves have steps, and are asked for the exact share.
 """
 
 from __future__ import annotations

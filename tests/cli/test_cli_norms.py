@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import json
+
+import numpy as np
 import pytest
 from growing_infants import cohort
 from program import call_program
 
 from bgpvs_wf.cli.main import main
 from bgpvs_wf.cohort.growth import fitting
+from bgpvs_wf.cohort.growth.norms import make_norms
+from bgpvs_wf.cohort.growth.norms_file import write_norms
 from bgpvs_wf.quantification.group import write_tsv
+from bgpvs_wf.tsv import read_tsv
 
 
 @pytest.fixture
@@ -37,3 +43,30 @@ def test_what_cannot_be_served_is_one_line(folder):
     assert done.returncode == 2
     assert "5 infants, where 60 are needed" in done.stderr
     assert done.stdout == ""
+
+
+def test_a_run_tells_centiles_among_norms(site, monkeypatch):
+    monkeypatch.setattr(fitting, "RESAMPLES", 2)
+    table = cohort(140, sex=["F", "M"] * 70)
+    norms = make_norms(table, dataset="toy", voxels_mm3=np.full(140, 0.5), by="sex")
+    path = write_norms(norms, site.out.with_name("norms.json"))
+    for label in ("01", "02"):
+        site.add(label)
+    people = site.bids / "participants.tsv"
+    people.write_text("participant_id\tage\tsex\nsub-01\t3\tF\nsub-02\t3\tn/a\n")
+    plain = site.run()
+    assert plain.returncode == 0
+    assert "norms_doubts" not in read_tsv(site.out / "group_qc.tsv").columns
+    done = site.run("--norms", path)
+    assert done.returncode == 0
+    assert done.stdout.startswith("Nothing to do")
+    quality = read_tsv(site.out / "group_qc.tsv")
+    assert "bg_volume_centile" in quality.columns
+    assert "no curve for sex 'n/a'" in quality.text("norms_doubts")[1]
+    about = json.loads((site.out / "group_qc.json").read_text())
+    assert about["bg_volume_centile"]["Units"] == "percent"
+    assert "BG centile" in (site.out / "group.html").read_text()
+    path.write_text("{}")
+    wrong = site.run("group", "--norms", path)
+    assert wrong.returncode == 2
+    assert "norms.json holds no norms" in wrong.stderr

@@ -15,8 +15,8 @@ CENTILES = (3, 5, 10, 25, 50, 75, 90, 95, 97)
 """All that are told of a large cohort."""
 LEAST = {50: 60, 25: 60, 75: 60, 10: 150, 90: 150, 5: 300, 95: 300, 3: 400, 97: 400}
 """From how many infants on a centile is told: where the share of infants beyond it, at an age, is
-off by no more than half of itself (root mean square, the worst of five laws; for the median as for
-the quartiles). Found by `benchmarks/centiles.py`."""
+off by no more than half of itself (root mean square, the worst of five laws; of the median by no
+more than that of a quartile may be). Found by `benchmarks/centiles.py`."""
 LAWS: dict[str, ModuleType] = {"box-cox": box_cox, "count": counts}
 """By name: see the modules."""
 
