@@ -66,7 +66,7 @@ def test_levels_come_from_the_dataset(folder):
 
 
 def test_what_cannot_be_done_is_said(folder):
-    with pytest.raises(BGPVSError, match="no column 'height'"):
+    with pytest.raises(BGPVSError, match="tell no 'height'"):
         bgpvs_wf.norms(folder / "out", folder / "norms.json", by="height")
     with pytest.raises(BGPVSError, match="no dataset"):
         bgpvs_wf.norms(folder / "out", folder / "norms.json", dataset=folder / "none")

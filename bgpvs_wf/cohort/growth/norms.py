@@ -14,6 +14,7 @@ from bgpvs_wf.cohort.growth.curve import Curve
 from bgpvs_wf.cohort.growth.fitting import fit_curve
 from bgpvs_wf.cohort.growth.measures import Measure, find_measures, values_of
 from bgpvs_wf.errors import UsageError
+from bgpvs_wf.quantification.columns import GROUP_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +80,7 @@ def make_norms(
     voxels_mm3 : ndarray, shape (n,)
         Volume of a voxel of each scan; NaN where it is not known.
     by : str, optional
-        A column of the table.
+        A column of the table that comes from the dataset.
     seed : int
     told : callable, optional
         Is given the name of each measure before its turn.
@@ -106,8 +107,8 @@ def make_norms(
 def _levels(table: pd.DataFrame, by: str | None) -> list[str]:
     if by is None:
         return [ALL] * len(table)
-    if by not in table.columns:
-        raise UsageError(f"There is no column '{by}' in the tables of the dataset or its results.")
+    if by not in table.columns or by in GROUP_COLUMNS:
+        raise UsageError(f"The tables of the dataset tell no '{by}' of these infants.")
     levels = [level_text(value) for value in table[by]]
     known = sorted(set(levels) - {""})
     if not 0 < len(known) <= MOST_LEVELS:

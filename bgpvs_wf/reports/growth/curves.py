@@ -53,8 +53,7 @@ def growth_chart(
     str
         SVG. Bands are the intervals of the median; curves have gaps where no ages are covered.
     """
-    scale = 100.0 if not measure.unit and measure.law != "count" else 1.0
-    unit = "%" if scale == 100.0 else _UNITS.get(measure.unit, measure.unit)
+    scale, unit = scale_of(measure)
 
     def paint(axes: Axes) -> None:
         names: list[tuple[float, float, int, str]] = []
@@ -81,6 +80,13 @@ def growth_chart(
             )  # fmt: skip
 
     return draw_chart(paint, (5.2, 3.8), title=measure.label, room=24.0)
+
+
+def scale_of(measure: Measure) -> tuple[float, str]:
+    """Return what values are multiplied by to be shown, and their unit then: shares are in %."""
+    if not measure.unit and measure.law != "count":
+        return 100.0, "%"
+    return 1.0, _UNITS.get(measure.unit, measure.unit)
 
 
 def _key(label: str, colour: str, style: Any, marker: str) -> Line2D:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bgpvs_wf.cohort.growth.curve import LEAST
-from bgpvs_wf.cohort.growth.measures import values_of
+from bgpvs_wf.cohort.growth.measures import Measure, values_of
 from bgpvs_wf.cohort.growth.norms import ALL, MeasureCurves, Norms, level_text
 from bgpvs_wf.cohort.table import WHOLE
-from bgpvs_wf.reports.growth.curves import Points, growth_chart
+from bgpvs_wf.reports.growth.curves import Points, growth_chart, scale_of
 from bgpvs_wf.reports.page import render
 
 if TYPE_CHECKING:
@@ -82,14 +82,14 @@ def _content(norms: Norms, one: MeasureCurves, table: pd.DataFrame) -> dict[str,
     return {
         "label": one.measure.label,
         "whole": one.measure.region == WHOLE,
-        "unit": {"mm3": "mm³"}.get(one.measure.unit, one.measure.unit),
+        "unit": scale_of(one.measure)[1],
         "chart": growth_chart(one.measure, one.curves, points, by=norms.by),
         "curves": [
             {
                 "level": level if norms.by else "",
                 "subjects": curve.subjects,
                 "told": curve.told,
-                "rows": _rows(curve, one.measure.law),
+                "rows": _rows(curve, one.measure),
             }
             for level, curve in one.curves.items()
         ],
@@ -107,7 +107,7 @@ def _points(norms: Norms, one: MeasureCurves, table: pd.DataFrame) -> dict[str, 
     return {level: pair for level, pair in found.items() if len(pair[0])}
 
 
-def _rows(curve: Curve, law: str) -> list[list[str]]:
+def _rows(curve: Curve, measure: Measure) -> list[list[str]]:
     """Return ages that are covered, with the value of each centile and the median's interval."""
     ages = np.array(curve.ages)
     covered = np.flatnonzero(curve.covers(ages))
@@ -119,19 +119,19 @@ def _rows(curve: Curve, law: str) -> list[list[str]]:
         row = [f"{ages[place]:.3g}"]
         for centile in curve.told:
             line = curve.lines[centile]
-            text = _number(line.values[place], law)
+            text = _number(line.values[place], measure)
             if centile == 50:
-                ends = (_number(end[place], law) for end in (line.low, line.high))
+                ends = (_number(end[place], measure) for end in (line.low, line.high))
                 text += f" ({' to '.join(ends)})"
             row.append(text)
         rows.append(row)
     return rows
 
 
-def _number(value: float, law: str) -> str:
-    if law == "count":
-        return f"{value:.0f}"
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+def _number(value: float, measure: Measure) -> str:
+    value *= scale_of(measure)[0]
+    whole = measure.law == "count" or abs(value) >= 100
+    return f"{value:.0f}" if whole else f"{value:#.3g}"
 
 
 def _least() -> str:

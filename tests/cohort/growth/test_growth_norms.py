@@ -121,11 +121,12 @@ def test_levels_come_from_the_dataset(norms, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("by", "why"), [("height", "no column 'height'"), ("name", "has 80 levels")]
+    ("by", "why"),
+    [("height", "tell no 'height'"), ("region", "tell no 'region'"), ("code", "has 80 levels")],
 )
 def test_columns_that_are_no_levels_are_refused(by, why):
     table = cohort(80)
-    table["name"] = table["subject"]
+    table["code"] = table["subject"]
     with pytest.raises(UsageError, match=why):
         make_norms(table, dataset="toy", voxels_mm3=np.ones(80), by=by)
 
