@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from bgpvs_wf.evaluation.score_tables import EvaluationTables
     from bgpvs_wf.learning.training.recipe import Recipe
     from bgpvs_wf.studies.association import Association
-    from bgpvs_wf.studies.norms import CohortNorms
     from bgpvs_wf.studies.comparison import Comparison
+    from bgpvs_wf.studies.norms import CohortNorms
     from bgpvs_wf.studies.training import Training
     from bgpvs_wf.studies.validation.study import Validation
 
 __all__ = [
-    "Observer", "Segmentation", "associate", "compare", "evaluate", "finetune", "norms", "run", "segment",
-    "simulate", "train", "validate",
+    "Observer", "Segmentation", "associate", "compare", "evaluate", "finetune", "norms", "run",
+    "segment", "simulate", "train", "validate",
 ]  # fmt: skip
 
 PathLike = str | os.PathLike[str]
