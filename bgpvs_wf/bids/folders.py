@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.errors import UsageError
@@ -134,4 +135,21 @@ def _read(path: Path) -> Any:
     try:
         return load_json(path)
     except (OSError, ValueError):
+        return None
+
+
+def dataset_of(output_dir: Path) -> Path | None:
+    """Return the folder of the dataset that results say they are of; None if it is not there.
+
+    As `bgpvs_wf.bids.derivatives.dataset_links` names it in ``dataset_description.json``.
+    """
+    from bgpvs_wf.imaging.files import read_json
+
+    links = read_json(output_dir / "dataset_description.json").get("DatasetLinks")
+    link = links.get("bids_dir", links.get("raw")) if isinstance(links, dict) else None
+    try:
+        uri = urlsplit(link if isinstance(link, str) else "")
+        folder = Path(unquote(uri.path))
+        return folder if uri.scheme == "file" and folder.is_dir() else None
+    except ValueError:  # what is no address, or no path
         return None

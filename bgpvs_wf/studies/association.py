@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
+from bgpvs_wf.bids.folders import dataset_of
 from bgpvs_wf.cohort.association.formula import Formula, read_formula
 from bgpvs_wf.cohort.association.model import FAMILIES, GROUPS, Model, fit_region
 from bgpvs_wf.cohort.association.rows import LeftOut, regions_of
@@ -96,6 +96,11 @@ def associate(question: Question, *, observer: Observer | None = None) -> Associ
         if folder is not None and not folder.is_dir():
             raise UsageError(f"There is no folder {folder}.")
     dataset = question.dataset or dataset_of(question.results)
+    if dataset is None:
+        raise UsageError(
+            f"The dataset of the results in {question.results} is not said, or not there any more; "
+            "give --dataset."
+        )
     table = read_cohort(question.results, dataset)
     formula = read_formula(question.formula, list(table.columns))
     if question.groups and question.groups not in table.columns:
@@ -117,26 +122,6 @@ def associate(question: Question, *, observer: Observer | None = None) -> Associ
     )
     _write(found, question, out)
     return found
-
-
-def dataset_of(results: Path) -> Path:
-    """Return the dataset that results say they are of.
-
-    Raises
-    ------
-    UsageError
-        If they do not say, or it is not there any more.
-    """
-    from bgpvs_wf.imaging.files import read_json
-
-    links = read_json(results / "dataset_description.json").get("DatasetLinks")
-    link = links.get("bids_dir", links.get("raw")) if isinstance(links, dict) else None
-    uri = urlsplit(link) if isinstance(link, str) else None
-    folder = Path(unquote(uri.path)) if uri is not None and uri.scheme == "file" else None
-    if folder is None or not folder.is_dir():
-        told = f"{folder} is not there" if folder else f"{results} does not say of which it is"
-        raise UsageError(f"The dataset of the results is not known: {told}; give --dataset.")
-    return folder
 
 
 def _fit(

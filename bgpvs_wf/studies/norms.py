@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
+from bgpvs_wf.bids.folders import dataset_of
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.studies.observer import Observer
 
@@ -74,7 +74,7 @@ def make_cohort_norms(
     from bgpvs_wf.cohort.table import read_cohort
 
     observer = observer or Observer()
-    told = dataset or _dataset_of(output_dir)
+    told = dataset or dataset_of(output_dir)
     if told is None and by is not None:
         raise UsageError(
             f"{output_dir} does not say where its dataset is, or it is not there any more; give "
@@ -99,20 +99,6 @@ def make_cohort_norms(
 
         page = write_norms_page(norms, table, page, warnings=doubts)
     return CohortNorms(norms, written, page, tuple(doubts))
-
-
-def _dataset_of(output_dir: Path) -> Path | None:
-    """Return the folder of the dataset that results say they are of, if it is there."""
-    from bgpvs_wf.imaging.files import read_json
-
-    links = read_json(output_dir / "dataset_description.json").get("DatasetLinks")
-    link = links.get("raw") if isinstance(links, dict) else None
-    try:
-        uri = urlsplit(link if isinstance(link, str) else "")
-        folder = Path(unquote(uri.path))
-        return folder if uri.scheme == "file" and folder.is_dir() else None
-    except ValueError:  # what is no address, or no path
-        return None
 
 
 def _name(folder: Path) -> str:
