@@ -14,6 +14,7 @@ from bgpvs_wf.settings import COUNT, SEED, check_rising
 
 if TYPE_CHECKING:
     from bgpvs_wf.phantom.dataset import Made
+    from bgpvs_wf.phantom.growing.dataset import MadeGrowing
 
 _SYNTHETIC: dict[str, Any] = {
     "subjects": 3,
@@ -22,6 +23,7 @@ _SYNTHETIC: dict[str, Any] = {
     "from_dseg": None,
     "table": None,
     "oblique": 0.0,
+    "sessions": None,
 }
 """Options of synthetic infants, and what they are if not given."""
 _ONTO: dict[str, Any] = {"derivatives": None, "cases": 1}
@@ -93,6 +95,11 @@ def _add_synthetic(group: argparse._ArgumentGroup) -> None:
         metavar="AGE,...",
         help="40w is 40 post-menstrual weeks, 3m three months after birth at term; taken in turn",
     )
+    group.add_argument(
+        "--sessions",
+        metavar="AGE,...",
+        help="scan each infant at all of these ages as it grows, instead of at one: 1m,6m,12m",
+    )
     group.add_argument("--preset", metavar="NAME|FILE.toml", help="the scanner's protocol")
     group.add_argument(
         "--from-dseg",
@@ -115,6 +122,8 @@ def _simulate(args: argparse.Namespace) -> int:
         from bgpvs_wf.cli.simulate_onto import simulate_onto
 
         return simulate_onto(args)
+    if args.sessions is not None:
+        return _simulate_growing(args)
     from bgpvs_wf.anatomy.harmonisation import read_labels
     from bgpvs_wf.phantom import simulate_dataset
     from bgpvs_wf.phantom.growth import parse_ages
@@ -137,6 +146,31 @@ def _simulate(args: argparse.Namespace) -> int:
     return 0
 
 
+def _simulate_growing(args: argparse.Namespace) -> int:
+    from bgpvs_wf.phantom.growing.dataset import parse_sessions, simulate_growing_dataset
+    from bgpvs_wf.phantom.protocol import load_protocol
+
+    out = simulate_growing_dataset(
+        args.out,
+        n_subjects=args.subjects,
+        sessions=parse_sessions("--sessions", args.sessions),
+        seed=args.seed,
+        protocol=load_protocol(args.preset),
+        jobs=args.jobs,
+        n_tubes=args.tubes,
+        fill=args.fill,
+        oblique_deg=args.oblique,
+        on_subject=_report_growing,
+    )
+    results = f"{out}-results"
+    say(
+        f"Written to {out}",
+        f"Measure it: bgpvs-wf run {out} {results}",
+        f"See what changes: bgpvs-wf change {results}",
+    )
+    return 0
+
+
 def _fill_in(args: argparse.Namespace) -> None:
     """Refuse options that would change nothing; give the others their defaults."""
     args.fill = check_rising(args.fill, "--fill")
@@ -146,11 +180,23 @@ def _fill_in(args: argparse.Namespace) -> None:
     if given:
         rule = "cannot be given with --onto" if onto else "can only be given with --onto"
         raise UsageError(f"{', '.join(given)} {rule}.")
+    if args.sessions is not None:
+        fixed = [x for x in ("ages", "from_dseg", "table") if getattr(args, x) is not None]
+        if fixed:
+            names = ", ".join(f"--{x.replace('_', '-')}" for x in fixed)
+            raise UsageError(f"{names} cannot be given with --sessions.")
     if args.table is not None and args.from_dseg is None:
         raise UsageError("--table is of the label map of --from-dseg; give that, too.")
     for name, default in (_SYNTHETIC | _ONTO).items():
         if getattr(args, name) is None:
             setattr(args, name, default)
+
+
+def _report_growing(made: MadeGrowing) -> None:
+    shown = ", ".join(
+        f"{name} {count} tubes {volume:.0f} mm3" for name, count, volume in made.sessions
+    )
+    say(f"sub-{made.label}: {shown}")
 
 
 def _report(made: Made) -> None:

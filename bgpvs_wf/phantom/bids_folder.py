@@ -16,6 +16,8 @@ from bgpvs_wf.phantom.truth import TRUTH
 if TYPE_CHECKING:
     import pandas as pd
 
+AGE = {"Description": "post-menstrual age at scan", "Units": "weeks"}
+"""What tables say of the column `age`."""
 _PARTIAL = ".partial"
 
 
@@ -78,7 +80,8 @@ def write_tables(root: Path, participants: pd.DataFrame, *, name: str, readme: s
     ----------
     root : Path
     participants : DataFrame
-        Columns `participant_id`, `age` (post-menstrual weeks), `seed`.
+        Columns `participant_id`, `age` (post-menstrual weeks; not where there are sessions),
+        `seed`.
     name : str
         Of the dataset.
     readme : str
@@ -87,11 +90,9 @@ def write_tables(root: Path, participants: pd.DataFrame, *, name: str, readme: s
     from bgpvs_wf.imaging.files import write_json, write_table, write_text
 
     write_table(participants, root / "participants.tsv")
-    columns = {
-        "age": {"Description": "post-menstrual age at scan", "Units": "weeks"},
-        "seed": {"Description": "Seed that this infant was made with"},
-    }
-    write_json(columns, root / "participants.json")
+    columns = {"age": AGE, "seed": {"Description": "Seed that this infant was made with"}}
+    told = {name: about for name, about in columns.items() if name in participants}
+    write_json(told, root / "participants.json")
     made_by = {"GeneratedBy": [{"Name": "bgpvs-wf", "Version": __version__}]}
     common = {"BIDSVersion": BIDS_VERSION, **made_by}
     write_json({"Name": name, "DatasetType": "raw", **common}, root / "dataset_description.json")

@@ -111,15 +111,20 @@ def draw_confounders(
                 outwards=outwards,
                 diameter_mm=(CHOROID_DIAMETER_MM, 0.1),
             )
-    newborn = np.clip((RIM_WEEKS[1] - age_weeks) / (RIM_WEEKS[1] - RIM_WEEKS[0]), 0, 1)
     return Confounders(
         vessels=tuple(vessels),
         clefts=tuple(clefts[: config.clefts]),
         choroid=tuple(choroid),
-        rim=config.rims * float(newborn),
+        rim=rim_at(age_weeks, config),
         rim_field=WaveField.draw(rng, 16, (6.0, 18.0)),
         texture=config.texture,
     )
+
+
+def rim_at(age_weeks: float, config: ConfounderConfig) -> float:
+    """Return how bright the rim of a newborn's white matter is at an age."""
+    newborn = np.clip((RIM_WEEKS[1] - age_weeks) / (RIM_WEEKS[1] - RIM_WEEKS[0]), 0, 1)
+    return config.rims * float(newborn)
 
 
 def paint_confounders(

@@ -160,7 +160,7 @@ def _make(task: _Task) -> Made:
         labels = np.asarray(image.dataobj).astype(np.int16)
         settings = {**settings, "labels": infant_of_map(labels, image.affine, task.age_weeks)}
     infant = simulate_subject(task.age_weeks, seed=task.seed, protocol=task.protocol, **settings)
-    _write_images(task, infant)
+    write_images(task.root, f"sub-{task.label}", infant, task.protocol, task.seed)
     write_truth(
         task.root / TRUTH,
         f"sub-{task.label}",
@@ -175,22 +175,36 @@ def _make(task: _Task) -> Made:
     return Made(task.label, infant.age_weeks, len(infant.tubes), infant.pvs_mm3)
 
 
-def _write_images(task: _Task, infant: SyntheticInfant) -> None:
+def write_images(
+    root: Path, stem: str, infant: SyntheticInfant, protocol: ProtocolConfig, seed: int
+) -> None:
+    """Write T1w and T2w of an infant, with their sidecars.
+
+    Parameters
+    ----------
+    root : Path
+        Of the dataset.
+    stem : str
+        ``sub-X`` or ``sub-X_ses-Y``.
+    infant : SyntheticInfant
+    protocol, seed
+        What it was made with.
+    """
     from bgpvs_wf.imaging.files import save_image, write_json
 
-    folder = task.root / f"sub-{task.label}" / "anat"
+    folder = root.joinpath(*stem.split("_"), "anat")
     images = (("T1w", infant.t1w, infant.t1w_affine), ("T2w", infant.t2w, infant.affine))
     for suffix, image, affine in images:
-        path = folder / f"sub-{task.label}_{suffix}.nii.gz"
+        path = folder / f"{stem}_{suffix}.nii.gz"
         # Whole numbers, as scanners write them: a quarter of the bytes, far below the noise.
         save_image(np.round(image).astype(np.int16), affine, path, dtype=np.int16)
         sidecar = {
-            "Description": f"Synthetic, made by bgpvs-wf simulate. {task.protocol.description}",
-            "SkullStripped": not task.protocol.skull,
-            "Seed": task.seed,
-            "Protocol": to_mapping(task.protocol),
+            "Description": f"Synthetic, made by bgpvs-wf simulate. {protocol.description}",
+            "SkullStripped": not protocol.skull,
+            "Seed": seed,
+            "Protocol": to_mapping(protocol),
         }
-        write_json(sidecar, folder / f"sub-{task.label}_{suffix}.json")
+        write_json(sidecar, folder / f"{stem}_{suffix}.json")
 
 
 def _write_tables(root: Path, tasks: Sequence[_Task]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,9 +123,40 @@ def simulate_subject(
     # Independent streams, so that the noise does not change the anatomy.
     streams = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(8)]
     anatomy = _anatomy(age_weeks, streams[0], protocol, labels, variation)
-    contrast = {name: _contrast(age_weeks, name, protocol) for name in ("T2w", "T1w")}
     tubes = draw_pvs(anatomy, streams[2], n_tubes, fill=fill)
     confounders = draw_confounders(anatomy, age_weeks, streams[6], protocol.confounders)
+    return scan_infant(
+        anatomy, tubes, confounders, age_weeks, streams, protocol, oblique_deg=oblique_deg
+    )
+
+
+def scan_infant(
+    anatomy: Anatomy,
+    tubes: Sequence[Tube],
+    confounders: Confounders,
+    age_weeks: float,
+    streams: Sequence[np.random.Generator],
+    protocol: ProtocolConfig,
+    *,
+    oblique_deg: float = 0.0,
+) -> SyntheticInfant:
+    """Scan an infant of whom everything is drawn.
+
+    Parameters
+    ----------
+    anatomy : Anatomy
+    tubes : sequence of Tube
+    confounders : Confounders
+    age_weeks : float
+        Post-menstrual age, weeks, for the contrast.
+    streams : sequence of 8 Generator
+        Those of the scan are 1 (the grid's turn), 3 (misalignment), 4 and 5 (noise of T1w and
+        T2w) and 7 (texture).
+    protocol : ProtocolConfig
+    oblique_deg : float
+        See `simulate_subject`.
+    """
+    contrast = {name: _contrast(age_weeks, name, protocol) for name in ("T2w", "T1w")}
     turn = _random_turn(streams[1], oblique_deg)
     extent = anatomy.extent(turn)
     grid = grid_around(*extent, _sizes(protocol.t2w), turn)
@@ -230,7 +262,7 @@ def _paint(
     return canvas
 
 
-def _fill(canvas: Canvas, tubes: list[Tube], grid: Grid) -> np.ndarray:
+def _fill(canvas: Canvas, tubes: Sequence[Tube], grid: Grid) -> np.ndarray:
     """Put the tubes into the signals; return the share of each voxel they fill."""
     occupancy = np.zeros(grid.shape, np.float32)
     for tube in tubes:

@@ -44,15 +44,19 @@ def pvs_labels(dseg: np.ndarray, occupancy: np.ndarray) -> np.ndarray:
     return labels
 
 
-def instance_labels(tubes: Sequence[Tube], grid: Grid) -> np.ndarray:
+def instance_labels(
+    tubes: Sequence[Tube], grid: Grid, numbers: Sequence[int] | None = None
+) -> np.ndarray:
     """Return the number of the tube in every voxel, int16; 0 is none.
+
+    Tubes are numbered from 1, unless their numbers are given.
 
     A voxel counts as a tube's if the tube fills `PVS_SHARE` of it, or half of the most that it
     fills of any: tubes thinner than a voxel have voxels, too. Where two meet, the fuller has it.
     """
     labels = np.zeros(grid.shape, np.int16)
     fullest = np.zeros(grid.shape, np.float32)
-    for number, tube in enumerate(tubes, start=1):
+    for number, tube in zip(numbers or range(1, len(tubes) + 1), tubes, strict=True):
         index, share = tube_occupancy(tube, grid)
         if not share.size:
             continue
@@ -64,7 +68,12 @@ def instance_labels(tubes: Sequence[Tube], grid: Grid) -> np.ndarray:
     return labels
 
 
-def tube_table(tubes: Sequence[Tube], regions: Sequence[int], snr: float) -> pd.DataFrame:
+def tube_table(
+    tubes: Sequence[Tube],
+    regions: Sequence[int],
+    snr: float,
+    numbers: Sequence[int] | None = None,
+) -> pd.DataFrame:
     """Return a row for each tube, with the columns `COLUMNS`."""
     import pandas as pd
 
@@ -81,7 +90,9 @@ def tube_table(tubes: Sequence[Tube], regions: Sequence[int], snr: float) -> pd.
             **{f"start_{a}_mm": tube.points[0][i] for i, a in enumerate("xyz")},
             **{f"end_{a}_mm": tube.points[-1][i] for i, a in enumerate("xyz")},
         }
-        for number, (tube, region) in enumerate(zip(tubes, regions, strict=True), start=1)
+        for number, tube, region in zip(
+            numbers or range(1, len(tubes) + 1), tubes, regions, strict=True
+        )
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -98,15 +109,16 @@ def write_truth(
     regions: Sequence[int],
     snr: float,
     ignore: np.ndarray | None = None,
+    numbers: Sequence[int] | None = None,
 ) -> None:
     """Write the truth of one infant below a derivatives folder.
 
     Parameters
     ----------
     root : Path
-        Folder of the truth; the files go to ``root/<subject>/anat``.
+        Folder of the truth; the files go to ``root/<subject>[/<session>]/anat``.
     stem : str
-        ``sub-X``.
+        ``sub-X`` or ``sub-X_ses-Y``.
     dseg, bgpvs, occupancy : ndarray, shape (x, y, z)
         Harmonised labels; 0 rest, 1 BG, 2 BG-PVS; share of each voxel that tubes fill.
     affine : ndarray, shape (4, 4)
@@ -116,12 +128,14 @@ def write_truth(
         See `COLUMNS`.
     ignore : ndarray of bool, optional
         Voxels about which nothing is known.
+    numbers : sequence of int, optional
+        Of the tubes; by default from 1.
     """
     from bgpvs_wf.anatomy.labels import label_table
     from bgpvs_wf.bids.derivatives import bgpvs_label_table
     from bgpvs_wf.imaging.files import save_image, write_json, write_table
 
-    folder = root / stem / "anat"
+    folder = root.joinpath(*stem.split("_"), "anat")
     labels = (
         ("anatomy", dseg, label_table(np.unique(dseg).tolist())),
         ("bgpvs", bgpvs, bgpvs_label_table()),
@@ -132,12 +146,13 @@ def write_truth(
         write_table(table, folder / f"{stem}_desc-{desc}_dseg.tsv")
     save_image(occupancy, affine, folder / f"{stem}_label-PVS_probseg.nii.gz")
     grid = Grid(bgpvs.shape, affine)
-    instances = instance_labels(tubes, grid)
+    instances = instance_labels(tubes, grid, numbers)
     save_image(instances, affine, folder / f"{stem}_desc-pvs_dseg.nii.gz", labels=True)
     if ignore is not None:
         path = folder / f"{stem}_desc-ignore_mask.nii.gz"
         save_image(ignore.astype(np.uint8), affine, path, labels=True)
-    write_table(tube_table(tubes, regions, snr).round(4), folder / f"{stem}_desc-pvs_objects.tsv")
+    table = tube_table(tubes, regions, snr, numbers).round(4)
+    write_table(table, folder / f"{stem}_desc-pvs_objects.tsv")
     described = {
         name: {"Description": text} | ({"Units": "mm"} if name.endswith("_mm") else {})
         for name, text in COLUMNS.items()
