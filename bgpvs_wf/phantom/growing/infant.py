@@ -76,12 +76,8 @@ def simulate_growing(
     if len(ages_weeks) < 2 or (np.diff(ages_weeks) <= 0).any():
         raise UsageError("A growing infant needs two or more ages, each above the one before.")
     protocol = protocol or plain()
-    shape, drawn, fates, *rest = np.random.SeedSequence(seed).spawn(3 + len(ages_weeks))
-    streams = [[np.random.default_rng(s) for s in one.spawn(8)] for one in rest]
-    brains = [
-        grown_brain(age, shape, own[0], protocol, variation)
-        for age, own in zip(ages_weeks, streams, strict=True)
-    ]
+    _, drawn, fates, streams = _streams(seed, len(ages_weeks))
+    brains = brains_of(ages_weeks, seed=seed, protocol=protocol, variation=variation)
     tubes_rng, confounders_rng = (np.random.default_rng(s) for s in drawn.spawn(2))
     # The last is the largest: points along a line come closer in the others, never apart.
     home = brains[-1]
@@ -99,6 +95,34 @@ def simulate_growing(
         )
         numbers.append(there)
     return GrowingInfant(tuple(sessions), tuple(numbers), lives, tuple(brains))
+
+
+def brains_of(
+    ages_weeks: Sequence[float],
+    *,
+    seed: int,
+    protocol: ProtocolConfig,
+    variation: float = 1.0,
+) -> list[Brain]:
+    """Return the brains of a growing infant alone; arguments as of `simulate_growing`."""
+    shape, _, _, streams = _streams(seed, len(ages_weeks))
+    return [
+        grown_brain(age, shape, own[0], protocol, variation)
+        for age, own in zip(ages_weeks, streams, strict=True)
+    ]
+
+
+def _streams(
+    seed: int, count: int
+) -> tuple[
+    np.random.SeedSequence,
+    np.random.SeedSequence,
+    np.random.SeedSequence,
+    list[list[np.random.Generator]],
+]:
+    """Return seeds of shape, tubes and lives, and independent streams of each session."""
+    shape, drawn, fates, *rest = np.random.SeedSequence(seed).spawn(3 + count)
+    return shape, drawn, fates, [[np.random.default_rng(s) for s in one.spawn(8)] for one in rest]
 
 
 def _lives(

@@ -1,0 +1,1 @@
+"""Change between sessions of one infant: which perivascular space is which, and what became of it."""
