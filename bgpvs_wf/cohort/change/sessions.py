@@ -1,0 +1,94 @@
+"""Change of one infant over its sessions: from label maps and tables to a table of change."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bgpvs_wf.arrays import Affine, Labels
+from bgpvs_wf.cohort.change.matching import gate_of, match_spaces
+from bgpvs_wf.cohort.change.spaces import by_affine, find_spaces
+from bgpvs_wf.cohort.change.table import Seen, change_table
+from bgpvs_wf.cohort.change.tracks import chain
+from bgpvs_wf.imaging.geometry import voxel_sizes
+from bgpvs_wf.tsv import MISSING, TextTable, read_tsv
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NEEDED = ("index", "region", "side", "volume_mm3", "volume_tube_mm3", "mean_diameter_mm")
+
+
+def read_seen(
+    sessions: Sequence[str], labels: Sequence[tuple[Labels, Affine]], objects: Sequence[Path]
+) -> list[Seen]:
+    """Read what is known of the spaces of an infant's sessions.
+
+    Volumes are those of tubes where all sessions have them, else of voxels, for both are never
+    compared with each other.
+
+    Parameters
+    ----------
+    sessions : sequence of str
+        Labels with ``ses-``, in the order of age.
+    labels : sequence of (ndarray of int, ndarray)
+        Number of the space in every voxel, and the affine.
+    objects : sequence of Path
+        ``desc-pvs_objects.tsv`` of each.
+
+    Raises
+    ------
+    TableError
+        If a table cannot be read, or lacks a column.
+    """
+    tables = [read_tsv(path) for path in objects]
+    for table in tables:
+        table.require(_NEEDED)
+    of_tubes = [table.numbers("volume_tube_mm3", least=0) for table in tables]
+    known = all(np.isfinite(values).all() for values in of_tubes)
+    return [
+        _seen(label, *found, table, "volume_tube_mm3" if known else "volume_mm3")
+        for label, found, table in zip(sessions, labels, tables, strict=True)
+    ]
+
+
+def change_of(seen: Sequence[Seen], affines: Sequence[Affine]) -> pd.DataFrame:
+    """Match the spaces of successive sessions, follow them, and tell what became of each.
+
+    Parameters
+    ----------
+    seen : sequence of Seen
+        In the order of age.
+    affines : sequence of ndarray, shape (4, 4)
+        From each session to the next, mm to mm; one fewer.
+
+    Returns
+    -------
+    DataFrame
+        See `bgpvs_wf.cohort.change.table.change_table`.
+    """
+    matches = []
+    for (before, after), affine in zip(itertools.pairwise(seen), affines, strict=True):
+        gate = gate_of(*(float(voxel_sizes(one.affine).max()) for one in (before, after)))
+        forward, backward = by_affine(affine), by_affine(np.linalg.inv(affine))
+        matches.append(match_spaces(before.spaces, after.spaces, forward, backward, gate))
+    tracks = chain([[space.number for space in one.spaces] for one in seen], matches)
+    return change_table(seen, tracks)
+
+
+def _seen(label: str, data: Labels, affine: Affine, table: TextTable, volume: str) -> Seen:
+    numbers = [int(n) for n in table.numbers("index", least=1, whole=True)]
+    volumes = table.numbers(volume, least=0).tolist()
+    diameters = table.numbers("mean_diameter_mm", least=0).tolist()
+    sizes = zip(numbers, volumes, diameters, strict=True)
+    measured = {n: (v, d) for n, v, d in sizes if math.isfinite(v) and math.isfinite(d)}
+    places = zip(table.text("region"), table.text("side"), strict=True)
+    named = [(region or MISSING, side or MISSING) for region, side in places]
+    spaces = find_spaces(np.asarray(data).astype(np.int32), affine, measured)
+    nowhere = dict.fromkeys((space.number for space in spaces), (MISSING, MISSING))
+    return Seen(label, affine, spaces, {**nowhere, **dict(zip(numbers, named, strict=True))})

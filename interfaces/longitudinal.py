@@ -1,0 +1,175 @@
+"""Interfaces of change between sessions: registration of two, matching, table and page."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nipype.interfaces.base import File, TraitedSpec, isdefined, traits
+
+from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array, read_mask
+
+
+class PairOfSessionsInputSpec(HomeInputSpec):
+    images = traits.List(File(), mandatory=True, desc="preprocessed, of two sessions")
+    nuclei = traits.List(File(), mandatory=True, desc="harmonised labels of each")
+    brain_masks = traits.List(File(), mandatory=True, desc="of each")
+    voxel_mm = traits.Float(mandatory=True, desc="at which they are registered")
+
+
+class PairOfSessionsOutputSpec(TraitedSpec):
+    first = File(desc="image of the first session, coarse")
+    second = File(desc="image of the second session, coarse")
+    start = File(desc="transform that brings the nuclei onto each other")
+
+
+class PairOfSessions(HomeInterface):
+    """Make two sessions of an infant ready to be registered."""
+
+    input_spec = PairOfSessionsInputSpec
+    output_spec = PairOfSessionsOutputSpec
+
+    def _run_interface(self, runtime: Any) -> Any:
+        from bgpvs_wf.anatomy.targets import source_image
+        from bgpvs_wf.cohort.change.placing import place_nuclei
+        from bgpvs_wf.imaging.itk import itk_text
+
+        inputs = self.inputs
+        for name, image, mask in zip(
+            ("first", "second"), inputs.images, inputs.brain_masks, strict=True
+        ):
+            data, affine = read_array(image)
+            coarse, grid = source_image(data, affine, read_mask(mask), inputs.voxel_mm)
+            self._results[name] = self.write(runtime, f"{name}.nii.gz", coarse, grid)
+        first, second = (read_array(path, "nuclei") for path in inputs.nuclei)
+        start = place_nuclei(*first, *second)
+        self._results["start"] = self.write_text(runtime, "start.txt", itk_text(start))
+        return runtime
+
+
+class MatchSessionsInputSpec(HomeInputSpec):
+    sessions = traits.List(traits.Str(), mandatory=True, desc="labels with ses-, by age")
+    pvs = traits.List(File(), mandatory=True, desc="number of the PVS in every voxel, of each")
+    objects = traits.List(File(), mandatory=True, desc="TSV of each, a row a PVS")
+    transforms = traits.List(
+        traits.List(File()), mandatory=True, desc="from each session to the next, as ANTs writes it"
+    )
+
+
+class MatchSessionsOutputSpec(TraitedSpec):
+    table = File(desc="TSV, a row for each PVS and step between sessions")
+    dictionary = File(desc="JSON, what its columns mean")
+    affines = traits.List(desc="from each session to the next, mm, shape (4, 4)")
+
+
+class MatchSessions(HomeInterface):
+    """Match the PVS of successive sessions and tell what became of them."""
+
+    input_spec = MatchSessionsInputSpec
+    output_spec = MatchSessionsOutputSpec
+
+    def _run_interface(self, runtime: Any) -> Any:
+        from bgpvs_wf.cohort.change.sessions import change_of, read_seen
+        from bgpvs_wf.cohort.change.table import COLUMNS
+        from bgpvs_wf.imaging.files import write_json
+        from bgpvs_wf.imaging.itk import read_itk
+        from bgpvs_wf.quantification.group import write_tsv
+
+        inputs = self.inputs
+        labels = [read_array(path, "PVS") for path in inputs.pvs]
+        seen = read_seen(inputs.sessions, labels, [Path(path) for path in inputs.objects])
+        # ANTs lists the one that is applied last first.
+        affines = [
+            functools.reduce(np.matmul, map(read_itk, some), np.eye(4))
+            for some in inputs.transforms
+        ]
+        folder = Path(runtime.cwd)
+        table = change_of(seen, affines)
+        self._results["table"] = str(write_tsv(table, folder / "change.tsv"))
+        self._results["dictionary"] = str(write_json(COLUMNS, folder / "change.json"))
+        self._results["affines"] = [affine.tolist() for affine in affines]
+        return runtime
+
+
+class ChangePageInputSpec(HomeInputSpec):
+    subject = traits.Str(mandatory=True, desc="label with sub-")
+    sessions = traits.List(traits.Str(), mandatory=True)
+    ages_weeks = traits.List(traits.Either(None, traits.Float()), mandatory=True)
+    table = File(mandatory=True, desc="TSV of change")
+    images = traits.List(File(), mandatory=True)
+    nuclei = traits.List(File(), mandatory=True)
+    pvs = traits.List(File(), mandatory=True)
+    affines = traits.List(mandatory=True, desc="from each session to the next")
+
+
+class ChangePageOutputSpec(TraitedSpec):
+    page = File(desc="HTML that needs nothing else")
+
+
+class ChangePage(HomeInterface):
+    """Write the page of an infant's change."""
+
+    input_spec = ChangePageInputSpec
+    output_spec = ChangePageOutputSpec
+
+    def _run_interface(self, runtime: Any) -> Any:
+        from bgpvs_wf.reports.change.page import ChangeReport, write_change_page
+        from bgpvs_wf.reports.change.slices import Session
+        from bgpvs_wf.reports.views import Volume
+
+        inputs = self.inputs
+        sessions = [
+            Session(name, age, *(Volume(*read_array(path)) for path in files))
+            for name, age, *files in zip(
+                inputs.sessions,
+                inputs.ages_weeks,
+                inputs.images,
+                inputs.nuclei,
+                inputs.pvs,
+                strict=True,
+            )
+        ]
+        report = ChangeReport(
+            subject=inputs.subject,
+            sessions=sessions,
+            affines=[np.array(one) for one in inputs.affines],
+            table=Path(inputs.table),
+        )
+        page = write_change_page(report, Path(runtime.cwd) / "change.html")
+        self._results["page"] = str(page)
+        return runtime
+
+
+class ChangeSinkInputSpec(HomeInputSpec):
+    subject = traits.Str(mandatory=True, desc="label with sub-")
+    output_dir = traits.Str(mandatory=True, hash_files=False)
+    table = File(mandatory=True)
+    dictionary = File(mandatory=True)
+    page = File()
+
+
+class ChangeSinkOutputSpec(TraitedSpec):
+    table = traits.Str(hash_files=False)
+    page = traits.Str(hash_files=False)
+
+
+class ChangeSink(HomeInterface):
+    """Put table and page of an infant's change where they belong."""
+
+    input_spec = ChangeSinkInputSpec
+    output_spec = ChangeSinkOutputSpec
+
+    def _run_interface(self, runtime: Any) -> Any:
+        from bgpvs_wf.cohort.change.files import change_files
+        from bgpvs_wf.imaging.files import write_bytes
+
+        inputs = self.inputs
+        for name, target in change_files(Path(inputs.output_dir), inputs.subject).items():
+            source = getattr(inputs, name)
+            if isdefined(source):
+                write_bytes(Path(source).read_bytes(), target)
+                if name != "dictionary":
+                    self._results[name] = str(target)
+        return runtime
