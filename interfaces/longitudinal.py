@@ -1,51 +1,43 @@
-"""Interfaces of change between sessions: registration of two, matching, table and page."""
+"""Interfaces of change between sessions: placing, matching, table and page."""
 
 from __future__ import annotations
 
-import functools
+import itertools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from nipype.interfaces.base import File, TraitedSpec, isdefined, traits
 
-from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array, read_mask
+from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array
 
 
-class PairOfSessionsInputSpec(HomeInputSpec):
-    images = traits.List(File(), mandatory=True, desc="preprocessed, of two sessions")
-    nuclei = traits.List(File(), mandatory=True, desc="harmonised labels of each")
-    brain_masks = traits.List(File(), mandatory=True, desc="of each")
-    voxel_mm = traits.Float(mandatory=True, desc="at which they are registered")
+class PlaceSessionsInputSpec(HomeInputSpec):
+    nuclei = traits.List(File(), mandatory=True, desc="harmonised labels of each session, by age")
 
 
-class PairOfSessionsOutputSpec(TraitedSpec):
-    first = File(desc="image of the first session, coarse")
-    second = File(desc="image of the second session, coarse")
-    start = File(desc="transform that brings the nuclei onto each other")
+class PlaceSessionsOutputSpec(TraitedSpec):
+    affines = traits.List(desc="from each session to the next, mm, shape (4, 4)")
+    transforms = traits.List(File(), desc="the same, as ITK and ANTs read them")
 
 
-class PairOfSessions(HomeInterface):
-    """Make two sessions of an infant ready to be registered."""
+class PlaceSessions(HomeInterface):
+    """Bring each session of an infant onto the next by the centres of its nuclei."""
 
-    input_spec = PairOfSessionsInputSpec
-    output_spec = PairOfSessionsOutputSpec
+    input_spec = PlaceSessionsInputSpec
+    output_spec = PlaceSessionsOutputSpec
 
     def _run_interface(self, runtime: Any) -> Any:
-        from bgpvs_wf.anatomy.targets import source_image
         from bgpvs_wf.cohort.change.placing import place_nuclei
         from bgpvs_wf.imaging.itk import itk_text
 
-        inputs = self.inputs
-        for name, image, mask in zip(
-            ("first", "second"), inputs.images, inputs.brain_masks, strict=True
-        ):
-            data, affine = read_array(image)
-            coarse, grid = source_image(data, affine, read_mask(mask), inputs.voxel_mm)
-            self._results[name] = self.write(runtime, f"{name}.nii.gz", coarse, grid)
-        first, second = (read_array(path, "nuclei") for path in inputs.nuclei)
-        start = place_nuclei(*first, *second)
-        self._results["start"] = self.write_text(runtime, "start.txt", itk_text(start))
+        nuclei = [read_array(path, "nuclei") for path in self.inputs.nuclei]
+        affines = [place_nuclei(*one, *next_) for one, next_ in itertools.pairwise(nuclei)]
+        self._results["affines"] = [affine.tolist() for affine in affines]
+        self._results["transforms"] = [
+            self.write_text(runtime, f"to_next_{step}.txt", itk_text(affine))
+            for step, affine in enumerate(affines)
+        ]
         return runtime
 
 
@@ -53,15 +45,12 @@ class MatchSessionsInputSpec(HomeInputSpec):
     sessions = traits.List(traits.Str(), mandatory=True, desc="labels with ses-, by age")
     pvs = traits.List(File(), mandatory=True, desc="number of the PVS in every voxel, of each")
     objects = traits.List(File(), mandatory=True, desc="TSV of each, a row a PVS")
-    transforms = traits.List(
-        traits.List(File()), mandatory=True, desc="from each session to the next, as ANTs writes it"
-    )
+    affines = traits.List(mandatory=True, desc="from each session to the next, mm, shape (4, 4)")
 
 
 class MatchSessionsOutputSpec(TraitedSpec):
     table = File(desc="TSV, a row for each PVS and step between sessions")
     dictionary = File(desc="JSON, what its columns mean")
-    affines = traits.List(desc="from each session to the next, mm, shape (4, 4)")
 
 
 class MatchSessions(HomeInterface):
@@ -74,22 +63,15 @@ class MatchSessions(HomeInterface):
         from bgpvs_wf.cohort.change.sessions import change_of, read_seen
         from bgpvs_wf.cohort.change.table import COLUMNS
         from bgpvs_wf.imaging.files import write_json
-        from bgpvs_wf.imaging.itk import read_itk
         from bgpvs_wf.quantification.group import write_tsv
 
         inputs = self.inputs
         labels = [read_array(path, "PVS") for path in inputs.pvs]
         seen = read_seen(inputs.sessions, labels, [Path(path) for path in inputs.objects])
-        # ANTs lists the one that is applied last first.
-        affines = [
-            functools.reduce(np.matmul, map(read_itk, some), np.eye(4))
-            for some in inputs.transforms
-        ]
         folder = Path(runtime.cwd)
-        table = change_of(seen, affines)
+        table = change_of(seen, [np.array(one) for one in inputs.affines])
         self._results["table"] = str(write_tsv(table, folder / "change.tsv"))
         self._results["dictionary"] = str(write_json(COLUMNS, folder / "change.json"))
-        self._results["affines"] = [affine.tolist() for affine in affines]
         return runtime
 
 

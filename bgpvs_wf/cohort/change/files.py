@@ -26,7 +26,6 @@ class SessionFiles:
     image: Path
     """Preprocessed T2w, or T1w where there is no T2w."""
     nuclei: Path
-    brain_mask: Path
     pvs: Path
     objects: Path
 
@@ -62,7 +61,7 @@ def find_sessions(
             continue
         label = f"sub-{who['subject']}_ses-{who['session']}"
         one = _files(output_dir, who["subject"], who["session"], age_of(label))
-        missing = [p for p in (one.image, one.nuclei, one.brain_mask, one.objects) if not p.exists()]
+        missing = [p for p in (one.image, one.nuclei, one.objects) if not p.exists()]
         if missing:
             problems.append(f"{label}: there is no {missing[0]}; run it again.")
         else:
@@ -101,7 +100,6 @@ def _files(output_dir: Path, subject: str, session: str, age_weeks: float | None
         age_weeks=age_weeks,
         image=t2w if t2w.exists() else place("preproc", "T1w"),
         nuclei=place("nuclei", "dseg"),
-        brain_mask=place("brain", "mask"),
         pvs=place("pvs", "dseg"),
         objects=place("pvs", "objects", ".tsv"),
     )
@@ -112,7 +110,5 @@ def _in_order(sessions: list[SessionFiles]) -> list[SessionFiles]:
         return sorted(sessions, key=lambda one: (one.age_weeks or 0.0, one.session))
     # Numbers in labels by their size: 6m before 12m.
     parts = {one.session: re.split(r"(\d+)", one.session) for one in sessions}
-    keys = {
-        name: [(int(p) if p.isdigit() else 0, p) for p in some] for name, some in parts.items()
-    }
+    keys = {name: [(int(p) if p.isdigit() else 0, p) for p in some] for name, some in parts.items()}
     return sorted(sessions, key=lambda one: keys[one.session])

@@ -13,7 +13,9 @@ _FEWEST = 3
 """Centres that say how a head lies."""
 
 
-def place_nuclei(first: Labels, first_affine: Affine, second: Labels, second_affine: Affine) -> Affine:
+def place_nuclei(
+    first: Labels, first_affine: Affine, second: Labels, second_affine: Affine
+) -> Affine:
     """Return the similarity that brings the centres of the nuclei of a session onto another's.
 
     Centres do not depend on contrasts, and hardly on how large a nucleus is drawn. Least squares

@@ -131,9 +131,7 @@ def _make(task: _Task) -> MadeGrowing:
         )
     _write_subject(task, infant)
     told = zip(task.sessions, infant.sessions, strict=True)
-    return MadeGrowing(
-        task.label, tuple((name, len(one.tubes), one.pvs_mm3) for name, one in told)
-    )
+    return MadeGrowing(task.label, tuple((name, len(one.tubes), one.pvs_mm3) for name, one in told))
 
 
 def _write_subject(task: _Task, infant: GrowingInfant) -> None:

@@ -1,0 +1,1 @@
+"""The page of an infant's change between sessions."""

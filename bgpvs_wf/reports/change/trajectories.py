@@ -1,0 +1,96 @@
+"""Charts of an infant's change: volumes of its spaces, and of all together, over age."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bgpvs_wf.reports.chart_style import INK, OKABE_ITO, QUIET, draw_chart, say_empty
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+LASTING, CHANGING = OKABE_ITO[0], OKABE_ITO[1]
+"""Colours of spaces that are in all sessions, and of those that come or go."""
+
+
+def volumes_by_session(table: pd.DataFrame, sessions: Sequence[str]) -> np.ndarray:
+    """Return the volume of each track in each session, shape (tracks, sessions), mm3.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `bgpvs_wf.cohort.change.table.change_table` gives it.
+    sessions : sequence of str
+        In the order of age.
+    """
+    tracks = sorted(table["track"].unique())
+    volumes = np.zeros((len(tracks), len(sessions)))
+    place = {name: i for i, name in enumerate(sessions)}
+    for row in table.to_dict("records"):
+        i = tracks.index(row["track"])
+        volumes[i, place[row["session_from"]]] = row["volume_from_mm3"]
+        volumes[i, place[row["session_to"]]] = row["volume_to_mm3"]
+    return volumes
+
+
+def trajectory_charts(
+    table: pd.DataFrame, sessions: Sequence[str], ages_weeks: Sequence[float | None]
+) -> list[str]:
+    """Draw volumes over age, or session by session where an age is not known.
+
+    Parameters
+    ----------
+    table, sessions
+        As of `volumes_by_session`.
+    ages_weeks : sequence of float or None
+        Of each session.
+
+    Returns
+    -------
+    list of str
+        SVG: of each space, and of all together.
+    """
+    volumes = volumes_by_session(table, sessions)
+    known = all(age is not None for age in ages_weeks)
+    x = np.array([float(a or 0) for a in ages_weeks]) if known else np.arange(len(sessions)) * 1.0
+    words = "Age, weeks after conception" if known else "Session"
+
+    def dressed(axes: Axes) -> None:
+        axes.set_xticks(x, [f"{a:.0f}" for a in x] if known else list(sessions))
+        axes.set_ylim(bottom=0)
+        axes.margins(x=0.12)
+        axes.set_xlabel(words)
+        axes.set_ylabel("Volume (mm³)")
+
+    def each(axes: Axes) -> None:
+        if not len(volumes):
+            say_empty(axes, "No perivascular space was found.")
+            return
+        for number, values in enumerate(volumes, start=1):
+            colour = LASTING if (values > 0).all() else CHANGING
+            axes.plot(x, values, "o-", color=colour, linewidth=1.1, markersize=3.5, alpha=0.8)
+            axes.annotate(
+                str(number), (x[-1], values[-1]), (5, 0), textcoords="offset points",
+                va="center", fontsize=7.5, color=QUIET,
+            )  # fmt: skip
+        dressed(axes)
+
+    def together(axes: Axes) -> None:
+        totals = volumes.sum(axis=0)
+        axes.plot(x, totals, "o-", color=INK, linewidth=1.6)
+        for place, value in zip(x, totals, strict=True):
+            axes.annotate(
+                f"{value:.0f}", (place, value), (0, 6), textcoords="offset points", ha="center",
+                fontsize=8.5,
+            )  # fmt: skip
+        dressed(axes)
+        axes.set_ylim(0, float(totals.max()) * 1.2 or 1.0)
+
+    return [
+        draw_chart(each, (5.2, 4.2), title="Each PVS (numbers as in the table)"),
+        draw_chart(together, (4.2, 4.2), title="All PVS together"),
+    ]
