@@ -13,7 +13,10 @@ from __future__ import annotations
 import argparse
 import itertools
 import shutil
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -27,6 +30,9 @@ from bgpvs_wf.quantification.measures import measure
 from bgpvs_wf.studies.longitudinal import write_changes
 
 SESSIONS = "1m,6m,12m"
+_OBJECTS = ["index", "region", "side", "volume_mm3", "volume_tube_mm3", "mean_diameter_mm"]
+_BRIGHTNESS = 0.87
+"""Of the fluid in tubes, which are filled 75 to 100 %; in a run a network tells it."""
 LEAST_VOXELS = 2
 """Smaller tubes are not scored: a voxel has no line."""
 
@@ -100,12 +106,7 @@ def measure_truth(bids: Path, results: Path, stem: str) -> None:
     )
     save_image(pvs, image.affine, target / f"{stem}_desc-pvs_dseg.nii.gz", labels=True)
     rows = [one_object(read, pvs, n, image) for n in sorted(shuffled[numbers].tolist())]
-    columns = (
-        None
-        if rows
-        else ["index", "region", "side", "volume_mm3", "volume_tube_mm3", "mean_diameter_mm"]
-    )
-    write_table(pd.DataFrame(rows, columns=columns), target / f"{stem}_desc-pvs_objects.tsv")
+    write_table(pd.DataFrame(rows, columns=_OBJECTS), target / f"{stem}_desc-pvs_objects.tsv")
 
 
 def one_object(
@@ -117,7 +118,7 @@ def one_object(
     data = np.asarray(image.dataobj).astype(np.float32)
     data[(pvs > 0) & (pvs != number)] = np.median(data[bgpvs == 1])
     found = measure(
-        bgpvs=bgpvs, anatomy=read["anatomy"], affine=image.affine, t2w=data, brightness=0.87
+        bgpvs=bgpvs, anatomy=read["anatomy"], affine=image.affine, t2w=data, brightness=_BRIGHTNESS
     )
     objects = found.objects
     volume = float(objects["volume_tube_mm3"].sum())
@@ -132,53 +133,64 @@ def one_object(
     }
 
 
+@dataclass
+class Tally:
+    """What was counted over steps between sessions."""
+
+    right: int = 0
+    scored: int = 0
+    hits: Counter[str] = field(default_factory=Counter)
+    said: Counter[str] = field(default_factory=Counter)
+    true: Counter[str] = field(default_factory=Counter)
+    errors: list[float] = field(default_factory=list)
+    """Of the change of an infant's tubes together, as a share of their later volume."""
+    ratios: list[float] = field(default_factory=list)
+    """Error of the change of a tube over the standard deviation that is told."""
+    called: list[bool] = field(default_factory=list)
+    """Whether a tube that hardly changed is called grown or shrunk."""
+
+    def result(self) -> dict[str, object]:
+        """Return what is printed."""
+        found: dict[str, object] = {
+            "tubes scored": self.scored,
+            "matched rightly": self.right / max(self.scored, 1),
+        }
+        for kind in ("new", "gone"):
+            found[f"{kind}: precision"] = self.hits[kind] / max(self.said[kind], 1)
+            found[f"{kind}: recall"] = self.hits[kind] / max(self.true[kind], 1)
+            found[f"{kind}: true"] = self.true[kind]
+        return {
+            **found,
+            "change of volume, error of an infant (median)": np.median(np.abs(self.errors)),
+            "change of volume, bias": np.mean(self.errors),
+            "change of volume, error of a tube / SD told": np.std(self.ratios),
+            "unchanged tubes called changed": np.mean(self.called) if self.called else np.nan,
+        }
+
+
 def compare(
     bids: Path, results: Path, subjects: list[str], sessions: list[str]
 ) -> dict[str, object]:
     """Score steps between sessions against the truth."""
-    counts = dict.fromkeys(
-        (
-            "right",
-            "scored",
-            "new_hit",
-            "new_said",
-            "new_true",
-            "gone_hit",
-            "gone_said",
-            "gone_true",
-        ),
-        0,
-    )
-    totals, unchanged, ratios = [], [], []
+    tally = Tally()
+    text = {"index_from": str, "index_to": str}
     for subject in subjects:
         truth = pd.read_csv(
             bids / "derivatives" / "truth" / subject / f"{subject}_tubes.tsv", sep="\t"
         )
         told = pd.read_csv(
-            results / subject / f"{subject}_desc-pvs_change.tsv",
-            sep="\t",
-            dtype={"index_from": str, "index_to": str},
+            results / subject / f"{subject}_desc-pvs_change.tsv", sep="\t", dtype=text
         )
         maps = {k: true_numbers(bids, results, subject, k) for k in sessions}
+        volumes = {
+            k: truth[truth["session_id"] == f"ses-{k}"].set_index("tube")["volume_mm3"]
+            for k in sessions
+        }
         for a, b in itertools.pairwise(sessions):
-            part = told[told["session_from"] == f"ses-{a}"]
-            true = {k: truth[truth["session_id"] == f"ses-{k}"].set_index("tube") for k in (a, b)}
-            score_step(part, true[a], true[b], maps[a], maps[b], counts, totals, unchanged, ratios)
-    share = lambda hit, of: counts[hit] / max(counts[of], 1)  # noqa: E731
-    return {
-        "tubes scored": counts["scored"],
-        "matched rightly": share("right", "scored"),
-        "new: precision": share("new_hit", "new_said"),
-        "new: recall": share("new_hit", "new_true"),
-        "new: true": counts["new_true"],
-        "gone: precision": share("gone_hit", "gone_said"),
-        "gone: recall": share("gone_hit", "gone_true"),
-        "gone: true": counts["gone_true"],
-        "change of volume, error of an infant (median)": float(np.median(np.abs(totals))),
-        "change of volume, bias": float(np.mean(totals)),
-        "change of volume, error of a tube / SD told": float(np.std(ratios)),
-        "unchanged tubes called changed": float(np.mean(unchanged)) if unchanged else float("nan"),
-    }
+            step = told[told["session_from"] == f"ses-{a}"].to_dict("records")
+            score_matches(step, maps[a], maps[b], tally)
+            score_volumes(step, maps[a], maps[b], (volumes[a], volumes[b]), tally)
+    return tally.result()
 
 
 def true_numbers(
@@ -200,45 +212,63 @@ def true_numbers(
     return found
 
 
-def score_step(part, before, after, first, second, counts, totals, unchanged, ratios) -> None:  # noqa: ANN001
-    """Score one step of one infant; add to what is counted."""
+def tubes_of(row: dict[str, Any], key: str, known: dict[int, tuple[int, int]]) -> set[int]:
+    """Return the true tubes of a row's spaces in one session."""
+    text = row[key]
+    return {known[int(n)][0] for n in text.split("+")} if isinstance(text, str) else set()
+
+
+def score_matches(
+    step: list[dict[str, Any]],
+    first: dict[int, tuple[int, int]],
+    second: dict[int, tuple[int, int]],
+    tally: Tally,
+) -> None:
+    """Score which is which, what is new, and what is gone, in one step of one infant."""
     big = {tube for tube, size in (*first.values(), *second.values()) if size >= LEAST_VOXELS}
-    seen_a, seen_b = ({tube for tube, _ in one.values() if tube} for one in (first, second))
-    partner, said = {}, {"new": set(), "gone": set()}
-    change_told, change_true, base = 0.0, 0.0, 0.0
-    for row in part.to_dict("records"):
-        olds, news = (
-            [known[int(n)][0] for n in str(row[key]).split("+")]
-            if isinstance(row[key], str)
-            else []
-            for key, known in (("index_from", first), ("index_to", second))
-        )
-        if row["change"] != "persisted":
-            said[row["change"]].update(olds or news)
-            continue
-        partner.update({old: (set(olds), set(news)) for old in olds})
-        if set(olds) == set(news) and len(set(olds)) == 1:
-            tube = olds[0]
-            true = after.volume_mm3[tube] - before.volume_mm3[tube]
-            change_told += row["volume_change_mm3"]
-            change_true += true
-            base += after.volume_mm3[tube]
-            sd = row["volume_change_limit_mm3"] / 1.96
-            ratios.append((row["volume_change_mm3"] - true) / sd)
-            if abs(true) < 0.3 * sd:
-                unchanged.append(row["size"] != "same")
-    for tube in sorted(seen_a & big):
-        there = tube in seen_b
-        right = (partner.get(tube) == ({tube}, {tube})) if there else tube in said["gone"]
-        counts["scored"] += 1
-        counts["right"] += int(right)
-    for kind, true in (("new", (seen_b - seen_a) & big), ("gone", (seen_a - seen_b) & big)):
+    seen = [{tube for tube, _ in known.values() if tube} for known in (first, second)]
+    partner: dict[int, tuple[set[int], set[int]]] = {}
+    said: dict[str, set[int]] = {"new": set(), "gone": set()}
+    for row in step:
+        olds, news = tubes_of(row, "index_from", first), tubes_of(row, "index_to", second)
+        if row["change"] == "persisted":
+            partner.update(dict.fromkeys(olds, (olds, news)))
+        else:
+            said[row["change"]] |= olds | news
+    for tube in seen[0] & big:
+        there = partner.get(tube) == ({tube}, {tube})
+        tally.right += there if tube in seen[1] else tube in said["gone"]
+        tally.scored += 1
+    for kind, true in (("new", seen[1] - seen[0]), ("gone", seen[0] - seen[1])):
         told = said[kind] & big
-        counts[f"{kind}_hit"] += len(told & true)
-        counts[f"{kind}_said"] += len(told)
-        counts[f"{kind}_true"] += len(true)
+        tally.hits[kind] += len(told & true)
+        tally.said[kind] += len(told)
+        tally.true[kind] += len(true & big)
+
+
+def score_volumes(
+    step: list[dict[str, Any]],
+    first: dict[int, tuple[int, int]],
+    second: dict[int, tuple[int, int]],
+    volumes: tuple[pd.Series, pd.Series],
+    tally: Tally,
+) -> None:
+    """Score the change of volume of tubes that are matched rightly."""
+    error, base = 0.0, 0.0
+    for row in step:
+        olds, news = tubes_of(row, "index_from", first), tubes_of(row, "index_to", second)
+        if row["change"] != "persisted" or olds != news or len(olds) != 1:
+            continue
+        (tube,) = olds
+        true = float(volumes[1][tube] - volumes[0][tube])
+        deviation = row["volume_change_limit_mm3"] / 1.96
+        error += row["volume_change_mm3"] - true
+        base += float(volumes[1][tube])
+        tally.ratios.append((row["volume_change_mm3"] - true) / deviation)
+        if abs(true) < 0.3 * deviation:
+            tally.called.append(row["size"] != "same")
     if base:
-        totals.append((change_told - change_true) / base)
+        tally.errors.append(error / base)
 
 
 if __name__ == "__main__":

@@ -64,8 +64,10 @@ def write_changes(
     infants, problems = find_sessions(config.output_dir, known.age_of)
     lacking = [name for name in subjects if name not in infants]
     if lacking or not infants:
-        who = f"sub-{lacking[0]} has" if lacking else "No infant has"
-        raise UsageError(f"{who} not two finished sessions in {config.output_dir}.")
+        who = f"sub-{lacking[0]} has not" if lacking else "No infant has"
+        raise UsageError(
+            f"{who} two finished sessions in {config.output_dir}. {' '.join(problems)}".strip()
+        )
     done = Changes(problems=problems)
     with workflow_process(config.threads):
         for name in subjects or infants:

@@ -1,1 +1,1 @@
-"""Change between sessions of one infant: which perivascular space is which, and what became of it."""
+"""Change between sessions of an infant: which perivascular space is which, what became of it."""

@@ -26,7 +26,7 @@ def volume_sd(volume_mm3: float, diameter_mm: float, voxel_mm3: float) -> float:
     Examples
     --------
     >>> round(volume_sd(6.0, 1.0, 0.512), 2), round(volume_sd(6.0, 1.0, 0.125), 2)
-    (1.15, 0.8)
+    (1.16, 0.8)
     """
     edge = voxel_mm3 ** (1 / 3)
     on_surface = 4 * volume_mm3 / (max(diameter_mm, edge) * edge**2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -51,7 +52,7 @@ def parse_sessions(option: str, text: str) -> dict[str, float]:
     ages = parse_ages(option, text)
     # A label of BIDS has no points: 1.5m becomes 1p5m.
     labels = [re.sub("[^0-9a-z]", "", one.lower().replace(".", "p")) for one in text.split(",")]
-    if len(ages) < 2 or any(b <= a for a, b in zip(ages, ages[1:], strict=False)):
+    if len(ages) < 2 or any(b <= a for a, b in itertools.pairwise(ages)):
         raise UsageError(f"{option} {text}: give two or more ages, each above the one before.")
     return dict(zip(labels, ages, strict=True))
 
@@ -159,6 +160,6 @@ def _write_participants(root: Path, tasks: list[_Task]) -> None:
         pd.DataFrame(rows, columns=["participant_id", "seed"]),
         name="Synthetic infants who grow",
         readme="Synthetic infants with perivascular spaces of known geometry, scanned at several\n"
-        "ages, made by bgpvs-wf simulate. The truth is in derivatives/truth; sub-*_tubes.tsv there\n"
-        "says what becomes of each tube. No person was scanned.\n",
+        "ages, made by bgpvs-wf simulate. The truth is in derivatives/truth; sub-*_tubes.tsv\n"
+        "there says what becomes of each tube. No person was scanned.\n",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -70,14 +71,16 @@ def trajectory_charts(
         if not len(volumes):
             say_empty(axes, "No perivascular space was found.")
             return
-        for number, values in enumerate(volumes, start=1):
+        for values in volumes:
             colour = LASTING if (values > 0).all() else CHANGING
             axes.plot(x, values, "o-", color=colour, linewidth=1.1, markersize=3.5, alpha=0.8)
+        dressed(axes)
+        bottom, top = axes.get_ylim()
+        for number, level in enumerate(_spread(volumes[:, -1], (top - bottom) / 28), start=1):
             axes.annotate(
-                str(number), (x[-1], values[-1]), (5, 0), textcoords="offset points",
+                str(number), (x[-1], level), (6, 0), textcoords="offset points",
                 va="center", fontsize=7.5, color=QUIET,
             )  # fmt: skip
-        dressed(axes)
 
     def together(axes: Axes) -> None:
         totals = volumes.sum(axis=0)
@@ -94,3 +97,12 @@ def trajectory_charts(
         draw_chart(each, (5.2, 4.2), title="Each PVS (numbers as in the table)"),
         draw_chart(together, (4.2, 4.2), title="All PVS together"),
     ]
+
+
+def _spread(levels: np.ndarray, least: float) -> np.ndarray:
+    """Return levels moved upwards so far that none is nearer to the one below than the least."""
+    found = np.array(levels, float)
+    order = np.argsort(found, kind="stable")
+    for below, above in itertools.pairwise(order):
+        found[above] = max(found[above], found[below] + least)
+    return found

@@ -39,12 +39,12 @@ def test_one_in_two_pieces_is_one_whichever_comes_first():
     assert set(split.pairs[0].second) == {1, 2}
     merged = match_spaces(pieces, whole, STAY, STAY, GATE)
     assert set(merged.pairs[0].first) == {1, 2}
-    assert not (split.new or split.gone or merged.new or merged.gone)
+    assert (split.new, split.gone, merged.new, merged.gone) == ((), (), (), ())
 
 
 def test_a_new_one_beside_an_old_one_is_no_piece_of_it():
     first = [line(1, [0, 0, 0], [0, 0, 10])]
-    second = [line(1, [0, 0.1, 0], [0, 0.1, 10]), line(2, [0, 1.1, 2], [0, 1.1, 8])]
+    second = [line(1, [0, 0.1, 0], [0, 0.1, 10]), line(2, [0, 1.2, 2], [0, 1.2, 8])]
     found = match_spaces(first, second, STAY, STAY, GATE)
     assert found.new == (2,)
 
