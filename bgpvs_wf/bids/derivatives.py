@@ -35,7 +35,8 @@ _SOFTWARE = (
 PAGES = ("figure", "thumbnail", "viewer", "report")
 """Outputs to look at."""
 _BIDSIGNORE = (
-    "*.html\nlogs/\nassets/\nfigures/\nassociation/\ngroup_*\n*_objects.*\n*_morph.*\n*_quality.*\n"
+    "*.html\nlogs/\nassets/\nfigures/\nassociation/\ngroup_*\n"
+    "*_objects.*\n*_morph.*\n*_quality.*\n*_change.*\n"
 )
 
 

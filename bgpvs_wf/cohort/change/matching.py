@@ -18,8 +18,8 @@ from bgpvs_wf.cohort.change.nearness import Nearness, measure_nearness
 from bgpvs_wf.cohort.change.spaces import Space, Transform
 
 REGISTRATION_MM = 0.4
-"""SD an axis of the error of registration: on growing phantoms places in the nuclei are off by 0.3
-to 0.55 mm in all three axes together, on average, and by more at the ends (docs/change.md)."""
+"""SD an axis of the error of registration: on growing phantoms 0.2 to 0.45 mm over the nuclei of an
+infant (docs/change.md)."""
 _WITHIN = 3.03
 """A point that errs by 1 SD in each of two directions errs by less than this in 99 of 100 cases:
 the root of the 99 % quantile of chi-square with two degrees of freedom. Along the tube errors do

@@ -7,9 +7,9 @@ import math
 COUNTING = 1 / 12
 """Variance, in voxels squared, of a voxel of the surface that is counted whole or not though any
 share of it may belong to the space: that of an even distribution of width 1."""
-RELATIVE = 0.12
+RELATIVE = 0.05
 """SD of what errs in proportion, as a share of the volume: brightness of fluid, bias, blur (chosen;
-benchmarks/change.py tells how often unchanged spaces are called changed)."""
+benchmarks/change.py tells how errors compare with what is told)."""
 _BOTH_SIDES_95 = 1.96
 
 
@@ -26,7 +26,7 @@ def volume_sd(volume_mm3: float, diameter_mm: float, voxel_mm3: float) -> float:
     Examples
     --------
     >>> round(volume_sd(6.0, 1.0, 0.512), 2), round(volume_sd(6.0, 1.0, 0.125), 2)
-    (1.16, 0.8)
+    (0.95, 0.46)
     """
     edge = voxel_mm3 ** (1 / 3)
     on_surface = 4 * volume_mm3 / (max(diameter_mm, edge) * edge**2)

@@ -134,7 +134,7 @@ class _Drawn:
             rows, columns = np.nonzero(mask)
             x, y = (columns.max() + 1.6) * step[0], (rows.min() + 0.6) * step[1]
             texts.append(
-                f'<text class="track" x="{x:.1f}" y="{y:.1f}" fill="{colour}">{track}</text>'
+                f'<text class="track" x="{x:.1f}" y="{y:.1f}" style="fill:{colour}">{track}</text>'
             )
         height, width = cut.shape
         grey = to_grey(self.image[:, :, index].T, self.window)
