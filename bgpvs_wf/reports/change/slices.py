@@ -48,7 +48,7 @@ class Session:
 
 def to_last(affines: Sequence[Affine]) -> list[Affine]:
     """Return what takes places of each session to the last, from those of each to the next."""
-    found = [np.eye(4)]
+    found: list[Affine] = [np.eye(4)]
     for affine in reversed(affines):
         found.insert(0, found[0] @ affine)
     return found
