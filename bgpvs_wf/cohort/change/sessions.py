@@ -12,6 +12,7 @@ import numpy as np
 
 from bgpvs_wf.arrays import Affine, Labels
 from bgpvs_wf.cohort.change.matching import gate_of, match_spaces
+from bgpvs_wf.cohort.change.refining import refine_placing
 from bgpvs_wf.cohort.change.spaces import by_affine, find_spaces
 from bgpvs_wf.cohort.change.table import Seen, change_table
 from bgpvs_wf.cohort.change.tracks import chain
@@ -75,7 +76,8 @@ def change_of(seen: Sequence[Seen], affines: Sequence[Affine]) -> pd.DataFrame:
     matches = []
     for (before, after), affine in zip(itertools.pairwise(seen), affines, strict=True):
         gate = gate_of(*(float(voxel_sizes(one.affine).max()) for one in (before, after)))
-        forward, backward = by_affine(affine), by_affine(np.linalg.inv(affine))
+        placed = refine_placing(before.spaces, after.spaces, affine, gate)
+        forward, backward = by_affine(placed), by_affine(np.linalg.inv(placed))
         matches.append(match_spaces(before.spaces, after.spaces, forward, backward, gate))
     tracks = chain([[space.number for space in one.spaces] for one in seen], matches)
     return change_table(seen, tracks)

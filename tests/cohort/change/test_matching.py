@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from bgpvs_wf.cohort.change.matching import Match, Pair, gate_of, match_spaces
+from bgpvs_wf.cohort.change.refining import refine_placing
 from bgpvs_wf.cohort.change.spaces import Space, by_affine, find_spaces
 from bgpvs_wf.cohort.change.table import Seen, change_table
 from bgpvs_wf.cohort.change.tracks import chain
@@ -63,6 +64,19 @@ def test_tissue_that_grew_is_followed():
     forward, backward = by_affine(grown), by_affine(np.linalg.inv(grown))
     found = match_spaces(first, second, forward, backward, GATE)
     assert [(p.first, p.second) for p in found.pairs] == [((1,), (1,)), ((2,), (2,))]
+
+
+def test_what_is_off_in_the_same_way_is_the_placing():
+    rng = np.random.default_rng(3)
+    starts = rng.uniform(-15, 15, (9, 3))
+    first = [line(n, a, a + rng.normal(0, 4, 3)) for n, a in enumerate(starts, start=1)]
+    motion = np.eye(4)
+    motion[:3, :3] = Rotation.from_euler("z", 4, degrees=True).as_matrix()
+    motion[:3, 3] = (1.2, -0.8, 0.6)
+    second = [Space(s.number, by_affine(motion)(s.points), 5.0, 0.9) for s in first[:-1]]
+    found = refine_placing(first, second, np.eye(4), GATE)
+    assert np.abs(found - motion).max() < 0.1
+    assert np.array_equal(refine_placing(first[:4], second[:4], np.eye(4), GATE), np.eye(4))
 
 
 @pytest.mark.parametrize("empty", ["first", "second", "both"])
