@@ -18,7 +18,6 @@ class PlaceSessionsInputSpec(HomeInputSpec):
 
 class PlaceSessionsOutputSpec(TraitedSpec):
     affines = traits.List(desc="from each session to the next, mm, shape (4, 4)")
-    transforms = traits.List(File(), desc="the same, as ITK and ANTs read them")
 
 
 class PlaceSessions(HomeInterface):
@@ -29,15 +28,10 @@ class PlaceSessions(HomeInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         from bgpvs_wf.cohort.change.placing import place_nuclei
-        from bgpvs_wf.imaging.itk import itk_text
 
         nuclei = [read_array(path, "nuclei") for path in self.inputs.nuclei]
         affines = [place_nuclei(*one, *next_) for one, next_ in itertools.pairwise(nuclei)]
         self._results["affines"] = [affine.tolist() for affine in affines]
-        self._results["transforms"] = [
-            self.write_text(runtime, f"to_next_{step}.txt", itk_text(affine))
-            for step, affine in enumerate(affines)
-        ]
         return runtime
 
 
@@ -51,6 +45,8 @@ class MatchSessionsInputSpec(HomeInputSpec):
 class MatchSessionsOutputSpec(TraitedSpec):
     table = File(desc="TSV, a row for each PVS and step between sessions")
     dictionary = File(desc="JSON, what its columns mean")
+    affines = traits.List(desc="from each session to the next, as the PVS correct them")
+    transforms = traits.List(File(), desc="the same, as ITK and ANTs read them")
 
 
 class MatchSessions(HomeInterface):
@@ -63,15 +59,21 @@ class MatchSessions(HomeInterface):
         from bgpvs_wf.cohort.change.sessions import change_of, read_seen
         from bgpvs_wf.cohort.change.table import COLUMNS
         from bgpvs_wf.imaging.files import write_json
+        from bgpvs_wf.imaging.itk import itk_text
         from bgpvs_wf.quantification.group import write_tsv
 
         inputs = self.inputs
         labels = [read_array(path, "PVS") for path in inputs.pvs]
         seen = read_seen(inputs.sessions, labels, [Path(path) for path in inputs.objects])
         folder = Path(runtime.cwd)
-        table = change_of(seen, [np.array(one) for one in inputs.affines])
+        table, affines = change_of(seen, [np.array(one) for one in inputs.affines])
         self._results["table"] = str(write_tsv(table, folder / "change.tsv"))
         self._results["dictionary"] = str(write_json(COLUMNS, folder / "change.json"))
+        self._results["affines"] = [affine.tolist() for affine in affines]
+        self._results["transforms"] = [
+            self.write_text(runtime, f"to_next_{step}.txt", itk_text(affine))
+            for step, affine in enumerate(affines)
+        ]
         return runtime
 
 

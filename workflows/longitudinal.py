@@ -27,7 +27,8 @@ def init_longitudinal_wf(
 
     The centres of the nuclei of each session are brought onto those of the next, which no contrast
     disturbs that inverts; on growing phantoms that is nearer to the truth than affine registration
-    of the T2w by mutual information, or of the nuclei's distance maps (docs/change.md).
+    of the T2w by mutual information, or of the nuclei's distance maps (docs/change.md). The PVS
+    themselves correct it.
 
     Parameters
     ----------
@@ -76,12 +77,11 @@ def init_longitudinal_wf(
             (inputnode, match, [("pvs", "pvs"), ("objects", "objects")]),
             (place, match, [("affines", "affines")]),
             (inputnode, page, [("image", "images"), *shown]),
-            (place, page, [("affines", "affines")]),
-            (match, page, [("table", "table")]),
+            (match, page, [("table", "table"), ("affines", "affines")]),
             (match, sink, [("table", "table"), ("dictionary", "dictionary")]),
             (page, sink, [("page", "page")]),
             (sink, outputnode, [("table", "table"), ("page", "page")]),
-            (place, outputnode, [("transforms", "transforms")]),
+            (match, outputnode, [("transforms", "transforms")]),
         ]
     )
     return workflow

@@ -25,8 +25,8 @@ _WITHIN = 3.03
 the root of the 99 % quantile of chi-square with two degrees of freedom. Along the tube errors do
 not tell."""
 _BEYOND = 0.25
-"""What it costs, a mm of mean distance, that one goes beyond the other (chosen: a tube of which
-only a third is seen again is still matched)."""
+"""What it costs, a mm of mean distance, that one goes beyond the other (chosen: a tube of which only
+a third is seen again is still matched)."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,8 @@ def match_spaces(
         The same, but for its direction, if the sessions are exchanged.
     """
     near = measure_nearness(first, second, forward, backward)
-    cost = np.minimum(near.along + _BEYOND * near.apart, gate_mm)
+    cost = near.along + _BEYOND * (near.apart - near.along)
+    cost = np.minimum(cost, gate_mm)
     chosen = zip(*linear_sum_assignment(cost), strict=True)
     pairs = [(int(i), int(j)) for i, j in chosen if cost[i, j] < gate_mm]
     spare_first = sorted(set(range(len(first))) - {i for i, _ in pairs})

@@ -58,7 +58,7 @@ def read_seen(
     ]
 
 
-def change_of(seen: Sequence[Seen], affines: Sequence[Affine]) -> pd.DataFrame:
+def change_of(seen: Sequence[Seen], affines: Sequence[Affine]) -> tuple[pd.DataFrame, list[Affine]]:
     """Match the spaces of successive sessions, follow them, and tell what became of each.
 
     Parameters
@@ -70,17 +70,20 @@ def change_of(seen: Sequence[Seen], affines: Sequence[Affine]) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame
+    table : DataFrame
         See `bgpvs_wf.cohort.change.table.change_table`.
+    placed : list of ndarray, shape (4, 4)
+        The affines as the spaces correct them (`bgpvs_wf.cohort.change.refining`).
     """
-    matches = []
+    matches, corrected = [], []
     for (before, after), affine in zip(itertools.pairwise(seen), affines, strict=True):
         gate = gate_of(*(float(voxel_sizes(one.affine).max()) for one in (before, after)))
         placed = refine_placing(before.spaces, after.spaces, affine, gate)
+        corrected.append(placed)
         forward, backward = by_affine(placed), by_affine(np.linalg.inv(placed))
         matches.append(match_spaces(before.spaces, after.spaces, forward, backward, gate))
     tracks = chain([[space.number for space in one.spaces] for one in seen], matches)
-    return change_table(seen, tracks)
+    return change_table(seen, tracks), corrected
 
 
 def _seen(label: str, data: Labels, affine: Affine, table: TextTable, volume: str) -> Seen:
