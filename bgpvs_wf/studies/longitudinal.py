@@ -80,9 +80,7 @@ def write_changes(
             shown = ", ".join(f"ses-{one.session}" for one in sessions)
             observer.say(f"sub-{name}: {shown}")
             if any(one.age_weeks is None for one in sessions):
-                done.problems.append(
-                    f"sub-{name}: an age is not known; sessions are in order of label."
-                )
+                observer.say(f"sub-{name}: not all ages are known; sessions go by their labels.")
     return done
 
 
@@ -106,6 +104,7 @@ def _run(config: RunConfig, sessions: Sequence[SessionFiles]) -> Path:
     """Run the workflow of one infant; return its page."""
     from bgpvs_wf.bids.derivatives import logs_path
     from bgpvs_wf.cohort.change.files import change_files
+    from bgpvs_wf.engine.logs import logged_to
     from bgpvs_wf.engine.plugins import load_plugin
     from bgpvs_wf.engine.runner import execution_settings
     from bgpvs_wf.workflows.longitudinal import init_longitudinal_wf
@@ -119,7 +118,8 @@ def _run(config: RunConfig, sessions: Sequence[SessionFiles]) -> Path:
     workflow.config.setdefault("execution", {}).update(execution_settings(config, crashes))
     arguments: dict[str, Any] = {"n_procs": config.nprocs, **config.plugin_args}
     try:
-        workflow.run(plugin=load_plugin(config.plugin, arguments))
+        with logged_to(crashes / f"{subject}.log", verbose=False):
+            workflow.run(plugin=load_plugin(config.plugin, arguments))
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise BGPVSError(f"{lines[-1]} (see {crashes})") from error

@@ -25,8 +25,8 @@ _WITHIN = 3.03
 the root of the 99 % quantile of chi-square with two degrees of freedom. Along the tube errors do
 not tell."""
 _BEYOND = 0.25
-"""What it costs, a mm of mean distance, that one goes beyond the other (chosen: a tube of which only
-a third is seen again is still matched)."""
+"""What it costs, a mm of mean distance, that one goes beyond the other (chosen: a tube of which
+only a third is seen again is still matched)."""
 
 
 @dataclass(frozen=True)
