@@ -109,6 +109,14 @@ def test_a_session_that_lacks_a_file_is_named(results):
         write_changes(config(results))
 
 
+def test_an_infant_that_cannot_be_told_is_named_with_the_reason(results):
+    table = next(results.rglob("sub-01_ses-6m_desc-pvs_objects.tsv"))
+    table.write_text(table.read_text().replace("mean_diameter_mm", "width"))
+    done = write_changes(config(results))
+    assert done.written == {}
+    assert "no column 'mean_diameter_mm'" in done.problems[0]
+
+
 def test_the_verb_names_whom_it_cannot_serve(results, capsys):
     work = str(results.parent / "work")
     assert main(["change", str(results), "--participant-label", "07", "-w", work]) == 2
