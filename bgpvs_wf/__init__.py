@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bgpvs_wf.workflows.anatomy import init_anatomy_wf
     from bgpvs_wf.workflows.base import init_bgpvs_wf
     from bgpvs_wf.workflows.group import init_group_wf
+    from bgpvs_wf.workflows.longitudinal import init_longitudinal_wf
     from bgpvs_wf.workflows.predict import init_predict_wf
     from bgpvs_wf.workflows.prepare import init_prepare_wf
     from bgpvs_wf.workflows.pseudolabel import init_pseudolabel_wf
@@ -40,9 +41,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Observer", "RunConfig", "Segmentation", "SubjectInputs", "__version__", "associate",
     "compare", "evaluate", "find_model", "find_subjects", "finetune", "init_anatomy_wf",
-    "init_bgpvs_wf", "init_group_wf", "init_predict_wf", "init_prepare_wf", "init_pseudolabel_wf",
-    "init_quantify_wf", "init_sink_wf", "init_subject_wf", "norms", "run", "segment", "simulate",
-    "train", "validate",
+    "init_bgpvs_wf", "init_group_wf", "init_longitudinal_wf", "init_predict_wf",
+    "init_prepare_wf", "init_pseudolabel_wf", "init_quantify_wf", "init_sink_wf",
+    "init_subject_wf", "norms", "run", "segment", "simulate", "train", "validate",
 ]  # fmt: skip
 
 for _folder in ("data", "interfaces", "workflows"):
@@ -63,6 +64,7 @@ _PLACES = {
         for stage in (
             "anatomy",
             "group",
+            "longitudinal",
             "predict",
             "prepare",
             "pseudolabel",
