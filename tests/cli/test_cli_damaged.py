@@ -281,7 +281,7 @@ def test_a_table_of_quality(out, harm):
     assert status == 0
     assert out.in_table() == ["01", "02", "03"]
     rows = (out.folder / "group_qc.tsv").read_text().splitlines()
-    assert f"look\tIts quality is not known: {path} " in rows[2]
+    assert f"look\tIts quality is not known: {path.relative_to(out.folder)} " in rows[2]
     assert "Its quality is not known" not in rows[1] + rows[3]
 
 

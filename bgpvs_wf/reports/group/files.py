@@ -118,7 +118,7 @@ def write_group(
     used.sort(key=lambda one: (one.subject, one.session or ""))
     results = results_of(table)
     volumes = results["volume_mm3"].to_numpy(float)
-    measured, doubts = _measured(used, files)
+    measured, doubts = _measured(used, files, output_dir)
     quality = quality_of_cohort(measured, volumes)
     advised = advise(quality, doubts)
     beside = Beside.of(norms, table, quality, levels or {})
@@ -164,7 +164,7 @@ def _nobody(refused: Mapping[str, str], excluded: Sequence[str]) -> str:
 
 
 def _measured(
-    members: Sequence[Member], files: Mapping[str, Mapping[str, Path]]
+    members: Sequence[Member], files: Mapping[str, Mapping[str, Path]], output_dir: Path
 ) -> tuple[list[dict[str, Any]], list[list[str]]]:
     """Return what is known of the quality of each member's scan, and what is in doubt.
 
@@ -179,7 +179,9 @@ def _measured(
             try:
                 measured = read_quality(path)
             except TableError as error:
-                told.append(f"Its quality is not known: {error}")
+                # Tables are the same wherever the folder is.
+                where = str(error).replace(f"{output_dir}{os.sep}", "")
+                told.append(f"Its quality is not known: {where}")
         age = float("nan") if one.age_weeks is None else one.age_weeks
         rows.append({"subject": one.subject, "session": one.session, "age_weeks": age, **measured})
         doubts.append(told)

@@ -122,6 +122,8 @@ void main() {
       }
       one(".scene").classList.toggle("alone", !pressed("[data-show=slices]"));
       flat.opts.multiplanarLayout = narrow.matches ? MULTIPLANAR_TYPE.ROW : MULTIPLANAR_TYPE.COLUMN;
+      // NiiVue hears of other sizes with the next frame only, which may be long in coming.
+      for (const nv of [solid, flat]) if (nv.canvas.offsetWidth) nv.resizeListener();
       draw();
     }
 
