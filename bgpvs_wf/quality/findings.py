@@ -7,17 +7,10 @@ from scipy import ndimage
 
 from bgpvs_wf.arrays import Affine, Labels
 from bgpvs_wf.quantification.bounds import credible_table
-from bgpvs_wf.quantification.plausibility import nucleus_volumes
+from bgpvs_wf.quantification.credible_volumes import BG_PARTS
+from bgpvs_wf.quantification.plausibility import bg_volume, nucleus_volumes
 
-_BG = ("caudate", "putamen", "pallidum", "accumbens")
-_STRUCTURES = {
-    "caudate": ("Caudate",),
-    "putamen": ("Putamen",),
-    "pallidum": ("Pallidum",),
-    "lentiform": ("Lentiform",),
-    "accumbens": ("Accumbens-area",),
-    "thalamus": ("Thalamus",),
-}
+_STRUCTURES = ("Caudate", "Putamen", "Pallidum", "Lentiform", "Accumbens-area", "Thalamus")
 
 
 def asymmetries_percent(anatomy: Labels, affine: Affine) -> dict[str, float]:
@@ -36,12 +29,10 @@ def asymmetries_percent(anatomy: Labels, affine: Affine) -> dict[str, float]:
     """
     volumes = nucleus_volumes(anatomy, affine)
     found = {}
-    for name, structures in _STRUCTURES.items():
-        left, right = (
-            sum(volumes[one][side] for one in structures if one in volumes)
-            for side in ("left", "right")
-        )
-        if left + right > 0:
+    for structure in _STRUCTURES:
+        if structure in volumes:
+            left, right = volumes[structure]["left"], volumes[structure]["right"]
+            name = structure.removesuffix("-area").lower()
             found[name] = 200 * (left - right) / (left + right)
     return found
 
@@ -53,9 +44,8 @@ def volume_for_age(anatomy: Labels, affine: Affine, age_weeks: float | None) -> 
     """
     if age_weeks is None:
         return float("nan")
-    volumes = nucleus_volumes(anatomy, affine)
-    total = sum(sum(sides.values()) for name, sides in volumes.items() if name != "Thalamus")
-    return total / credible_table().expected_mm3(_BG, age_weeks)[0]
+    total = bg_volume(nucleus_volumes(anatomy, affine))
+    return total / credible_table().expected_mm3(BG_PARTS, age_weeks)[0]
 
 
 def rim_share(instances: Labels, region: Labels) -> float:

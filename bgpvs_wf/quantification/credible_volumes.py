@@ -17,7 +17,8 @@ _EXPECTED = {
     "Lentiform": ("putamen", "pallidum"),
 }
 """Structure to what the table calls it, or its parts."""
-_BG = ("caudate", "putamen", "pallidum", "accumbens")
+BG_PARTS = ("caudate", "putamen", "pallidum", "accumbens")
+"""The basal ganglia, as the table calls them."""
 
 
 def check_volumes(result: Result) -> Iterator[Finding]:
@@ -33,9 +34,9 @@ _Volumes = Mapping[str, Mapping[str, float]]
 
 
 def _bg_volume(result: Result, volumes: _Volumes) -> Iterator[Finding]:
-    total = sum(sum(v.values()) for name, v in volumes.items() if name != "Thalamus")
+    total = plausibility.bg_volume(volumes)
     bound = credible_table().bounds["bg_volume"]
-    least, largest = credible_table().expected_mm3(_BG, result.age_weeks)
+    least, largest = credible_table().expected_mm3(BG_PARTS, result.age_weeks)
     wide = Bound(
         bound.fail_below * least,
         bound.doubt_below * least,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from scipy import ndimage
 
@@ -54,6 +56,17 @@ def nucleus_volumes(anatomy: Labels, affine: Affine) -> dict[str, dict[str, floa
         volumes = found.setdefault(structure, dict.fromkeys(SIDES, 0.0))
         volumes[side] += float(counts[label] * voxel_volume(affine))
     return {name: sides for name, sides in found.items() if any(sides.values())}
+
+
+def bg_volume(volumes: Mapping[str, Mapping[str, float]]) -> float:
+    """Return the volume of the basal ganglia of both sides, mm3, of what `nucleus_volumes` gives.
+
+    Examples
+    --------
+    >>> bg_volume({"Caudate": {"left": 4.0, "right": 2.0}, "Thalamus": {"left": 9.0, "right": 9.0}})
+    6.0
+    """
+    return sum(sum(sides.values()) for name, sides in volumes.items() if name != "Thalamus")
 
 
 def mirror_overlap(anatomy: Labels, affine: Affine) -> float:
