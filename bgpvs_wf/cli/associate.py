@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bgpvs_wf.cli.terminal import say
+from bgpvs_wf.cli.terminal import Terminal, say
 
 if TYPE_CHECKING:
     from bgpvs_wf.studies.association import Association
@@ -76,6 +76,7 @@ def _associate(args: argparse.Namespace) -> int:
         family=args.family,
         dataset=args.dataset,
         out=args.out,
+        observer=Terminal() if args.verbose else None,
     )
     say(*_report(found))
     return 1 if found.refused else 0
