@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bgpvs_wf.arrays import Affine, Labels
-from bgpvs_wf.cohort.change.matching import gate_of, match_spaces
+from bgpvs_wf.cohort.change.matching import REGISTRATION_MM, Match, gate_of, match_spaces
 from bgpvs_wf.cohort.change.refining import refine_placing
-from bgpvs_wf.cohort.change.spaces import by_affine, find_spaces
+from bgpvs_wf.cohort.change.spaces import Space, by_affine, find_spaces
 from bgpvs_wf.cohort.change.table import Seen, change_table
 from bgpvs_wf.cohort.change.tracks import chain
 from bgpvs_wf.imaging.geometry import voxel_sizes
@@ -61,6 +61,8 @@ def read_seen(
 def change_of(seen: Sequence[Seen], affines: Sequence[Affine]) -> tuple[pd.DataFrame, list[Affine]]:
     """Match the spaces of successive sessions, follow them, and tell what became of each.
 
+    What one session misses is looked for in those after it.
+
     Parameters
     ----------
     seen : sequence of Seen
@@ -75,15 +77,55 @@ def change_of(seen: Sequence[Seen], affines: Sequence[Affine]) -> tuple[pd.DataF
     placed : list of ndarray, shape (4, 4)
         The affines as the spaces correct them (`bgpvs_wf.cohort.change.refining`).
     """
-    matches, corrected = [], []
-    for (before, after), affine in zip(itertools.pairwise(seen), affines, strict=True):
-        gate = gate_of(*(float(voxel_sizes(one.affine).max()) for one in (before, after)))
-        placed = refine_placing(before.spaces, after.spaces, affine, gate)
+    matches, corrected = {}, []
+    for k, ((before, after), affine) in enumerate(
+        zip(itertools.pairwise(seen), affines, strict=True)
+    ):
+        placed = refine_placing(before.spaces, after.spaces, affine, _gate(before, after))
         corrected.append(placed)
-        forward, backward = by_affine(placed), by_affine(np.linalg.inv(placed))
-        matches.append(match_spaces(before.spaces, after.spaces, forward, backward, gate))
+        matches[k, k + 1] = _match(before, after, placed, before.spaces, after.spaces)
+    for apart in range(2, len(seen)):
+        for first in range(len(seen) - apart):
+            matches[first, first + apart] = _over_gap(seen, corrected, matches, first, apart)
     tracks = chain([[space.number for space in one.spaces] for one in seen], matches)
     return change_table(seen, tracks), corrected
+
+
+def _gate(before: Seen, after: Seen, steps: int = 1) -> float:
+    """Return how far lines may lie apart, mm; each step between sessions adds its error."""
+    first, second = (float(voxel_sizes(one.affine).max()) for one in (before, after))
+    return gate_of(first, second, REGISTRATION_MM * math.sqrt(steps))
+
+
+def _match(
+    before: Seen,
+    after: Seen,
+    placed: Affine,
+    ones: Sequence[Space],
+    others: Sequence[Space],
+    steps: int = 1,
+) -> Match:
+    forward, backward = by_affine(placed), by_affine(np.linalg.inv(placed))
+    return match_spaces(ones, others, forward, backward, _gate(before, after, steps))
+
+
+def _over_gap(
+    seen: Sequence[Seen],
+    affines: Sequence[Affine],
+    matches: Mapping[tuple[int, int], Match],
+    first: int,
+    apart: int,
+) -> Match:
+    """Match what is lost after a session with what comes up in one some sessions later."""
+    last = first + apart
+    placed = np.eye(4)
+    for affine in affines[first:last]:
+        placed = affine @ placed
+    followed = {n for (a, _), m in matches.items() if a == first for p in m.pairs for n in p.first}
+    known = {n for (_, b), m in matches.items() if b == last for p in m.pairs for n in p.second}
+    lost = [space for space in seen[first].spaces if space.number not in followed]
+    up = [space for space in seen[last].spaces if space.number not in known]
+    return _match(seen[first], seen[last], placed, lost, up, apart)
 
 
 def _seen(label: str, data: Labels, affine: Affine, table: TextTable, volume: str) -> Seen:

@@ -17,12 +17,16 @@ from bgpvs_wf.imaging.geometry import voxel_volume
 if TYPE_CHECKING:
     import pandas as pd
 
-CHANGES = ("persisted", "new", "gone")
+CHANGES = ("persisted", "new", "gone", "missed", "again")
 COLUMNS: dict[str, dict[str, str]] = {
     "track": {"Description": "Number of the PVS over all sessions"},
     "session_from": {"Description": "Earlier session of the step"},
     "session_to": {"Description": "Later session of the step"},
-    "change": {"Description": "persisted (in both), new (in the later), gone (in the earlier)"},
+    "change": {
+        "Description": "persisted (in both), new (in the later, and in none before), gone (in the "
+        "earlier, and in none after), missed (in the earlier, not in the later, but in one after "
+        "it), again (in the later, not in the earlier, but in one before it)"
+    },
     "size": {
         "Description": "Of what persisted: grown or shrunk where its volume changes by more than "
         "volume_change_limit_mm3, else same"
@@ -97,7 +101,7 @@ def _row(track: Track, k: int, before: Seen, after: Seen) -> dict[str, Any]:
         "track": track.number,
         "session_from": before.label,
         "session_to": after.label,
-        "change": CHANGES[0] if both else CHANGES[1] if new else CHANGES[2],
+        "change": _change(track, k),
         "size": _kind(v1 - v0, limit) if both else None,
         "index_from": "+".join(map(str, old)) or None,
         "index_to": "+".join(map(str, new)) or None,
@@ -112,6 +116,16 @@ def _row(track: Track, k: int, before: Seen, after: Seen) -> dict[str, Any]:
         "diameter_change_mm": d1 - d0,
         "distance_mm": track.distances_mm[k],
     }
+
+
+def _change(track: Track, k: int) -> str:
+    """Return what became of a track from session k to the next."""
+    old, new = bool(track.members[k]), bool(track.members[k + 1])
+    if old and new:
+        return "persisted"
+    if new:
+        return "again" if any(track.members[:k]) else "new"
+    return "missed" if any(track.members[k + 2 :]) else "gone"
 
 
 def _size(seen: Seen, numbers: Sequence[int]) -> tuple[float, float, float]:

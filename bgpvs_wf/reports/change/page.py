@@ -90,7 +90,7 @@ def _shown(part: pd.DataFrame) -> pd.DataFrame:
 def _tracks(table: pd.DataFrame, label: str) -> Mapping[int, tuple[int, str]]:
     """Return number of a space in a session to its track, and what becomes of it.
 
-    What is new since the session before is `new`; what is not in the next one is `gone`.
+    What is new since the session before is `new`, if the next one shows it, too.
     """
     found: dict[int, tuple[int, str]] = {}
     for here, column in (("session_from", "index_from"), ("session_to", "index_to")):

@@ -27,7 +27,14 @@ from bgpvs_wf.reports.views import (
 
 _PLANE = "axial"
 _MARGIN_MM = 6.0
-_COLOURS = {"persisted": "#F0E442", "new": "#56B4E9", "gone": OKABE_ITO[1]}
+_LASTS, _COMES, _GOES = "#F0E442", "#56B4E9", OKABE_ITO[1]
+_COLOURS = {
+    "persisted": _LASTS,
+    "again": _LASTS,
+    "new": _COMES,
+    "gone": _GOES,
+    "missed": _GOES,
+}
 """What becomes of a space to its outline, told apart with any colour vision."""
 
 
@@ -68,8 +75,8 @@ def rows_of_slices(
     affines : sequence of ndarray, shape (4, 4)
         From each session to the next, mm.
     tracks : sequence of mapping
-        Of each session: number of a space to its track, and to what becomes of it: `persisted`,
-        `new` or `gone`.
+        Of each session: number of a space to its track, and to what becomes of it, one of
+        `bgpvs_wf.cohort.change.table.CHANGES`.
     count : int
         How many slices.
 

@@ -72,8 +72,11 @@ def trajectory_charts(
             say_empty(axes, "No perivascular space was found.")
             return
         for values in volumes:
-            colour = LASTING if (values > 0).all() else CHANGING
-            axes.plot(x, values, "o-", color=colour, linewidth=1.1, markersize=3.5, alpha=0.8)
+            told = _told(values)
+            colour = LASTING if (values[told] > 0).all() else CHANGING
+            axes.plot(
+                x[told], values[told], "o-", color=colour, linewidth=1.1, markersize=3.5, alpha=0.8
+            )
         dressed(axes)
         bottom, top = axes.get_ylim()
         for number, level in enumerate(_spread(volumes[:, -1], (top - bottom) / 28), start=1):
@@ -97,6 +100,13 @@ def trajectory_charts(
         draw_chart(each, (5.2, 4.2), title="Each PVS (numbers as in the table)"),
         draw_chart(together, (4.2, 4.2), title="All PVS together"),
     ]
+
+
+def _told(volumes: np.ndarray) -> np.ndarray:
+    """Return which sessions tell of a space: those that only miss it, between others, do not."""
+    seen = volumes > 0
+    between = np.logical_or.accumulate(seen) & np.logical_or.accumulate(seen[::-1])[::-1]
+    return seen | ~between
 
 
 def _spread(levels: np.ndarray, least: float) -> np.ndarray:

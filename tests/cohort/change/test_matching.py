@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from bgpvs_wf.cohort.change.matching import Match, Pair, gate_of, match_spaces
 from bgpvs_wf.cohort.change.refining import refine_placing
+from bgpvs_wf.cohort.change.sessions import change_of
 from bgpvs_wf.cohort.change.spaces import Space, by_affine, find_spaces
 from bgpvs_wf.cohort.change.table import Seen, change_table
 from bgpvs_wf.cohort.change.tracks import chain
@@ -163,10 +164,10 @@ def test_every_space_is_somewhere_once():
 
 
 def test_tracks_follow_pieces_through_three_sessions():
-    matches = [
-        Match((Pair((1,), (1, 2), 0.2),), gone=(2,), new=(3,)),
-        Match((Pair((1,), (2,), 0.1), Pair((2,), (1,), 0.3)), gone=(3,), new=()),
-    ]
+    matches = {
+        (0, 1): Match((Pair((1,), (1, 2), 0.2),), gone=(2,), new=(3,)),
+        (1, 2): Match((Pair((1,), (2,), 0.1), Pair((2,), (1,), 0.3)), gone=(3,), new=()),
+    }
     found = chain([[1, 2], [1, 2, 3], [1, 2]], matches)
     assert [track.members for track in found] == [
         ((1,), (1, 2), (1, 2)),
@@ -186,12 +187,37 @@ def test_table_tells_change_beyond_chance():
     before = [sized(1, 4.0), sized(2, 5.0), sized(3, 5.0)]
     after = [sized(1, 9.0), sized(2, 5.4), sized(4, 2.0)]
     found = match_spaces(before, after, STAY, STAY, GATE)
-    tracks = chain([[1, 2, 3], [1, 2, 4]], [found])
+    tracks = chain([[1, 2, 3], [1, 2, 4]], {(0, 1): found})
     table = change_table([seen("ses-a", before), seen("ses-b", after)], tracks).set_index("track")
     assert table["change"].tolist() == ["persisted", "persisted", "gone", "new"]
     assert table["size"].tolist()[:2] == ["grown", "same"]
     assert table["volume_change_mm3"].tolist() == pytest.approx([5, 0.4, -5, 2])
     assert table.loc[4, "index_to"] == "4"
+
+
+def test_what_one_session_misses_is_found_again():
+    def seen(label, *numbers):
+        spaces = [line(n, [4.0 * (n % 10), 0, 0], [4.0 * (n % 10), 0, 8], 4.0) for n in numbers]
+        return Seen(label, np.eye(4) * 0.8, spaces, dict.fromkeys(numbers, ("Putamen", "left")))
+
+    sessions = [
+        seen("ses-a", 1, 2, 3, 4),
+        seen("ses-b", 11, 12),
+        seen("ses-c", 22),
+        seen("ses-d", 31, 32, 33, 35),
+    ]
+    table, _ = change_of(sessions, [np.eye(4)] * 3)
+    told = table.groupby("track")["change"].apply(list)
+    assert told.tolist() == [
+        ["persisted", "missed", "again"],
+        ["persisted"] * 3,
+        ["missed", "again"],
+        ["gone"],
+        ["new"],
+    ]
+    again = table[(table["track"] == 3) & (table["change"] == "again")].iloc[0]
+    assert (again["session_from"], again["session_to"]) == ("ses-c", "ses-d")
+    assert (again["index_to"], again["volume_from_mm3"], again["volume_to_mm3"]) == ("33", 0, 4)
 
 
 def test_spaces_of_a_label_map_are_in_millimetres():
