@@ -5,7 +5,8 @@
 Makes growing phantoms, three sessions each, measures the TRUE label maps as the pipeline would,
 runs `bgpvs_wf.studies.longitudinal.write_changes` on them, and compares with the truth. Numbers of
 the spaces are shuffled first. With `--results`, the results of `bgpvs-wf run` on OUT/PRESET/bids
-take the place of the true label maps; a space is then the true tube that it has most voxels of.
+take the place of the true label maps; a space is then the true tube that it has most voxels of, and
+what is not found, or is no tube, counts against what is new and gone.
 """
 
 from __future__ import annotations
@@ -42,6 +43,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--subjects", type=int, default=20)
+    parser.add_argument(
+        "--skip", type=int, default=0, help="so many infants, of which none is scored"
+    )
     parser.add_argument("--presets", nargs="+", default=["bcp", "dhcp"])
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--jobs", type=int, default=2)
@@ -59,14 +63,15 @@ def score(preset: str, options: argparse.Namespace) -> dict[str, object]:
     if not (bids / "dataset_description.json").exists():
         simulate_growing_dataset(
             bids,
-            n_subjects=options.subjects,
+            n_subjects=options.skip + options.subjects,
             sessions=sessions,
             seed=options.seed,
             protocol=load_protocol(preset),
             jobs=options.jobs,
         )
     results = options.results or folder / "true"
-    subjects = sorted(path.name for path in bids.glob("sub-*"))[: options.subjects]
+    subjects = sorted(path.name for path in bids.glob("sub-*"))[options.skip :]
+    subjects = subjects[: options.subjects]
     stems = [f"{s}_ses-{k}" for s, k in itertools.product(subjects, sessions)]
     if options.results is None:
         for stem in stems:
@@ -139,11 +144,15 @@ class Tally:
 
     right: int = 0
     scored: int = 0
+    found: int = 0
+    there: int = 0
     hits: Counter[str] = field(default_factory=Counter)
     said: Counter[str] = field(default_factory=Counter)
     true: Counter[str] = field(default_factory=Counter)
     errors: list[float] = field(default_factory=list)
     """Of the change of an infant's tubes together, as a share of their later volume."""
+    totals: list[float] = field(default_factory=list)
+    """The same of all that is in the table, found or not."""
     ratios: list[float] = field(default_factory=list)
     """Error of the change of a tube over the standard deviation that is told."""
     called: list[bool] = field(default_factory=list)
@@ -151,21 +160,60 @@ class Tally:
 
     def result(self) -> dict[str, object]:
         """Return what is printed."""
-        found: dict[str, object] = {
+        told: dict[str, object] = {
+            "tubes there, in all sessions": self.there,
+            "found": self.found / max(self.there, 1),
             "tubes scored": self.scored,
             "matched rightly": self.right / max(self.scored, 1),
         }
         for kind in ("new", "gone"):
-            found[f"{kind}: precision"] = self.hits[kind] / max(self.said[kind], 1)
-            found[f"{kind}: recall"] = self.hits[kind] / max(self.true[kind], 1)
-            found[f"{kind}: true"] = self.true[kind]
+            told[f"{kind}: precision"] = self.hits[kind] / max(self.said[kind], 1)
+            told[f"{kind}: recall"] = self.hits[kind] / max(self.true[kind], 1)
+            told[f"{kind}: true"] = self.true[kind]
         return {
-            **found,
-            "change of volume, error of an infant (median)": np.median(np.abs(self.errors)),
-            "change of volume, bias": np.mean(self.errors),
+            **told,
+            "change of volume of what is matched, error of an infant (median)": np.median(
+                np.abs(self.errors)
+            ),
+            "its bias": np.mean(self.errors),
+            "change of volume of all PVS, error of an infant (median)": np.median(
+                np.abs(self.totals)
+            ),
+            "bias of that": np.mean(self.totals),
             "change of volume, error of a tube / SD told": np.std(self.ratios),
             "unchanged tubes called changed": np.mean(self.called) if self.called else np.nan,
         }
+
+
+@dataclass(frozen=True)
+class Session:
+    """What is said of an infant in a session, and what is true."""
+
+    tubes: dict[int, int]
+    """Number of a space to the true tube that it has most voxels of; 0 for none."""
+    sizes: dict[int, int]
+    """Number of a space to its voxels."""
+    true: dict[int, int]
+    """True tube to its voxels."""
+    volumes: pd.Series
+    """True tube to its volume, mm3."""
+
+    @property
+    def big(self) -> set[int]:
+        """True tubes that are scored."""
+        return {tube for tube, size in self.true.items() if size >= LEAST_VOXELS}
+
+    def of(self, row: dict[str, Any], key: str) -> set[int]:
+        """Return the true tubes of a row's spaces."""
+        text = row[key]
+        return {self.tubes[int(n)] for n in text.split("+")} if isinstance(text, str) else set()
+
+    def false(self, row: dict[str, Any], key: str) -> bool:
+        """Return whether a row's spaces, of some size, are no tube at all."""
+        text = row[key]
+        numbers = [int(n) for n in text.split("+")] if isinstance(text, str) else []
+        size = sum(self.sizes[n] for n in numbers)
+        return size >= LEAST_VOXELS and not any(self.tubes[n] for n in numbers)
 
 
 def compare(
@@ -181,65 +229,63 @@ def compare(
         told = pd.read_csv(
             results / subject / f"{subject}_desc-pvs_change.tsv", sep="\t", dtype=text
         )
-        maps = {k: true_numbers(bids, results, subject, k) for k in sessions}
-        volumes = {
-            k: truth[truth["session_id"] == f"ses-{k}"].set_index("tube")["volume_mm3"]
-            for k in sessions
-        }
+        known = {k: read_session(bids, results, subject, k, truth) for k in sessions}
+        for one in known.values():
+            tally.there += len(one.big)
+            tally.found += len(one.big & set(one.tubes.values()))
         for a, b in itertools.pairwise(sessions):
             step = told[told["session_from"] == f"ses-{a}"].to_dict("records")
-            score_matches(step, maps[a], maps[b], tally)
-            score_volumes(step, maps[a], maps[b], (volumes[a], volumes[b]), tally)
+            score_matches(step, known[a], known[b], tally)
+            score_volumes(step, known[a], known[b], tally)
     return tally.result()
 
 
-def true_numbers(
-    bids: Path, results: Path, subject: str, session: str
-) -> dict[int, tuple[int, int]]:
-    """Return number of a space to the true tube it has most voxels of, and that one's voxels."""
+def read_session(
+    bids: Path, results: Path, subject: str, session: str, truth: pd.DataFrame
+) -> Session:
+    """Read what is said and what is true of a session."""
     stem, parts = f"{subject}_ses-{session}", (subject, f"ses-{session}", "anat")
     name = f"{stem}_desc-pvs_dseg.nii.gz"
     said = np.asarray(nib.load(results.joinpath(*parts, name)).dataobj).astype(int)
     true = np.asarray(nib.load(bids.joinpath("derivatives", "truth", *parts, name)).dataobj).astype(
         int
     )
-    sizes = np.bincount(true.ravel())
-    found = {}
+    tubes, sizes = {}, {}
     for number in np.unique(said[said > 0]).tolist():
         inside = true[said == number]
-        best = int(np.bincount(inside[inside > 0]).argmax()) if inside.any() else 0
-        found[number] = (best, int(sizes[best]) if best else 0)
-    return found
-
-
-def tubes_of(row: dict[str, Any], key: str, known: dict[int, tuple[int, int]]) -> set[int]:
-    """Return the true tubes of a row's spaces in one session."""
-    text = row[key]
-    return {known[int(n)][0] for n in text.split("+")} if isinstance(text, str) else set()
+        tubes[number] = int(np.bincount(inside[inside > 0]).argmax()) if inside.any() else 0
+        sizes[number] = len(inside)
+    counts = np.bincount(true.ravel())
+    volumes = truth[truth["session_id"] == f"ses-{session}"].set_index("tube")["volume_mm3"]
+    there = {int(tube): int(counts[tube]) for tube in np.flatnonzero(counts) if tube}
+    return Session(tubes, sizes, there, volumes)
 
 
 def score_matches(
-    step: list[dict[str, Any]],
-    first: dict[int, tuple[int, int]],
-    second: dict[int, tuple[int, int]],
-    tally: Tally,
+    step: list[dict[str, Any]], first: Session, second: Session, tally: Tally
 ) -> None:
     """Score which is which, what is new, and what is gone, in one step of one infant."""
-    big = {tube for tube, size in (*first.values(), *second.values()) if size >= LEAST_VOXELS}
-    seen = [{tube for tube, _ in known.values() if tube} for known in (first, second)]
     partner: dict[int, tuple[set[int], set[int]]] = {}
     said: dict[str, set[int]] = {"new": set(), "gone": set()}
     for row in step:
-        olds, news = tubes_of(row, "index_from", first), tubes_of(row, "index_to", second)
-        if row["change"] == "persisted":
+        olds, news = first.of(row, "index_from"), second.of(row, "index_to")
+        kind = row["change"]
+        if kind == "persisted":
             partner.update(dict.fromkeys(olds, (olds, news)))
-        else:
-            said[row["change"]] |= olds | news
+        elif kind in said:
+            said[kind] |= olds | news
+            one, key = (second, "index_to") if kind == "new" else (first, "index_from")
+            tally.said[kind] += one.false(row, key)
+    seen = [set(one.tubes.values()) - {0} for one in (first, second)]
+    big = first.big | second.big
     for tube in seen[0] & big:
+        if tube in second.true and tube not in seen[1]:
+            continue  # Nobody can match what is not found.
         there = partner.get(tube) == ({tube}, {tube})
-        tally.right += there if tube in seen[1] else tube in said["gone"]
+        tally.right += there if tube in second.true else tube in said["gone"]
         tally.scored += 1
-    for kind, true in (("new", seen[1] - seen[0]), ("gone", seen[0] - seen[1])):
+    comes, goes = second.true.keys() - first.true.keys(), first.true.keys() - second.true.keys()
+    for kind, true in (("new", comes), ("gone", goes)):
         told = said[kind] & big
         tally.hits[kind] += len(told & true)
         tally.said[kind] += len(told)
@@ -247,28 +293,30 @@ def score_matches(
 
 
 def score_volumes(
-    step: list[dict[str, Any]],
-    first: dict[int, tuple[int, int]],
-    second: dict[int, tuple[int, int]],
-    volumes: tuple[pd.Series, pd.Series],
-    tally: Tally,
+    step: list[dict[str, Any]], first: Session, second: Session, tally: Tally
 ) -> None:
-    """Score the change of volume of tubes that are matched rightly."""
-    error, base = 0.0, 0.0
+    """Score the change of volume of tubes that are matched rightly, and of all."""
+    error, base, change = 0.0, 0.0, 0.0
     for row in step:
-        olds, news = tubes_of(row, "index_from", first), tubes_of(row, "index_to", second)
-        if row["change"] != "persisted" or olds != news or len(olds) != 1:
+        change += row["volume_change_mm3"]
+        olds, news = first.of(row, "index_from"), second.of(row, "index_to")
+        if row["change"] != "persisted" or olds != news or len(olds) != 1 or 0 in olds:
             continue
         (tube,) = olds
-        true = float(volumes[1][tube] - volumes[0][tube])
+        if tube not in first.volumes or tube not in second.volumes:
+            continue
+        true = float(second.volumes[tube] - first.volumes[tube])
         deviation = row["volume_change_limit_mm3"] / 1.96
         error += row["volume_change_mm3"] - true
-        base += float(volumes[1][tube])
+        base += float(second.volumes[tube])
         tally.ratios.append((row["volume_change_mm3"] - true) / deviation)
         if abs(true) < 0.3 * deviation:
             tally.called.append(row["size"] != "same")
     if base:
         tally.errors.append(error / base)
+    total = float(second.volumes.sum())
+    if total:
+        tally.totals.append((change - total + float(first.volumes.sum())) / total)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ class MatchSessionsInputSpec(HomeInputSpec):
     sessions = traits.List(traits.Str(), mandatory=True, desc="labels with ses-, by age")
     pvs = traits.List(File(), mandatory=True, desc="number of the PVS in every voxel, of each")
     objects = traits.List(File(), mandatory=True, desc="TSV of each, a row a PVS")
+    probability = traits.List(File(), desc="of a PVS, of each; if all have one")
     affines = traits.List(mandatory=True, desc="from each session to the next, mm, shape (4, 4)")
 
 
@@ -64,7 +65,13 @@ class MatchSessions(HomeInterface):
 
         inputs = self.inputs
         labels = [read_array(path, "PVS") for path in inputs.pvs]
-        seen = read_seen(inputs.sessions, labels, [Path(path) for path in inputs.objects])
+        told = inputs.probability if isdefined(inputs.probability) else []
+        seen = read_seen(
+            inputs.sessions,
+            labels,
+            [Path(path) for path in inputs.objects],
+            [read_array(path, "PVS probability")[0] for path in told],
+        )
         folder = Path(runtime.cwd)
         table, affines = change_of(seen, [np.array(one) for one in inputs.affines])
         self._results["table"] = str(write_tsv(table, folder / "change.tsv"))

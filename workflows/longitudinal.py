@@ -41,6 +41,8 @@ def init_longitudinal_wf(
     ------
     image, nuclei, pvs, objects
         Of each session, lists of files; by default those of `sessions`.
+    probability
+        Of a PVS, of each session; undefined where not all have one.
 
     Outputs
     -------
@@ -52,9 +54,12 @@ def init_longitudinal_wf(
         From each session to the next, a list of files, as ITK and ANTs read them.
     """
     workflow = Workflow(name=name)
-    inputnode = Node(niu.IdentityInterface(fields=list(_FILES)), name="inputnode")
+    inputnode = Node(niu.IdentityInterface(fields=[*_FILES, "probability"]), name="inputnode")
     for field in _FILES:
         setattr(inputnode.inputs, field, [str(getattr(one, field)) for one in sessions])
+    probability = [str(one.probability) for one in sessions if one.probability is not None]
+    if len(probability) == len(sessions):
+        inputnode.inputs.probability = probability
     outputnode = Node(
         niu.IdentityInterface(fields=["table", "page", "transforms"]), name="outputnode"
     )
@@ -74,7 +79,7 @@ def init_longitudinal_wf(
     workflow.connect(
         [
             (inputnode, place, [("nuclei", "nuclei")]),
-            (inputnode, match, [("pvs", "pvs"), ("objects", "objects")]),
+            (inputnode, match, [(name, name) for name in ("pvs", "objects", "probability")]),
             (place, match, [("affines", "affines")]),
             (inputnode, page, [("image", "images"), *shown]),
             (match, page, [("table", "table"), ("affines", "affines")]),

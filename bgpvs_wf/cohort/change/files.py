@@ -28,6 +28,8 @@ class SessionFiles:
     nuclei: Path
     pvs: Path
     objects: Path
+    probability: Path | None
+    """Of a PVS; None where no network told it."""
 
     @property
     def label(self) -> str:
@@ -94,6 +96,9 @@ def _files(output_dir: Path, subject: str, session: str, age_weeks: float | None
         return derivative_path(output_dir, inputs, desc=desc, suffix=suffix, extension=extension)
 
     t2w = place("preproc", "T2w")
+    probability = derivative_path(
+        output_dir, inputs, label="PVS", suffix="probseg", extension=".nii.gz"
+    )
     return SessionFiles(
         subject=subject,
         session=session,
@@ -102,6 +107,7 @@ def _files(output_dir: Path, subject: str, session: str, age_weeks: float | None
         nuclei=place("nuclei", "dseg"),
         pvs=place("pvs", "dseg"),
         objects=place("pvs", "objects", ".tsv"),
+        probability=probability if probability.exists() else None,
     )
 
 

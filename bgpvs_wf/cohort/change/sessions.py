@@ -5,16 +5,18 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bgpvs_wf.arrays import Affine, Labels
+from bgpvs_wf.arrays import Affine, Floats, Labels
 from bgpvs_wf.cohort.change.matching import REGISTRATION_MM, Match, gate_of, match_spaces
 from bgpvs_wf.cohort.change.refining import refine_placing
 from bgpvs_wf.cohort.change.spaces import Space, by_affine, find_spaces
 from bgpvs_wf.cohort.change.table import Seen, change_table
+from bgpvs_wf.cohort.change.traces import Evidence, trace_of
 from bgpvs_wf.cohort.change.tracks import chain
 from bgpvs_wf.imaging.geometry import voxel_sizes
 from bgpvs_wf.tsv import MISSING, TextTable, read_tsv
@@ -26,7 +28,10 @@ _NEEDED = ("index", "region", "side", "volume_mm3", "volume_tube_mm3", "mean_dia
 
 
 def read_seen(
-    sessions: Sequence[str], labels: Sequence[tuple[Labels, Affine]], objects: Sequence[Path]
+    sessions: Sequence[str],
+    labels: Sequence[tuple[Labels, Affine]],
+    objects: Sequence[Path],
+    probabilities: Sequence[Floats] = (),
 ) -> list[Seen]:
     """Read what is known of the spaces of an infant's sessions.
 
@@ -41,6 +46,8 @@ def read_seen(
         Number of the space in every voxel, and the affine.
     objects : sequence of Path
         ``desc-pvs_objects.tsv`` of each.
+    probabilities : sequence of ndarray, optional
+        Of a PVS in every voxel of each; none where not all sessions have one.
 
     Raises
     ------
@@ -52,9 +59,15 @@ def read_seen(
         table.require(_NEEDED)
     of_tubes = [table.numbers("volume_tube_mm3", least=0) for table in tables]
     known = all(np.isfinite(values).all() for values in of_tubes)
-    return [
+    told = [
         _seen(label, *found, table, "volume_tube_mm3" if known else "volume_mm3")
         for label, found, table in zip(sessions, labels, tables, strict=True)
+    ]
+    if not probabilities:
+        return told
+    return [
+        replace(one, evidence=Evidence.beside(probability, affine, data))
+        for one, probability, (data, affine) in zip(told, probabilities, labels, strict=True)
     ]
 
 
@@ -88,7 +101,28 @@ def change_of(seen: Sequence[Seen], affines: Sequence[Affine]) -> tuple[pd.DataF
         for first in range(len(seen) - apart):
             matches[first, first + apart] = _over_gap(seen, corrected, matches, first, apart)
     tracks = chain([[space.number for space in one.spaces] for one in seen], matches)
-    return change_table(seen, tracks), corrected
+    return change_table(seen, tracks, _traces(seen, corrected, matches)), corrected
+
+
+def _traces(
+    seen: Sequence[Seen], affines: Sequence[Affine], matches: Mapping[tuple[int, int], Match]
+) -> dict[tuple[int, int, int], float]:
+    """Look in each session for what only the one before or after it shows."""
+    found = {}
+    for k, affine in enumerate(affines):
+        match, reach = matches[k, k + 1], _gate(seen[k], seen[k + 1])
+        forward, backward = by_affine(affine), by_affine(np.linalg.inv(affine))
+        for here, there, lost, move in (
+            (k, k + 1, match.gone, forward),
+            (k + 1, k, match.new, backward),
+        ):
+            evidence = seen[there].evidence
+            if evidence is None:
+                continue
+            for space in seen[here].spaces:
+                if space.number in lost:
+                    found[here, space.number, there] = trace_of(space, evidence, move, reach)
+    return found
 
 
 def _gate(before: Seen, after: Seen, steps: int = 1) -> float:

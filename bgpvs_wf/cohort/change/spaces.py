@@ -31,6 +31,7 @@ class Space:
     volume_mm3: float
     diameter_mm: float
     """Mean."""
+    voxels: int = 1
 
 
 def find_spaces(
@@ -73,8 +74,10 @@ def find_spaces(
             for part in range(1, int(parts.max()) + 1)
         ]
         points = [_thinned(path) for line in lines for path in (line.points, *line.branches)]
-        own = (float(mask.sum()) * voxel_volume(affine), lines[0].mean_diameter_mm)
-        found.append(Space(number, np.concatenate(points), *measured.get(number, own)))
+        voxels = int(mask.sum())
+        own = (voxels * voxel_volume(affine), lines[0].mean_diameter_mm)
+        sizes = measured.get(number, own)
+        found.append(Space(number, np.concatenate(points), *sizes, voxels=voxels))
     return found
 
 

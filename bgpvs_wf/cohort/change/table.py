@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from bgpvs_wf.arrays import Affine
 from bgpvs_wf.cohort.change.repeatability import change_limit, volume_sd
 from bgpvs_wf.cohort.change.spaces import Space
+from bgpvs_wf.cohort.change.traces import Evidence, leaves_trace
 from bgpvs_wf.cohort.change.tracks import Track
 from bgpvs_wf.imaging.geometry import voxel_volume
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CHANGES = ("persisted", "new", "gone", "missed", "again")
+CHANGES = ("persisted", "new", "gone", "missed", "again", "unclear")
 COLUMNS: dict[str, dict[str, str]] = {
     "track": {"Description": "Number of the PVS over all sessions"},
     "session_from": {"Description": "Earlier session of the step"},
@@ -25,7 +26,12 @@ COLUMNS: dict[str, dict[str, str]] = {
     "change": {
         "Description": "persisted (in both), new (in the later, and in none before), gone (in the "
         "earlier, and in none after), missed (in the earlier, not in the later, but in one after "
-        "it), again (in the later, not in the earlier, but in one before it)"
+        "it), again (in the later, not in the earlier, but in one before it), unclear (found in "
+        "one of them, with a trace in the other)"
+    },
+    "trace": {
+        "Description": "Of what is found in one of the two sessions: probability at its place in "
+        "the other, over the most probable third of its line; n/a without probabilities"
     },
     "size": {
         "Description": "Of what persisted: grown or shrunk where its volume changes by more than "
@@ -64,9 +70,17 @@ class Seen:
     spaces: Sequence[Space]
     places: Mapping[int, tuple[str, str]]
     """Number of a space to its region and side."""
+    evidence: Evidence | None = None
+    """What networks say of where no space is found."""
 
 
-def change_table(sessions: Sequence[Seen], tracks: Sequence[Track]) -> pd.DataFrame:
+Traces = Mapping[tuple[int, int, int], float]
+"""Session and number of a space, and another session, to its trace there (`traces.trace_of`)."""
+
+
+def change_table(
+    sessions: Sequence[Seen], tracks: Sequence[Track], traces: Traces | None = None
+) -> pd.DataFrame:
     """Return the table of change.
 
     Parameters
@@ -74,6 +88,8 @@ def change_table(sessions: Sequence[Seen], tracks: Sequence[Track]) -> pd.DataFr
     sessions : sequence of Seen
         In the order of age.
     tracks : sequence of Track
+    traces : mapping, optional
+        Of what is found in one session and not in the one before or after it.
 
     Returns
     -------
@@ -86,22 +102,24 @@ def change_table(sessions: Sequence[Seen], tracks: Sequence[Track]) -> pd.DataFr
     for track in tracks:
         for k, (before, after) in enumerate(itertools.pairwise(sessions)):
             if track.members[k] or track.members[k + 1]:
-                rows.append(_row(track, k, before, after))
+                rows.append(_row(track, k, before, after, traces or {}))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _row(track: Track, k: int, before: Seen, after: Seen) -> dict[str, Any]:
+def _row(track: Track, k: int, before: Seen, after: Seen, traces: Traces) -> dict[str, Any]:
     old, new = track.members[k], track.members[k + 1]
     v0, d0, sd0 = _size(before, old)
     v1, d1, sd1 = _size(after, new)
     both = bool(old and new)
     limit = change_limit(sd0, sd1) if both else math.nan
+    change, trace = _change(track, k, (before, after), traces)
     region, side = after.places[new[0]] if new else before.places[old[0]]
     return {
         "track": track.number,
         "session_from": before.label,
         "session_to": after.label,
-        "change": _change(track, k),
+        "change": change,
+        "trace": trace,
         "size": _kind(v1 - v0, limit) if both else None,
         "index_from": "+".join(map(str, old)) or None,
         "index_to": "+".join(map(str, new)) or None,
@@ -118,14 +136,22 @@ def _row(track: Track, k: int, before: Seen, after: Seen) -> dict[str, Any]:
     }
 
 
-def _change(track: Track, k: int) -> str:
-    """Return what became of a track from session k to the next."""
-    old, new = bool(track.members[k]), bool(track.members[k + 1])
+def _change(track: Track, k: int, sessions: tuple[Seen, Seen], traces: Traces) -> tuple[str, float]:
+    """Return what became of a track from session k to the next, and its trace where it is not."""
+    old, new = track.members[k], track.members[k + 1]
     if old and new:
-        return "persisted"
-    if new:
-        return "again" if any(track.members[:k]) else "new"
-    return "missed" if any(track.members[k + 2 :]) else "gone"
+        return "persisted", math.nan
+    here, there = (k + 1, k) if new else (k, k + 1)
+    pieces = [one for one in sessions[here - k].spaces if one.number in (new or old)]
+    found = {one.number: traces.get((here, one.number, there), math.nan) for one in pieces}
+    trace = max(found.values())
+    if new and any(track.members[:k]):
+        return "again", trace
+    if old and any(track.members[k + 2 :]):
+        return "missed", trace
+    if any(leaves_trace(one, found[one.number]) for one in pieces):
+        return "unclear", trace
+    return ("new" if new else "gone"), trace
 
 
 def _size(seen: Seen, numbers: Sequence[int]) -> tuple[float, float, float]:

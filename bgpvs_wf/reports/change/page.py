@@ -18,7 +18,7 @@ from bgpvs_wf.reports.page_tables import to_table
 if TYPE_CHECKING:
     import pandas as pd
 
-_HIDDEN = ("session_from", "session_to", "index_from", "index_to")
+_HIDDEN = ("session_from", "session_to", "index_from", "index_to", "trace")
 
 
 @dataclass(frozen=True, kw_only=True)

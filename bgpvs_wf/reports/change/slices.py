@@ -27,13 +27,14 @@ from bgpvs_wf.reports.views import (
 
 _PLANE = "axial"
 _MARGIN_MM = 6.0
-_LASTS, _COMES, _GOES = "#F0E442", "#56B4E9", OKABE_ITO[1]
+_LASTS, _COMES, _GOES, _UNCLEAR = "#F0E442", "#56B4E9", OKABE_ITO[1], OKABE_ITO[3]
 _COLOURS = {
     "persisted": _LASTS,
     "again": _LASTS,
     "new": _COMES,
     "gone": _GOES,
     "missed": _GOES,
+    "unclear": _UNCLEAR,
 }
 """What becomes of a space to its outline, told apart with any colour vision."""
 
