@@ -81,7 +81,7 @@ def unpack(commit: str, folder: Path) -> Path:
 
 def call(program: Path, arguments: list[str]) -> tuple[str, float]:
     """Call a program; return what it prints, and its peak memory in GB."""
-    command = [sys.executable, "-m", "bgpvs_wf.cli.main", *arguments]
+    command = [sys.executable, "-m", "bgpvs_wf", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(program)}
     with tempfile.TemporaryFile() as log:
         # Python looks for modules in the folder it is called from, before all others.

@@ -24,7 +24,7 @@ import pandas as pd
 from bgpvs_wf.imaging.files import save_image, write_text
 
 PROCESSES = 2
-PROGRAM = (sys.executable, "-m", "bgpvs_wf.cli.main")
+PROGRAM = (sys.executable, "-m", "bgpvs_wf")
 _PLAIN = """
 import sys
 from bgpvs_wf.bids.query import find_subjects

@@ -63,7 +63,7 @@ def import_mcrib(out: Path) -> str:
     """Import M-CRIB into an atlas folder of its own."""
     os.environ["BGPVS_WF_ATLASES"] = str(out / "atlases")
     if not (out / "atlases" / "mcrib").exists():
-        command = [sys.executable, "-m", "bgpvs_wf.cli.main", "atlas", "add", DATA / "mcrib"]
+        command = [sys.executable, "-m", "bgpvs_wf", "atlas", "add", DATA / "mcrib"]
         subprocess.run([*command, "--name", "mcrib"], check=True)
     return "mcrib"
 
@@ -84,7 +84,7 @@ def make_dataset(folder: Path, kept: str) -> Path:
 
 def run(dataset: Path, out: Path, work: Path, subject: str, atlas: str) -> dict[str, object]:
     """Run one subject on two cores; return its row."""
-    command = [sys.executable, "-m", "bgpvs_wf.cli.main", "run", dataset, out, "participant"]
+    command = [sys.executable, "-m", "bgpvs_wf", "run", dataset, out, "participant"]
     options = ["-w", work, "--participant-label", subject, "--atlas", atlas]
     start = time.perf_counter()
     with subprocess.Popen(

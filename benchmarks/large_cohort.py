@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-PROGRAM = (sys.executable, "-m", "bgpvs_wf.cli.main")
+PROGRAM = (sys.executable, "-m", "bgpvs_wf")
 COPIED = ("_desc-bgpvs_morph.tsv", "_desc-bgpvs_quality.tsv", "_desc-bgpvs_dseg.json")
 FIGURES = ("_desc-bgpvs_figure.svg", "_desc-bgpvs_thumbnail.jpg")
 _RECORD = "logs/ledger/{}.json"

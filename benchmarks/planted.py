@@ -29,7 +29,7 @@ from bgpvs_wf.imaging.files import save_image, write_text
 from bgpvs_wf.imaging.geometry import Grid, crop_affine, resample, voxel_sizes
 from bgpvs_wf.phantom.acquisition import move
 
-PROGRAM = (sys.executable, "-m", "bgpvs_wf.cli.main")
+PROGRAM = (sys.executable, "-m", "bgpvs_wf")
 AGES = {
     False: "32w,35w,37w,39w,41w,44w,4m,7m,10m,13m,16m,19m,22m",
     True: "30w,34w,38w,42w,2m,4m,6m,9m,12m,15m,18m,24m",

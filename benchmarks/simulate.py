@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "bgpvs_wf.cli.main", "simulate", str(Path(folder, "bids"))]
+        command = [sys.executable, "-m", "bgpvs_wf", "simulate", str(Path(folder, "bids"))]
         command += ["--subjects", str(options.subjects), "--preset", options.preset]
         command += ["--ages", "1m,2m,4m,6m,8m,10m,12m,15m,19m,24m", "--jobs", str(options.jobs)]
         start = time.perf_counter()

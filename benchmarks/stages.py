@@ -41,7 +41,7 @@ def main() -> None:
         for kind in {"T2w", "T1w"} - set(options.images.split(",")):
             for path in bids.glob(f"sub-*/**/*_{kind}.*"):
                 path.unlink()
-        command = [sys.executable, "-m", "bgpvs_wf.cli.main", "run", str(bids)]
+        command = [sys.executable, "-m", "bgpvs_wf", "run", str(bids)]
         command += [str(folder / "out"), "-w", str(folder / "work"), "--plugin", "Linear"]
         command += ["--nprocs", "2", "--omp-nthreads", "2"]
         command += ["--model", options.model] if options.model else []
@@ -75,7 +75,7 @@ def stage_seconds(text: str) -> list[tuple[str, str, int]]:
 
 def program(*arguments: str) -> None:
     """Call the program quietly."""
-    command = [sys.executable, "-m", "bgpvs_wf.cli.main", *arguments]
+    command = [sys.executable, "-m", "bgpvs_wf", *arguments]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 

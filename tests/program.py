@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PROGRAM = (sys.executable, "-m", "bgpvs_wf.cli.main")
+PROGRAM = (sys.executable, "-m", "bgpvs_wf")
 
 
 def call_program(

@@ -72,7 +72,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("bgpvs-wf: interrupted; run the same command again to go on.\n")
         return 130
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -37,7 +37,7 @@ def atlas(tmp_path: Path):
     environ = {**os.environ, "BGPVS_WF_ATLASES": str(tmp_path / "home"), "COLUMNS": "200"}
 
     def run(*args: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "bgpvs_wf.cli.main", "atlas", *map(str, args)]
+        command = [sys.executable, "-m", "bgpvs_wf", "atlas", *map(str, args)]
         return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
 
     return run

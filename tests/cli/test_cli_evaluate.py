@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def call(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "bgpvs_wf.cli.main", "evaluate", *words]
+    command = [sys.executable, "-m", "bgpvs_wf", "evaluate", *words]
     return subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=120, check=False
     )

@@ -93,7 +93,7 @@ def test_one_network_for_nuclei_and_pvs_is_not_finetuned(make_model, tmp_path):
 
 def test_what_cannot_be_finetuned(make_model, tmp_path):
     def said(out: Path, *words: str) -> str:
-        program = [sys.executable, "-m", "bgpvs_wf.cli.main", "finetune"]
+        program = [sys.executable, "-m", "bgpvs_wf", "finetune"]
         command = [*program, str(tmp_path / "bids"), str(out), "--labels", *words]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
         assert done.returncode == 2

@@ -61,7 +61,7 @@ def site(tmp_path: Path) -> Path:
 
 
 def call(site: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "bgpvs_wf.cli.main", "suggest", *words]
+    command = [sys.executable, "-m", "bgpvs_wf", "suggest", *words]
     return subprocess.run(
         command, cwd=site, capture_output=True, text=True, timeout=120, check=False
     )
