@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bgpvs_wf._version import __version__
+from bgpvs_wf.cli.commonest import commonest_calls
 from bgpvs_wf.cli.parser import Parser, spelt_with_hyphens
 from bgpvs_wf.config import BOTH_LEVELS
 from bgpvs_wf.errors import BGPVSError, UsageError
@@ -54,6 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     words = _with_verb(list(spelt_with_hyphens(sys.argv[1:] if argv is None else argv)))
+    commonest = commonest_calls(words)
+    if commonest:
+        sys.stderr.write(commonest)
+        return UsageError.exit_code
     parser = build_parser()
     try:
         parser.leaf(words).check_options(words)

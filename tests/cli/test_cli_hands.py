@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,21 @@ def test_the_usage_is_that_of_the_verb(capsys):
     with pytest.raises(SystemExit):
         main(["suggest", "out", "export", "--nummer", "3"])
     assert capsys.readouterr().err.startswith("usage: bgpvs-wf suggest")
+
+
+@pytest.mark.parametrize("words", [(), ("run",)])
+def test_a_call_without_arguments_is_told_the_commonest_lines(words):
+    program = (sys.executable, "-m", "bgpvs_wf")
+    done = subprocess.run([*program, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    calls = [line.split() for line in done.stderr.splitlines() if line.startswith("  bgpvs-wf ")]
+    assert len(calls) == 3
+    assert "bgpvs-wf run BIDS_DIR OUT_DIR" in done.stderr
+    for _, verb, *rest in calls:
+        known = build_parser().leaf([verb])._option_string_actions
+        assert verb in VERBS
+        assert {word for word in rest if word.startswith("-")} <= set(known)
 
 
 @pytest.mark.parametrize("level", ["participant", "group"])
