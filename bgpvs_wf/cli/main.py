@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bgpvs_wf._version import __version__
 from bgpvs_wf.cli.commonest import commonest_calls
+from bgpvs_wf.cli.completion import SHELLS, PrintCompletion
 from bgpvs_wf.cli.parser import Parser, spelt_with_hyphens
 from bgpvs_wf.config import BOTH_LEVELS
 from bgpvs_wf.errors import BGPVSError, UsageError
@@ -30,6 +31,12 @@ def build_parser() -> Parser:
         description="Segment and measure perivascular spaces in the basal ganglia of infants.",
     )
     parser.add_argument("--version", action="version", version=f"bgpvs-wf {__version__}")
+    parser.add_argument(
+        "--print-completion",
+        action=PrintCompletion,
+        choices=SHELLS,
+        help="print a script that completes verbs, options and paths",
+    )
     subparsers = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for verb in VERBS:
         importlib.import_module(f"bgpvs_wf.cli.{verb}").add_parser(subparsers)
