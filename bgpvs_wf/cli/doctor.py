@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import itertools
+import json
 import os
 import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -62,26 +64,60 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         default=Path(),
         help="where a run would work (default: here)",
     )
+    parser.add_argument(
+        "--json", action="store_true", help="print the same as JSON (see docs/usage.md)"
+    )
     parser.set_defaults(handler=doctor)
 
 
 def doctor(args: argparse.Namespace) -> int:
     """Run the verb; return the exit status."""
+    tell = _tell_json if args.json else _tell_lines
+    return 1 if tell(_look(args.folder)) else 0
+
+
+def _look(folder: Path) -> Iterator[tuple[str, Check]]:
+    """Yield each thing looked at, after the heading it is under."""
     sections: tuple[tuple[str, Callable[[], Iterator[Check]]], ...] = (
         ("Python and packages", check_python),
         ("Programs", check_programs),
-        ("Machine", lambda: check_machine(args.folder)),
+        ("Machine", lambda: check_machine(folder)),
         ("Atlases", check_atlases),
         ("Models", check_models),
     )
-    missing = 0
     for title, checks in sections:
-        say(title)
         for check in checks():
+            yield title, check
+
+
+def _tell_lines(checks: Iterable[tuple[str, Check]]) -> int:
+    """Write a line for each as soon as it is known; return how many are missing."""
+    missing = 0
+    for title, under_it in itertools.groupby(checks, key=lambda one: one[0]):
+        say(title)
+        for _, check in under_it:
             say(f"  {check.line()}")
             missing += check.state == MISSING
     say("", f"{missing} missing." if missing else "Everything that a run needs is there.")
-    return 1 if missing else 0
+    return missing
+
+
+def _tell_json(checks: Iterable[tuple[str, Check]]) -> int:
+    """Write all as one JSON object; return how many are missing."""
+    told = [
+        {
+            "section": title,
+            "name": check.name,
+            "state": check.state.lower(),
+            "found": check.found,
+            "advice": check.advice,
+        }
+        for title, check in checks
+    ]
+    missing = sum(one["state"] == MISSING.lower() for one in told)
+    content = {"version": __version__, "missing": missing, "checks": told}
+    say(json.dumps(content, indent=2, ensure_ascii=False))
+    return missing
 
 
 def check_python() -> Iterator[Check]:

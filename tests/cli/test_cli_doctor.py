@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from bgpvs_wf.cli import doctor
+from bgpvs_wf.cli.main import main
 from bgpvs_wf.errors import UsageError
 
 
@@ -13,6 +16,38 @@ def test_it_looks_at_everything(site):
         assert f" {name}" in done.stdout
     missing = [line for line in done.stdout.splitlines() if line.strip().startswith("MISSING")]
     assert done.returncode == (1 if missing else 0)
+
+
+def test_json_has_the_same_facts(site):
+    lines = site.call("doctor").stdout.splitlines()
+    done = site.call("doctor", "--json")
+    content = json.loads(done.stdout)
+    assert set(content) == {"version", "missing", "checks"}
+    assert done.returncode == (1 if content["missing"] else 0)
+    shown = [line for line in lines if line.startswith("  ")]
+    assert len(shown) == len(content["checks"])
+    for line, one in zip(shown, content["checks"], strict=True):
+        assert set(one) == {"section", "name", "state", "found", "advice"}
+        assert one["section"] in lines
+        assert line.split()[0].lower() == one["state"]
+        assert one["name"] in line
+    states = [one["state"] for one in content["checks"]]
+    assert states.count("missing") == content["missing"]
+
+
+def test_json_tells_what_is_missing(capsys, monkeypatch):
+    gone = doctor.Check("ANTs", doctor.MISSING, "not found", "pip install antspyx")
+    monkeypatch.setattr(doctor, "check_ants", lambda: gone)
+    assert main(["doctor", "--json"]) == 1
+    content = json.loads(capsys.readouterr().out)
+    assert content["missing"] >= 1
+    assert {
+        "section": "Programs",
+        "name": "ANTs",
+        "state": "missing",
+        "found": "not found",
+        "advice": "pip install antspyx",
+    } in content["checks"]
 
 
 def test_all_requirements_of_this_installation_are_there():
