@@ -33,7 +33,8 @@ def status(args: argparse.Namespace) -> int:
     """Run the verb; return the exit status."""
     from bgpvs_wf.bids.derivatives import logs_path
     from bgpvs_wf.engine.ledger import Ledger
-    from bgpvs_wf.engine.standing import Standing, Tasks, last_config, standing
+    from bgpvs_wf.engine.pace import time_left
+    from bgpvs_wf.engine.standing import Standing, Tasks, last_config, seconds_to_go, standing
 
     out = args.output_dir.expanduser().absolute()
     config = last_config(out)
@@ -45,6 +46,9 @@ def status(args: argparse.Namespace) -> int:
     standings = [standing(config, job, ledger, tasks) for job in jobs]
     standings += [Standing(p.label, "failed", (p.message,)) for p in cohort.problems]
     _tell(standings, bool(args.verbose))
+    left = time_left(seconds_to_go(out, ledger, standings))
+    if left:
+        say(f"{left.capitalize()}, at the pace since the last run began.")
     return 0 if all(one.state == "done" for one in standings) else 1
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Protocol
 
 from bgpvs_wf.engine.crashes import node_place
+from bgpvs_wf.engine.pace import Pace
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -51,11 +52,14 @@ class Tracker:
         Name of a subject's workflow (``sub_01_wf``) to its label (``sub-01``).
     clock : callable
         Returns seconds.
+    pace : Pace
+        That of the run which these nodes are a part of.
     """
 
     names: Iterable[str]
     labels: Mapping[str, str]
     clock: Callable[[], float] = time.monotonic
+    pace: Pace = field(default_factory=Pace)
     subjects: dict[str, dict[str, Stage]] = field(default_factory=dict, init=False)
     failed: set[str] = field(default_factory=set, init=False)
     _started: set[str] = field(default_factory=set, init=False)
@@ -69,6 +73,7 @@ class Tracker:
             label: {stage: Stage(names) for stage, names in stages.items()}
             for label, stages in nodes.items()
         }
+        self.pace.expect(self.subjects)
 
     def update(self, name: str, status: str, ran: bool = True) -> list[Event]:
         """Take in a node's report.
@@ -94,7 +99,9 @@ class Tracker:
             return []
         if status == "start":
             self._started.add(name)
+            self.pace.begin(label, name)
             return self._begin(label, stage_name, stage)
+        self.pace.end(name)
         if status == "exception":
             return self._fail(label, stage_name, stage)
         # Linear says `end` of nodes that it skips after a failure.
@@ -113,6 +120,7 @@ class Tracker:
             stage.seconds = self.clock() - stage.started
         stage.state = FAILED
         self.failed.add(label)
+        self.pace.leave(label, typical=False)
         return [Event(label, name, FAILED, stage.seconds)]
 
     def _end(self, label: str, name: str, stage: Stage, node: str, ran: bool) -> list[Event]:
@@ -125,7 +133,9 @@ class Tracker:
         stage.seconds = self.clock() - stage.started if stage.started else 0.0
         stage.state = DONE if stage.ran else REUSED
         events = [Event(label, name, stage.state, stage.seconds)]
-        if all(other.state in (DONE, REUSED) for other in self.subjects[label].values()):
+        stages = self.subjects[label].values()
+        if all(other.state in (DONE, REUSED) for other in stages):
+            self.pace.leave(label, typical=any(other.ran for other in stages))
             events.append(Event(label, "", DONE))
         return events
 
@@ -172,14 +182,18 @@ class PlainDisplay:
 
     def __init__(self, stream: IO[str]) -> None:
         self.stream = stream
+        self._tracker: Tracker | None = None
 
     def start(self, tracker: Tracker) -> None:
-        """Do nothing."""
+        """Begin to print."""
+        self._tracker = tracker
 
     def show(self, events: Sequence[Event]) -> None:
-        """Print a line for each event."""
+        """Print a line for each event; with a subject's last stage, the time that is left."""
         for event in events:
             what = f"{event.subject}: {event.stage or 'all stages'} {_past(event)}"
+            left = "" if event.stage or self._tracker is None else self._tracker.pace.told()
+            what += f"; {left}" if left else ""
             self.stream.write(f"{time.strftime('%H:%M:%S')} {what}\n")
         self.stream.flush()
 
@@ -228,7 +242,7 @@ def progress_table(tracker: Tracker, max_rows: int) -> Table:
     from rich.table import Table
 
     stages = list(dict.fromkeys(name for found in tracker.subjects.values() for name in found))
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, caption=_whole(tracker.pace), caption_justify="left")
     table.add_column("subject", no_wrap=True)
     for stage in stages:
         table.add_column(stage, no_wrap=True)
@@ -239,6 +253,12 @@ def progress_table(tracker: Tracker, max_rows: int) -> Table:
     if len(labels) > max_rows:
         table.add_row(f"... {len(labels) - max_rows} more")
     return table
+
+
+def _whole(pace: Pace) -> str:
+    """Return how far the run is, with all of its batches."""
+    left = pace.told()
+    return f"{pace.over} of {pace.total} finished" + (f", {left}" if left else "")
 
 
 def _urgency(tracker: Tracker, label: str) -> tuple[int, str]:

@@ -20,6 +20,7 @@ from bgpvs_wf.engine.jobs import ELSEWHERE, NOT_RUN, SUBMITTED, Job, Outcome
 from bgpvs_wf.engine.ledger import Ledger, describe_subject, missing_outputs
 from bgpvs_wf.engine.locks import Lock
 from bgpvs_wf.engine.logs import RunLogs
+from bgpvs_wf.engine.pace import Pace
 from bgpvs_wf.engine.plugins import (
     arguments_for,
     load_plugin,
@@ -73,6 +74,7 @@ class CohortRunner:
     _arguments: dict[str, Any] = field(default_factory=dict, init=False)
     _known_records: dict[str, Record | None] = field(default_factory=dict, init=False)
     _known_crashes: set[Path | None] = field(default_factory=set, init=False)
+    _pace: Pace = field(default_factory=Pace, init=False)
 
     def run(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Run jobs; record each that is finished as soon as it is.
@@ -91,6 +93,7 @@ class CohortRunner:
         self._known_records = {job.label: self.ledger.read(job.label) for job in jobs}
         outcomes: list[Outcome] = []
         for batch in _batches(jobs, _LARGEST_BATCH):
+            self._pace.later = len(jobs) - len(outcomes) - len(batch)
             if self.config.stop_on_first_crash and any(o.state == FAILED for o in outcomes):
                 outcomes += [Outcome(job.label, NOT_RUN) for job in batch]
             else:
@@ -169,7 +172,8 @@ class CohortRunner:
         self._configure(workflow, jobs)
         by_label = {job.label: job for job in jobs}
         names = [node.fullname for node, _ in execution_nodes(workflow)]
-        tracker = Tracker(names, {workflow_name(label): label for label in by_label})
+        labels = {workflow_name(label): label for label in by_label}
+        tracker = Tracker(names, labels, pace=self._pace)
         started = self._now()
 
         def take_in(node: Any, status: str) -> None:

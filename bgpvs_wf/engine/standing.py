@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from bgpvs_wf.bids.derivatives import logs_path
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine.array import queued, submissions
 from bgpvs_wf.engine.locks import holder
+from bgpvs_wf.engine.pace import seconds_left_by_count
 from bgpvs_wf.engine.summary import failure_lines
 from bgpvs_wf.errors import BGPVSError, UsageError
 from bgpvs_wf.reading import read_text, why_not
@@ -73,11 +75,39 @@ def last_config(out: Path) -> RunConfig:
     UsageError
         If nothing was run there, or the settings cannot be read.
     """
-    found = sorted(logs_path(out).glob("*/config.toml"))
+    found = _config_files(out)
     if not found:
         raise UsageError(f"There are no logs of a run in {out}; give the folder of its results.")
     config = read_file(found[-1], lambda content, _: RunConfig.from_mapping(content))
     return dataclasses.replace(config, participant_label=(), session_id=())
+
+
+def _config_files(out: Path) -> list[Path]:
+    """Return the settings of all runs and submissions, the last one at the end."""
+    return sorted(logs_path(out).glob("*/config.toml"))
+
+
+def seconds_to_go(out: Path, ledger: Ledger, standings: Sequence[Standing]) -> float | None:
+    """Estimate how long those that run or wait take, from who is done since the last run began.
+
+    Returns
+    -------
+    float or None
+        Seconds; None where nobody runs, or fewer than two are done since.
+    """
+    if not any(one.state == "running" for one in standings):
+        return None
+    began = _config_files(out)[-1].stat().st_mtime
+    ends = [_written(ledger.path(one.label)) for one in standings if one.state == "done"]
+    to_go = sum(one.state in ("running", "waiting") for one in standings)
+    return seconds_left_by_count(sum(end > began for end in ends), to_go, time.time() - began)
+
+
+def _written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def standing(config: RunConfig, job: Job, ledger: Ledger, tasks: Tasks) -> Standing:
