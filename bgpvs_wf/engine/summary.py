@@ -18,6 +18,8 @@ from bgpvs_wf.errors import BGPVSError
 LAST_RUN_FAILED = "its last run failed"
 _SHOWN = 10
 """Pages and subjects listed one by one."""
+_FEW = 3
+"""So many subjects have their pages listed beside that of all."""
 _LABEL = re.compile(rf"sub-{LABEL}(?:_ses-{LABEL})?")
 
 
@@ -119,13 +121,9 @@ class Report:
 
     def _places(self) -> list[str]:
         lines = [f"Results: {self.output_dir}"] if self.output_dir.is_dir() else []
-        pages = [f"  page: {path}" for path in self.pages if path.is_file()]
-        lines += first_lines(pages, "pages more")
+        lines += self._pages()
         if self.group_table:
             lines.append(f"  table of all: {self.group_table}")
-        if self.group_page:
-            counts = ", ".join(f"{self.advised[one]} {one}" for one in ADVICE if self.advised)
-            lines.append(f"  page of all: {self.group_page}" + (f" ({counts})" if counts else ""))
         if self.excluded:
             lines.append(f"  left out, as they were rated: {_count(self.excluded)}")
         if self.rated_unknown:
@@ -142,6 +140,21 @@ class Report:
         if self.log_file:
             lines.append(f"Log: {self.log_file}")
         return lines
+
+    def _pages(self) -> list[str]:
+        """Return the page of all and those of whoever is in doubt; without it, or of few, all."""
+        pages = [path for path in self.pages if path.is_file()]
+        if not self.group_page:
+            return first_lines([f"  page: {path}" for path in pages], "pages more")
+        counts = ", ".join(f"{self.advised[one]} {one}" for one in ADVICE if self.advised)
+        lines = [f"  page of all: {self.group_page}" + (f" ({counts})" if counts else "")]
+        if len(pages) <= _FEW:
+            return lines + [f"  page: {path}" for path in pages]
+        doubted = [path for path in pages if path.stem in self.warnings]
+        return lines + first_lines(
+            [f"  page of one in doubt: {path}" for path in doubted],
+            "in doubt; the page of all leads to them",
+        )
 
 
 def left_out_lines(left_out: Sequence[str]) -> list[str]:

@@ -50,9 +50,12 @@ def run_cohort(
     UsageError
         If a folder cannot be used, or a participant is unknown.
     """
+    from bgpvs_wf.engine.first_look import first_look, has_results
+
     observer = observer or Observer()
+    first = not has_results(config.output_dir)
     report = _run_levels(config, levels, observer, verbose)
-    observer.say(*report.lines())
+    observer.say(*report.lines(), *(first_look(report, config.work_dir) if first else ()))
     return report
 
 

@@ -64,13 +64,19 @@ def test_a_cohort_with_a_failure(site, plugin):
 def test_running_again_does_nothing_quickly(site):
     for name in ("01", "02", "03"):
         site.add(name)
-    assert site.run().returncode == 0
+    first = site.run()
+    assert first.returncode == 0
+    told = [line.split(" ", 1)[1] for line in first.stdout.splitlines() if line.endswith(" left")]
+    assert told == ["sub-02: all stages done; less than a minute left"]
+    assert "first results here:\n  open first: group.html" in first.stdout
+    assert f"  work folder: {site.root / 'work'} (" in first.stdout
     before = {path: path.stat().st_mtime_ns for path in site.out.rglob("*")}
     start = time.monotonic()
     again = site.run()
     assert time.monotonic() - start < 10
     assert again.returncode == 0
     assert again.stdout.startswith("Nothing to do: sub-01, sub-02, sub-03 finished before")
+    assert "open first" not in again.stdout
     assert "nipype imported: False" in again.stderr
     assert {path: path.stat().st_mtime_ns for path in site.out.rglob("*")} == before
 
@@ -349,6 +355,7 @@ def test_two_runs_at_once_share_the_work(site):
         while "1 done, 1 running" not in (told := site.call("status", site.out)).stdout:
             assert time.monotonic() < deadline, told.stdout
         assert f"running: sub-01: process {process.pid} on " in told.stdout
+        assert "left at the pace" not in told.stdout  # one is too few to tell from
         site.add("03", "fine")
         other = site.run("-w", site.root / "other")
     finally:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bgpvs_wf.engine.crashes import Crash
+from bgpvs_wf.engine.first_look import first_look
 from bgpvs_wf.engine.jobs import Outcome
 from bgpvs_wf.engine.summary import Report
 
@@ -63,3 +64,50 @@ def test_submitted_subjects_are_no_failure():
     report = Report(Path("/no/such"), [Outcome("sub-01", "submitted")])
     assert report.complete
     assert "run the same command again" in _text(report)
+
+
+def _cohort_with_a_page_of_all(folder: Path, subjects: int, doubted: int) -> Report:
+    labels = [f"sub-{i:03d}" for i in range(subjects)]
+    for name in (*labels, "group"):
+        (folder / f"{name}.html").write_text("page")
+    return Report(
+        folder,
+        [Outcome(label, "done") for label in labels],
+        warnings=dict.fromkeys(labels[:doubted], "upside down"),
+        pages=[folder / f"{label}.html" for label in labels],
+        group_page=folder / "group.html",
+        group_table=folder / "group_bgpvs.tsv",
+        advised={"good": 165, "look": 12, "bad": 3},
+    )
+
+
+def test_beside_the_page_of_all_only_pages_of_the_doubtful_are_listed(tmp_path):
+    text = _text(_cohort_with_a_page_of_all(tmp_path, subjects=180, doubted=12))
+    lines = text.splitlines()
+    places = lines[lines.index(f"Results: {tmp_path}") :]
+    assert places[1].startswith(f"  page of all: {tmp_path}/group.html (")
+    listed = [line for line in places if "in doubt: " in line]
+    assert listed == [f"  page of one in doubt: {tmp_path}/sub-{i:03d}.html" for i in range(10)]
+    assert "  and 2 in doubt; the page of all leads to them" in places
+    assert "  page: " not in text
+    assert len(lines) < 32
+
+
+def test_few_subjects_have_their_pages_listed(tmp_path):
+    text = _text(_cohort_with_a_page_of_all(tmp_path, subjects=2, doubted=0))
+    assert f"  page: {tmp_path}/sub-001.html" in text
+
+
+def test_where_to_look_first(tmp_path):
+    work = tmp_path / "work"
+    (work / "bgpvs_wf").mkdir(parents=True)
+    (work / "bgpvs_wf" / "image.nii").write_bytes(bytes(3 * 1024**2))
+    out = tmp_path / "out"
+    out.mkdir()
+    assert first_look(Report(out), work) == []
+    report = _cohort_with_a_page_of_all(out, subjects=5, doubted=0)
+    text = "\n".join(first_look(report, work))
+    assert "open first: group.html" in text
+    assert "group_bgpvs.tsv and group_qc.tsv" in text
+    assert f"work folder: {work} (3 MB)" in text
+    assert "group" not in "\n".join(first_look(Report(out), work))
