@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bgpvs_wf.cli.common_options import add_dataset, add_results, add_verbose
 from bgpvs_wf.cli.terminal import Terminal, say
 
 if TYPE_CHECKING:
@@ -15,7 +16,9 @@ _DESCRIPTION = """\
 Fit a model to the results of a cohort: PVS explained by age, sex, volume of the basal ganglia, and
 by whatever participants.tsv and sessions.tsv tell. What would give wrong numbers is refused.
 """
-_EPILOG = "exit status: 0 all is done, 1 no model for some region or at all, 2 the call is wrong"
+_EPILOG = (
+    "exit status: 0 all is done, 1 no model for some region or at all, 2 the call cannot be served"
+)
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -27,7 +30,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("results", type=Path, metavar="OUT", help="output folder of bgpvs-wf run")
+    add_results(parser, "results")
     parser.add_argument(
         "--formula",
         required=True,
@@ -52,16 +55,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         default="auto",
         help="how the outcome is spread (default: auto: negative binomial for pvs_count)",
     )
+    add_dataset(parser)
     parser.add_argument(
-        "--dataset",
+        "--out",
         type=Path,
-        metavar="BIDS_DIR",
-        help="with participants.tsv (default: the dataset that OUT says it is of)",
+        metavar="DIR",
+        help="folder for tables and page (default: OUT_DIR/association)",
     )
-    parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="for tables and page (default: OUT/association)"
-    )
-    parser.add_argument("-v", "--verbose", action="count", default=0, help="log what is done")
+    add_verbose(parser)
     parser.set_defaults(handler=_associate)
 
 

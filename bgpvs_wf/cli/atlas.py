@@ -22,7 +22,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     verbs = parser.add_subparsers(dest="atlas_verb", metavar="list|add|show", required=True)
     verbs.add_parser("list", help="list the known atlases").set_defaults(handler=_list)
     show = verbs.add_parser("show", help="show an atlas in detail")
-    show.add_argument("name", help="name or folder")
+    show.add_argument("name", metavar="NAME_OR_PATH", help="atlas, by name or folder")
     show.set_defaults(handler=_show)
     _add_parser_of_add(verbs)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from bgpvs_wf.cli.common_options import add_participants, add_results, add_verbose
 from bgpvs_wf.cli.machine import add_machine_arguments, machine_settings
 from bgpvs_wf.cli.process import set_up_process
 from bgpvs_wf.cli.terminal import Terminal, say
@@ -17,19 +17,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="tell what became of each perivascular space between sessions",
         description="For each infant with two or more finished sessions: register them to each "
         "other, match their perivascular spaces, and write a table and a page of what persisted, "
-        "is new, is gone, grew or shrank. Exit status: 0 if all are done, 1 if not.",
+        "is new, is gone, grew or shrank.",
+        epilog="exit status: 0 all are done, 1 not all, 2 the call cannot be served",
         argument_default=argparse.SUPPRESS,
     )
-    parser.add_argument("output_dir", type=Path, metavar="OUT_DIR", help="folder of the results")
-    parser.add_argument(
-        "--participant-label",
-        nargs="+",
-        default=[],
-        metavar="LABEL",
-        help="infants (default: all with two sessions)",
-    )
-    add_machine_arguments(parser.add_argument_group("machine"))
-    parser.add_argument("-v", "--verbose", action="count", default=0, help="log what is done")
+    add_results(parser, "output_dir")
+    add_participants(parser)
+    add_machine_arguments(parser.add_argument_group("where and how it runs"))
+    add_verbose(parser)
     parser.set_defaults(handler=_change)
 
 

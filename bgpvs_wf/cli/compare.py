@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bgpvs_wf.cli.common_options import WHY_AND_LOG, add_verbose
 from bgpvs_wf.cli.machine import add_machine_arguments
 from bgpvs_wf.cli.process import set_up_verb
 from bgpvs_wf.cli.terminal import Terminal, say, say_failures
@@ -31,12 +32,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
     )
-    parser.add_argument("experiment", type=Path, metavar="EXPERIMENT.toml")
-    parser.add_argument("out", type=Path, metavar="OUT", help="folder of datasets and results")
-    add_machine_arguments(parser.add_argument_group("where and how it runs"))
     parser.add_argument(
-        "-v", "--verbose", action="count", default=0, help="say why each subject runs; log more"
+        "experiment", type=Path, metavar="EXPERIMENT.toml", help="strategies and cohorts"
     )
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder for datasets and results")
+    add_machine_arguments(parser.add_argument_group("where and how it runs"))
+    add_verbose(parser, WHY_AND_LOG)
     parser.set_defaults(handler=_compare)
 
 

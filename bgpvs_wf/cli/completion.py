@@ -16,6 +16,8 @@ from bgpvs_wf.config import RunConfig
 from bgpvs_wf.schema import all_settings
 
 SHELLS = ("bash", "zsh", "fish")
+_FOLDERS = ("DIR", "FOLDER", "OUT", "EXPORT", "DERIV")
+"""How what stands for a folder in the help ends."""
 
 
 class PrintCompletion(argparse.Action):
@@ -56,4 +58,4 @@ def _kind_of_path(action: argparse.Action) -> str:
     is_path = action.type is Path or action.dest in settings
     if not is_path and not any(word in told for word in ("PATH", "FILE", "DIR")):
         return ""
-    return "directory" if told.endswith(("DIR", "FOLDER")) else "file"
+    return "directory" if told.endswith(_FOLDERS) else "file"

@@ -54,15 +54,15 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "doctor",
         help="say what is installed, what is missing, what to do about it",
-        description="Look at Python, packages, programs, machine, atlases and models. "
-        "The exit status is 1 if something is missing that a run needs.",
+        description="Look at Python, packages, programs, machine, atlases and models.",
+        epilog="exit status: 0 all is there that a run needs, 1 something is missing",
     )
     parser.add_argument(
         "folder",
         type=Path,
         nargs="?",
         default=Path(),
-        help="where a run would work (default: here)",
+        help="folder that a run would work in (default: here)",
     )
     parser.add_argument(
         "--json", action="store_true", help="print the same as JSON (see docs/usage.md)"

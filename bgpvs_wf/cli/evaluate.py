@@ -6,10 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bgpvs_wf.cli.parser import whole
+from bgpvs_wf.cli.common_options import add_seed, add_verbose
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.errors import UsageError
-from bgpvs_wf.settings import SEED
 
 if TYPE_CHECKING:
     from bgpvs_wf.evaluation import EvaluationTables
@@ -22,7 +21,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="score segmentations against a reference",
         description="Score one or more segmentations of a cohort against a reference: overlap, "
         "objects, detection of tubes, agreement of volumes and counts. Files are matched by "
-        "subject and session. Exit status: 0 if everything was scored, 1 if some was not.",
+        "subject and session.",
+        epilog="exit status: 0 all is scored, 1 some is not, 2 the call cannot be served",
     )
     parser.add_argument(
         "--reference",
@@ -46,14 +46,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         metavar="NAME",
         help="method that the others are compared with (default: the first of several)",
     )
-    parser.add_argument(
-        "--seed",
-        type=whole(**SEED),
-        default=0,
-        metavar="N",
-        help="of the resampling (default: 0)",
-    )
-    parser.add_argument("-v", "--verbose", action="count", default=0, help="log what is done")
+    add_seed(parser, 0, "of the resampling")
+    add_verbose(parser)
     parser.set_defaults(handler=_evaluate)
 
 

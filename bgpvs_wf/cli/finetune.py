@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from bgpvs_wf.cli.common_options import add_seed, add_verbose
 from bgpvs_wf.cli.machine import add_machine_arguments
 from bgpvs_wf.cli.parser import decimal, whole
 from bgpvs_wf.cli.process import set_up_verb
 from bgpvs_wf.cli.terminal import Terminal
-from bgpvs_wf.cli.train import tell_training
-from bgpvs_wf.settings import COUNT, HELD_OUT, SEED
+from bgpvs_wf.cli.train import EXIT_STATUS, tell_training
+from bgpvs_wf.settings import COUNT, HELD_OUT
 
 _DESCRIPTION = """\
 Train a model further on scans whose labels were drawn or corrected by hand; five to ten are worth
@@ -28,11 +29,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "finetune",
         help="train a model further on your own labels",
         description=_DESCRIPTION,
+        epilog=EXIT_STATUS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
     )
-    parser.add_argument("bids_dir", type=Path, metavar="BIDS_DIR", help="the scans")
-    parser.add_argument("out", type=Path, metavar="OUT", help="model, cases, checkpoints, logs")
+    parser.add_argument("bids_dir", type=Path, metavar="BIDS_DIR", help="dataset of the scans")
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder for the model and its making")
     parser.add_argument(
         "--labels",
         type=Path,
@@ -42,22 +44,27 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "of its T2w; desc-nuclei_dseg beside it if the nuclei are labelled, too",
     )
     parser.add_argument(
-        "--model", default="", metavar="MODEL", help="to start from (default: the one in the box)"
+        "--model",
+        default="",
+        metavar="NAME_OR_PATH",
+        help="model to start from (default: the one in the box)",
     )
-    parser.add_argument("--name", default="", help="of the new model (default: MODEL-finetuned)")
+    parser.add_argument(
+        "--name", default="", help="name of the new model (default: MODEL-finetuned)"
+    )
     parser.add_argument(
         "--steps",
         type=whole(**COUNT),
         default=_STEPS,
         metavar="N",
-        help=f"of training (default: {_STEPS})",
+        help=f"steps of training (default: {_STEPS})",
     )
     parser.add_argument(
         "--learning-rate",
         type=decimal(above=0.0),
         default=_LEARNING_RATE,
         metavar="RATE",
-        help=f"(default: {_LEARNING_RATE:g})",
+        help=f"learning rate at the start (default: {_LEARNING_RATE:g})",
     )
     parser.add_argument(
         "--held-out",
@@ -66,9 +73,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         metavar="SHARE",
         help="share of the scans kept for validation (default: none, all are learnt from)",
     )
-    parser.add_argument("--seed", type=whole(**SEED), default=1, metavar="N")
+    add_seed(parser, 1, "of the training")
     add_machine_arguments(parser.add_argument_group("where and how it runs"))
-    parser.add_argument("-v", "--verbose", action="count", default=0, help="log more")
+    add_verbose(parser)
     parser.set_defaults(handler=_finetune)
 
 

@@ -6,9 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bgpvs_wf.cli.parser import whole
+from bgpvs_wf.cli.common_options import add_dataset, add_results, add_seed, add_verbose
 from bgpvs_wf.cli.terminal import Terminal, say
-from bgpvs_wf.settings import SEED
 
 if TYPE_CHECKING:
     from bgpvs_wf.studies.norms import CohortNorms
@@ -23,34 +22,24 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "them: with `bgpvs-wf run --norms FILE` other infants are told their centiles. "
         "See docs/growth.md for how many infants are needed.",
     )
+    add_results(parser, "results", "with the group level")
     parser.add_argument(
-        "results", type=Path, metavar="OUT_DIR", help="results of `bgpvs-wf run`, with group level"
-    )
-    parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="FILE.json", help="where they go"
+        "-o", "--output", type=Path, required=True, metavar="FILE.json", help="file for the curves"
     )
     parser.add_argument(
         "--by",
         metavar="COLUMN",
         help="column of participants.tsv or sessions.tsv, such as sex: curves for each level",
     )
+    add_dataset(parser)
     parser.add_argument(
-        "--dataset",
+        "--page",
         type=Path,
-        metavar="BIDS_DIR",
-        help="where those tables are (default: the dataset that the results are of)",
+        metavar="FILE.html",
+        help="page with curves and infants",
     )
-    parser.add_argument(
-        "--page", type=Path, metavar="FILE.html", help="write a page with curves and infants, too"
-    )
-    parser.add_argument(
-        "--seed",
-        type=whole(**SEED),
-        default=0,
-        metavar="N",
-        help="of the resampling (default: 0)",
-    )
-    parser.add_argument("-v", "--verbose", action="count", default=0, help="log what is done")
+    add_seed(parser, 0, "of the resampling")
+    add_verbose(parser)
     parser.set_defaults(handler=_norms)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from bgpvs_wf.cli.common_options import WHY_AND_LOG, add_verbose
 from bgpvs_wf.cli.machine import add_machine_arguments, machine_settings
 from bgpvs_wf.cli.setting_options import add_setting
 from bgpvs_wf.config import BOTH_LEVELS, RunConfig, merge
@@ -111,9 +112,7 @@ def _add_others(group: argparse._ArgumentGroup) -> None:
         default=False,
         help="say for each subject why it would run again; run nothing",
     )
-    group.add_argument(
-        "-v", "--verbose", action="count", default=0, help="say why each subject runs; log more"
-    )
+    add_verbose(group, WHY_AND_LOG)
     group.add_argument(
         "--skip-bids-validation",
         action="store_true",

@@ -7,6 +7,7 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bgpvs_wf.cli.common_options import add_verbose
 from bgpvs_wf.cli.terminal import Terminal
 from bgpvs_wf.errors import BGPVSError
 
@@ -28,22 +29,28 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         epilog="exit status: 0 done, 1 failed, 2 the call cannot be served",
     )
     parser.add_argument("t2w", nargs="?", type=Path, metavar="T2W", help="NIfTI file, as scanned")
-    parser.add_argument("--t1w", type=Path, metavar="T1W", help="likewise; beside T2W or alone")
+    parser.add_argument("--t1w", type=Path, metavar="T1W", help="NIfTI file, beside T2W or alone")
     parser.add_argument(
-        "-o", "--out", type=Path, required=True, metavar="FOLDER", help="of the results"
+        "-o", "--out", type=Path, required=True, metavar="FOLDER", help="folder for the results"
     )
-    parser.add_argument("--brain-mask", type=Path, metavar="FILE", help="default: it is found")
     parser.add_argument(
-        "--age", metavar="AGE", help="weeks after conception as 44w, months from term as 3m"
+        "--brain-mask", type=Path, metavar="FILE", help="mask of the brain (default: it is found)"
     )
-    parser.add_argument("--model", metavar="NAME_OR_PATH", help="default: the one in the box")
+    parser.add_argument(
+        "--age", metavar="AGE", help="age: post-menstrual weeks as 44w, months from term as 3m"
+    )
+    parser.add_argument(
+        "--model",
+        metavar="NAME_OR_PATH",
+        help="trained model, by name or folder (default: the one in the box)",
+    )
     parser.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="auto", help="where the model runs"
     )
     parser.add_argument(
-        "--label", default="infant", metavar="NAME", help="of the infant, for files and page"
+        "--label", default="infant", metavar="NAME", help="name of the infant, for files and page"
     )
-    parser.add_argument("-v", "--verbose", action="count", default=0, help="log more")
+    add_verbose(parser)
     parser.set_defaults(handler=_segment)
 
 

@@ -6,11 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bgpvs_wf.cli.common_options import add_seed
 from bgpvs_wf.cli.parser import decimal, whole
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.phantom.fill import FILL
-from bgpvs_wf.settings import COUNT, SEED, check_rising
+from bgpvs_wf.settings import COUNT, check_rising
 
 if TYPE_CHECKING:
     from bgpvs_wf.phantom.dataset import Made
@@ -56,12 +57,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         formatter_class=_Help,
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="folder, empty or not there yet")
-    parser.add_argument(
-        "--seed",
-        type=whole(**SEED),
-        default=1,
-        help="the same seed gives the same bytes",
-    )
+    add_seed(parser, 1, "of all that is drawn; the same gives the same bytes")
     parser.add_argument(
         "--tubes",
         type=whole(at_least=0, at_most=10_000),

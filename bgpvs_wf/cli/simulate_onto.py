@@ -30,7 +30,7 @@ def add_onto_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         action="extend",
         metavar="NAME=PATH",
-        help="where the nuclei of these scans are, such as the output of bgpvs-wf run",
+        help="folders with the nuclei of these scans, by name, such as the output of bgpvs-wf run",
     )
     group.add_argument(
         "--cases", type=whole(**COUNT), default=1, metavar="N", help="cases of each scan"

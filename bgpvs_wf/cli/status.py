@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bgpvs_wf.cli.common_options import add_results, add_verbose
 from bgpvs_wf.cli.process import set_up_process
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.studies.cohort import find_jobs
@@ -24,8 +24,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         description="Look at an output folder and, where jobs were submitted, at SLURM's queue.",
         epilog="exit status: 0 all are done, 1 not all, 2 the call cannot be served",
     )
-    parser.add_argument("output_dir", type=Path, metavar="OUT_DIR", help="folder of the results")
-    parser.add_argument("-v", "--verbose", action="count", default=0, help="list everybody")
+    add_results(parser, "output_dir")
+    add_verbose(parser, "list everybody")
     parser.set_defaults(handler=status)
 
 

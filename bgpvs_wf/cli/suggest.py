@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from bgpvs_wf.cli.common_options import add_results, add_seed, add_verbose
 from bgpvs_wf.cli.parser import whole
 from bgpvs_wf.cli.terminal import Terminal, say
-from bgpvs_wf.settings import COUNT, SEED
+from bgpvs_wf.settings import COUNT
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -20,8 +21,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "correct in ITK-SNAP or 3D Slicer (see docs/annotating.md).",
         epilog="exit status: 0 all is done, 1 some could not be read, 2 the call cannot be served",
     )
-    parser.add_argument("out_dir", type=Path, metavar="OUT_DIR", help="of bgpvs-wf run; read only")
-    parser.add_argument("export", type=Path, metavar="EXPORT", help="what to annotate goes here")
+    add_results(parser, "out_dir", "read only")
+    parser.add_argument("export", type=Path, metavar="EXPORT", help="folder for what to annotate")
     parser.add_argument(
         "--number", type=whole(**COUNT), default=5, metavar="N", help="subjects (default: 5)"
     )
@@ -34,13 +35,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         metavar="DERIV",
         help="folders with the desc-bgpvs_dseg of those that are labelled; EXPORT may be one",
     )
-    parser.add_argument(
-        "--seed",
-        type=whole(**SEED),
-        metavar="N",
-        help="decides between equals",
-    )
-    parser.add_argument("-v", "--verbose", action="count", default=0, help="log more")
+    add_seed(parser, None, "that decides between equals")
+    add_verbose(parser)
     parser.set_defaults(handler=_suggest)
 
 

@@ -6,12 +6,17 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bgpvs_wf.cli.common_options import add_verbose
 from bgpvs_wf.cli.machine import add_machine_arguments
 from bgpvs_wf.cli.process import set_up_verb
 from bgpvs_wf.cli.terminal import Terminal, say
 
 if TYPE_CHECKING:
     from bgpvs_wf.studies.training import Training
+
+EXIT_STATUS = (
+    "exit status: 0 all is done, 1 something was not learnt from, 2 the call cannot be served"
+)
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -21,12 +26,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="train a model",
         description="Train a model by a recipe (see docs/training.md) and write it to OUT/model, a "
         "MONAI bundle. Run the same command again to go on after an interruption.",
+        epilog=EXIT_STATUS,
         argument_default=argparse.SUPPRESS,
     )
     parser.add_argument("recipe", type=Path, metavar="RECIPE.toml", help="what to learn, and how")
-    parser.add_argument("out", type=Path, metavar="OUT", help="model, cases, checkpoints, logs")
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder for the model and its making")
     add_machine_arguments(parser)
-    parser.add_argument("-v", "--verbose", action="count", default=0, help="log more")
+    add_verbose(parser)
     parser.set_defaults(handler=_train)
 
 

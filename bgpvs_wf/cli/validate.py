@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from bgpvs_wf.cli.common_options import WHY_AND_LOG, add_participants, add_seed, add_verbose
 from bgpvs_wf.cli.machine import add_machine_arguments
 from bgpvs_wf.cli.parser import whole
 from bgpvs_wf.cli.process import set_up_verb
 from bgpvs_wf.cli.run_options import add_segmentation_arguments, named_folders, nested_settings
 from bgpvs_wf.cli.terminal import Terminal, say, say_failures
-from bgpvs_wf.settings import COUNT, SEED
+from bgpvs_wf.settings import COUNT
 
 _DESCRIPTION = """\
 Put tubes of known size into your own scans, run the pipeline on them, and say which are found: the
@@ -31,27 +32,17 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
     )
-    parser.add_argument("bids_dir", type=Path, metavar="BIDS_DIR", help="your scans; read only")
-    parser.add_argument("out", type=Path, metavar="OUT", help="folder of hybrids and results")
+    parser.add_argument("bids_dir", type=Path, metavar="BIDS_DIR", help="dataset of your scans")
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder for hybrids and results")
     _add_scans(parser.add_argument_group("which scans, and what is put into them"))
     add_segmentation_arguments(parser.add_argument_group("the workflow"))
     add_machine_arguments(parser.add_argument_group("where and how it runs"))
-    parser.add_argument(
-        "-v", "--verbose", action="count", default=0, help="say why each subject runs; log more"
-    )
+    add_verbose(parser, WHY_AND_LOG)
     parser.set_defaults(handler=_validate)
 
 
 def _add_scans(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--participant-label",
-        "--participant_label",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="LABEL",
-        help="subjects, with or without sub- (default: all)",
-    )
+    add_participants(group)
     group.add_argument(
         "--cases",
         type=whole(**COUNT),
@@ -59,20 +50,14 @@ def _add_scans(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help=f"hybrids of each scan (default: {_CASES})",
     )
-    group.add_argument(
-        "--seed",
-        type=whole(**SEED),
-        default=1,
-        metavar="N",
-        help="of the tubes (default: 1)",
-    )
+    add_seed(group, 1, "of the tubes")
     group.add_argument(
         "--derivatives",
         nargs="+",
         action="extend",
         default=[],
         metavar="NAME=PATH",
-        help="where the nuclei of the scans are (default: the pipeline finds them)",
+        help="folders with the nuclei of the scans, by name (default: the pipeline finds them)",
     )
     group.add_argument(
         "--atlas",

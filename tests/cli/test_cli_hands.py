@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -247,3 +249,39 @@ def test_odd_alphabets_do_not_break_what_is_said(tmp_path):
     )
     assert done.returncode == 2
     assert "not UTF-8" in done.stderr
+
+
+def _arguments(parser, name="bgpvs-wf"):
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for choice in action._choices_actions:
+                yield f"{name} {choice.dest}", choice
+            for verb, below in action.choices.items():
+                yield from _arguments(below, f"{name} {verb}")
+        elif action.dest != "help":
+            yield name, action
+
+
+@pytest.mark.parametrize(
+    ("where", "argument"),
+    [pytest.param(*one, id=f"{one[0]} {one[1].dest}") for one in _arguments(build_parser())],
+)
+def test_help_has_one_voice(where, argument):
+    """A phrase in small letters with no full stop; a name such as T1w or NIfTI stays as it is."""
+    told = argument.help
+    assert told, "no help"
+    assert not told.endswith((".", ";", ","))
+    assert told[0] != "("
+    first = told.split()[0]
+    assert first.islower() or not first[1:2].islower(), first
+    if getattr(argument, "metavar", None) == "OUT_DIR" and "run" not in where.split():
+        assert "utput folder" in told or "results" in told
+
+
+@pytest.mark.parametrize("name", ["dataset", "participant_label", "seed", "jobs"])
+def test_an_option_of_several_verbs_is_the_same_in_all(name):
+    found = [one for _, one in _arguments(build_parser()) if one.dest == name]
+    assert found
+    assert len({(one.nargs, one.metavar, type(one)) for one in found}) == 1
+    heads = {re.split(r" of | that |\(", one.help)[0].strip(" ;") for one in found}
+    assert len(heads) == 1, heads
