@@ -172,7 +172,9 @@ def build_settings(kind: type, values: Mapping[str, Any], prefix: str = "") -> A
         if name not in converted and f.default is _MISSING and f.default_factory is _MISSING
     ]
     if missing:
-        raise UsageError(f"Missing setting: {', '.join(prefix + name for name in missing)}.")
+        raise UsageError(
+            f"Missing setting: {', '.join(prefix + name for name in missing)}; add it."
+        )
     return kind(**converted)
 
 

@@ -18,9 +18,11 @@ def read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         return load_toml(path)
     except OSError as error:
-        raise UsageError(f"Cannot read {path}: {why_not(error, path)}.") from error
+        raise UsageError(
+            f"Cannot read {path}: {why_not(error, path)}; correct the path."
+        ) from error
     except ValueError as error:
-        raise UsageError(f"{path} is not valid TOML: {why_not(error, path)}.") from error
+        raise UsageError(f"{path} is not valid TOML: {why_not(error, path)}; repair it.") from error
 
 
 def read_file(path: str | os.PathLike[str], build: Callable[[dict[str, Any], Path], T]) -> T:

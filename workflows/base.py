@@ -50,7 +50,7 @@ def init_bgpvs_wf(
             raise BGPVSError(cohort.problems[0].message)
         subjects = cohort.subjects
     if not subjects:
-        raise UsageError(f"{config.bids_dir} has nobody to process.")
+        raise UsageError(f"{config.bids_dir} has nobody to process; give a dataset with scans.")
     workflow = init_subjects_wf(config, subjects, name=name)
     describe = Node(
         DescribeDataset(

@@ -71,7 +71,7 @@ def import_atlas(
         )
     ages = [_age(entry, plan)[0] for entry in plan.entries]
     if len(set(ages)) < len(ages):
-        raise AtlasError(f"Atlas '{plan.name}' has two entries of the same age.")
+        raise AtlasError(f"Atlas '{plan.name}' has two entries of the same age; keep one.")
     advice = "choose another folder with BGPVS_WF_ATLASES"
     with atomic_folder(target, AtlasError, advice) as work:
         try:

@@ -119,7 +119,9 @@ def read_names(path: Path) -> dict[int, str]:
     try:
         text = read_text(path, errors="replace")
     except OSError as error:
-        raise BadLabelsError(f"Cannot read label table {path}: {why_not(error, path)}.") from error
+        raise BadLabelsError(
+            f"Cannot read label table {path}: {why_not(error, path)}; correct the path."
+        ) from error
     names = _with_header(text) or _by_line(text)
     if not names:
         raise BadLabelsError(

@@ -40,10 +40,12 @@ def read_filters(path: Path | None) -> dict[str, dict[str, Any]]:
     try:
         content = load_json(path)
     except OSError as error:
-        raise UsageError(f"Cannot read the filter file {path}: {why_not(error, path)}.") from error
+        raise UsageError(
+            f"Cannot read the filter file {path}: {why_not(error, path)}; correct the path."
+        ) from error
     except ValueError as error:
         raise UsageError(
-            f"The filter file {path} is not valid JSON: {why_not(error, path)}."
+            f"The filter file {path} is not valid JSON: {why_not(error, path)}; repair it."
         ) from error
     if not isinstance(content, dict) or not all(isinstance(v, dict) for v in content.values()):
         raise UsageError(f'The filter file {path} must look like {{"t2w": {{"run": 1}}}}.')

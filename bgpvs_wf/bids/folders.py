@@ -109,7 +109,9 @@ def _check_writable(what: str, folder: Path) -> None:
     while not os.path.lexists(existing) and existing != existing.parent:
         existing = existing.parent
     if not os.path.isdir(existing):
-        raise UsageError(f"The {what} folder {folder} cannot be made: {existing} is no folder.")
+        raise UsageError(
+            f"The {what} folder {folder} cannot be made: {existing} is no folder; choose another."
+        )
     if not os.access(existing, os.W_OK | os.X_OK):
         raise UsageError(
             f"The {what} folder {folder} cannot be written to (no permission at {existing}); "

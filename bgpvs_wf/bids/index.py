@@ -130,7 +130,9 @@ class _Walk:
         try:
             entries = list(os.scandir(self.root))
         except OSError as error:
-            raise UsageError(f"Cannot read the folder {self.root}: {error.strerror}.") from error
+            raise UsageError(
+                f"Cannot read the folder {self.root}: {error.strerror}; make it readable."
+            ) from error
         for entry in entries:
             if entry.name.startswith("."):
                 continue

@@ -174,13 +174,17 @@ def _fill_in(args: argparse.Namespace) -> None:
     unused = _SYNTHETIC if onto else _ONTO
     given = [f"--{x.replace('_', '-')}" for x in unused if getattr(args, x) is not None]
     if given:
-        rule = "cannot be given with --onto" if onto else "can only be given with --onto"
+        rule = (
+            "cannot be given with --onto; leave it out"
+            if onto
+            else "can only be given with --onto; add that"
+        )
         raise UsageError(f"{', '.join(given)} {rule}.")
     if args.sessions is not None:
         fixed = [x for x in ("ages", "from_dseg", "table") if getattr(args, x) is not None]
         if fixed:
             names = ", ".join(f"--{x.replace('_', '-')}" for x in fixed)
-            raise UsageError(f"{names} cannot be given with --sessions.")
+            raise UsageError(f"{names} cannot be given with --sessions; leave it out.")
     if args.table is not None and args.from_dseg is None:
         raise UsageError("--table is of the label map of --from-dseg; give that, too.")
     for name, default in (_SYNTHETIC | _ONTO).items():

@@ -98,7 +98,7 @@ def _config(args: argparse.Namespace) -> RunConfig:
     from bgpvs_wf.learning.models.bundle import find_model
 
     if args.demo or args.dry_run or args.why:
-        raise UsageError("--demo, --dry-run and --why belong to `bgpvs-wf run`.")
+        raise UsageError("--demo, --dry-run and --why belong to bgpvs-wf run; leave them out.")
     if args.max_jobs and not args.array:
         raise UsageError("--max-jobs is for --array; add that.")
     options(args.sbatch_args, "--sbatch-args")

@@ -46,7 +46,7 @@ def read_ratings(path: str | os.PathLike[str]) -> dict[str, Rating]:
         subject = row["participant_id"].removeprefix("sub-")
         session = row.get("session_id", "").removeprefix("ses-")
         if not subject:
-            raise TableError(f"{path} names nobody in line {line}.")
+            raise TableError(f"{path} names nobody in line {line}; give a participant_id.")
         label = f"sub-{subject}" + (f"_ses-{session}" if session else "")
         if label in found:
             raise TableError(f"{path} has {label} twice (line {line}); keep one.")

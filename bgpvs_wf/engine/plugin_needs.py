@@ -112,7 +112,9 @@ def options(text: str, name: str) -> list[str]:
     ['--time=60', '--comment=two words']
     """
     if has_control(text):
-        raise UsageError(f"{name} {text!r} has a line break or another control character.")
+        raise UsageError(
+            f"{name} {text!r} has a line break or another control character; leave it out."
+        )
     try:
         return shlex.split(text)
     except ValueError as error:

@@ -104,9 +104,11 @@ def read_plugin_file(path: Path) -> dict[str, Any]:
     try:
         content = load_yaml(path)
     except OSError as error:
-        raise UsageError(f"Cannot read {path}: {why_not(error, path)}.") from error
+        raise UsageError(
+            f"Cannot read {path}: {why_not(error, path)}; correct the path."
+        ) from error
     except ValueError as error:
-        raise UsageError(f"{path} is not valid YAML: {why_not(error, path)}.") from error
+        raise UsageError(f"{path} is not valid YAML: {why_not(error, path)}; repair it.") from error
     if not isinstance(content, dict) or not isinstance(content.get("plugin"), str):
         raise UsageError(f"{path} names no plugin; write a line such as 'plugin: MultiProc'.")
     arguments = content.get("plugin_args") or {}
@@ -234,5 +236,5 @@ def load_plugin(plugin: str, arguments: Mapping[str, Any]) -> Any:
         return kind(plugin_args=dict(arguments))
     except ImportError as error:
         raise UsageError(
-            f"The plugin {plugin} needs a package that is missing: {error}."
+            f"The plugin {plugin} needs a package that is missing: {error}; install it."
         ) from error

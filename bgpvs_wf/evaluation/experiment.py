@@ -105,7 +105,7 @@ def _experiment(content: Mapping[str, Any], folder: Path) -> Experiment:
     cohorts = tuple(read_cohort(name, values, folder) for name, values in file.cohorts.items())
     for cohort in cohorts:
         if isinstance(cohort.infants, OwnInfants) and cohort.infants.truth is None:
-            raise UsageError(f"Missing setting: cohorts.{cohort.name}.truth.")
+            raise UsageError(f"Missing setting: cohorts.{cohort.name}.truth; add it.")
     first = {file.proposed: strategies[file.proposed]}
     experiment = Experiment(
         proposed=file.proposed,

@@ -193,7 +193,7 @@ def whole_path(where: str, value: Any, folder: Path) -> Path:
         If it is no path, or a variable is not set.
     """
     if not isinstance(value, (str, Path)):
-        raise UsageError(f"{where} is {value!r}, which is no path.")
+        raise UsageError(f"{where} is {value!r}, which is no path; give one.")
 
     def of(variable: re.Match[str]) -> str:
         found = os.environ.get(variable[1])

@@ -94,7 +94,7 @@ def associate(question: Question, *, observer: Observer | None = None) -> Associ
     observer = observer or Observer()
     for folder in (question.results, question.dataset):
         if folder is not None and not folder.is_dir():
-            raise UsageError(f"There is no folder {folder}.")
+            raise UsageError(f"There is no folder {folder}; correct the path.")
     dataset = question.dataset or dataset_of(question.results)
     if dataset is None:
         raise UsageError(

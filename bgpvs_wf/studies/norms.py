@@ -81,7 +81,7 @@ def make_cohort_norms(
             "--dataset."
         )
     if dataset is not None and not dataset.is_dir():
-        raise UsageError(f"There is no dataset {dataset}.")
+        raise UsageError(f"There is no dataset {dataset}; give it with --dataset.")
     table = read_cohort(output_dir, told or output_dir)
     table, voxels, doubts = _usable(table, output_dir)
     norms = make_norms(

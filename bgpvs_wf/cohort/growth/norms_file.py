@@ -88,7 +88,9 @@ def read_norms(path: str | os.PathLike[str]) -> Norms:
         content = load_json(path)
         return _to_norms(content)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} holds no norms: {why_not(error, path)}.") from error
+        raise UsageError(
+            f"{path} holds no norms: {why_not(error, path)}; make them with bgpvs-wf norms."
+        ) from error
 
 
 def _from_measure(one: MeasureCurves) -> dict[str, Any]:

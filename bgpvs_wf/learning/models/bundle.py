@@ -167,7 +167,9 @@ def read_bundle(path: str | Path) -> Model:
     try:
         section = load_json(where)[_SECTION]
     except FileNotFoundError as error:
-        raise ModelError(f"{folder} is no model: it has no {_METADATA}.") from error
+        raise ModelError(
+            f"{folder} is no model: it has no {_METADATA}; give the folder of one."
+        ) from error
     except OSError as error:
         raise ModelError(f"Cannot read the model's {where}: {why_not(error, where)}.") from error
     except (ValueError, KeyError, TypeError) as error:

@@ -257,7 +257,9 @@ def _check_head(head: HeadConfig) -> None:
 
 def _check_joint(recipe: Recipe) -> None:
     if recipe.pvs != PVSConfig():
-        raise UsageError("pvs is not used with the strategy joint, whose network is that of fine.")
+        raise UsageError(
+            "pvs is not used with the strategy joint, whose network is that of fine; leave it out."
+        )
     if any(count % GROUPS for count in recipe.fine.filters):
         raise UsageError(
             f"fine.filters is {list(recipe.fine.filters)}; give multiples of {GROUPS} with the "
