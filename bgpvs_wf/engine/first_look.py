@@ -33,8 +33,8 @@ def first_look(report: Report, work_dir: Path) -> list[str]:
     if work_dir.is_dir():
         size = told_size(folder_bytes(work_dir))
         lines.append(
-            f"  work folder: {work_dir} ({size}); spares later runs what is done, "
-            "may be deleted when nothing is to run any more"
+            f"  work folder: {work_dir} ({size}); keep it while the cohort grows or settings "
+            "change, then it may be deleted"
         )
     return lines
 

@@ -219,11 +219,14 @@ class LiveDisplay:
 
     def start(self, tracker: Tracker) -> None:
         """Show the table, twice a second."""
+        from rich.console import Group
         from rich.live import Live
 
         self._tracker = tracker
         self._live = Live(
-            get_renderable=lambda: progress_table(tracker, self._MAX_ROWS),
+            get_renderable=lambda: Group(
+                progress_table(tracker, self._MAX_ROWS), progress_line(tracker.pace)
+            ),
             console=self.console,
             refresh_per_second=2,
         )
@@ -242,7 +245,7 @@ def progress_table(tracker: Tracker, max_rows: int) -> Table:
     from rich.table import Table
 
     stages = list(dict.fromkeys(name for found in tracker.subjects.values() for name in found))
-    table = Table(box=None, pad_edge=False, caption=_whole(tracker.pace), caption_justify="left")
+    table = Table(box=None, pad_edge=False)
     table.add_column("subject", no_wrap=True)
     for stage in stages:
         table.add_column(stage, no_wrap=True)
@@ -255,7 +258,7 @@ def progress_table(tracker: Tracker, max_rows: int) -> Table:
     return table
 
 
-def _whole(pace: Pace) -> str:
+def progress_line(pace: Pace) -> str:
     """Return how far the run is, with all of its batches."""
     left = pace.told()
     return f"{pace.over} of {pace.total} finished" + (f", {left}" if left else "")

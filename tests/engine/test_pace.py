@@ -6,7 +6,7 @@ import io
 import pytest
 
 from bgpvs_wf.engine.pace import Pace, seconds_left, time_left
-from bgpvs_wf.engine.progress import PlainDisplay, Tracker, progress_table
+from bgpvs_wf.engine.progress import PlainDisplay, Tracker, progress_line
 
 
 class Clock:
@@ -100,7 +100,7 @@ def test_displays_tell_it_once_for_each_subject():
         display.show(tracker.update(name, "start"))
         clock.now += 300.0
         display.show(tracker.update(name, "end"))
-    assert progress_table(tracker, 9).caption == "3 of 4 finished, about 10 min left"
+    assert progress_line(tracker.pace) == "3 of 4 finished, about 10 min left"
     told = [line.split(" ", 1)[1] for line in stream.getvalue().splitlines() if "left" in line]
     assert told == [
         "sub-1: all stages done; about 20 min left",

@@ -135,3 +135,4 @@ def test_the_live_display_leaves_the_table():
         display.show(tracker.update(name, "end", ran=False))
     display.stop()
     assert stream.getvalue().count("reused") == 4
+    assert "2 of 2 finished" in stream.getvalue()
