@@ -18,6 +18,7 @@ from bgpvs_wf.schema import all_settings
 SHELLS = ("bash", "zsh", "fish")
 _FOLDERS = ("DIR", "FOLDER", "OUT", "EXPORT", "DERIV")
 """How what stands for a folder in the help ends."""
+_SETTINGS = {one.name: one for one in all_settings(RunConfig)}
 
 
 class PrintCompletion(argparse.Action):
@@ -34,9 +35,7 @@ class PrintCompletion(argparse.Action):
         import shtab
 
         for action in _actions(parser):
-            kind = _kind_of_path(action)
-            if kind:
-                action.complete = kind  # type: ignore[attr-defined]
+            _mark(action)
         say(shtab.complete(parser, values))
         parser.exit(0)
 
@@ -51,11 +50,20 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
             yield action
 
 
-def _kind_of_path(action: argparse.Action) -> str:
+def _mark(action: argparse.Action) -> None:
+    """Tell shtab what completes an argument, where argparse does not know."""
+    setting = _SETTINGS.get(action.dest)
+    if setting is not None and setting.rule.choices:
+        action.choices = setting.rule.choices
+    kind = _kind_of_path(action, is_path=setting is not None and setting.kind == "Path")
+    if kind:
+        action.complete = kind  # type: ignore[attr-defined]
+
+
+def _kind_of_path(action: argparse.Action, is_path: bool) -> str:
     """Return what an argument is a path of, as shtab calls it; nothing if it is none."""
     told = str(action.metavar or "")
-    settings = {one.name for one in all_settings(RunConfig) if one.kind == "Path"}
-    is_path = action.type is Path or action.dest in settings
+    is_path = is_path or action.type is Path
     if not is_path and not any(word in told for word in ("PATH", "FILE", "DIR")):
         return ""
     return "directory" if told.endswith(_FOLDERS) else "file"

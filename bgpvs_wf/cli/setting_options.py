@@ -44,8 +44,6 @@ def add_setting(
         options["action"] = argparse.BooleanOptionalAction
     else:
         options["metavar"] = _metavar(one)
-        # Refused by the setting itself before; completed by shells.
-        options["choices"] = one.rule.choices or None
         if not one.is_list and not one.is_table:
             options["type"] = _reader(one, read or _usual(one))
     group.add_argument(*(flags or (name,)), **{**options, **more})
