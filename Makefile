@@ -6,9 +6,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 DEMO ?= demo
+FORMS = $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow coverage lint lint-host hooks clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -16,19 +17,38 @@ demo: $(VENV)/.installed
 	@echo "Open $$(ls -d $(CURDIR)/$(DEMO)/out/sub-*.html | head -n 1) in a browser."
 
 test: lint
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --durations=25
 
 test-slow: $(VENV)/.tested
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow --durations=25
 
-lint: $(VENV)/.tested
+# Told, not held to a number.
+coverage: $(VENV)/.tested
+	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term:skip-covered --cov-report=xml
+
+lint: $(VENV)/.tested lint-host
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PYTHONPATH=. $(BIN)/lint-imports --no-cache --no-logo
+	$(BIN)/codespell
+
+# Workflows and forms by their schemas; actionlint looks deeper, where it is installed.
+lint-host: $(VENV)/.tested
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms $(FORMS)
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+	@if command -v actionlint >/dev/null; then actionlint; else echo "actionlint is not installed"; fi
+
+# What lint checks, before each commit.
+hooks: $(VENV)/.tested
+	$(PIP) install --quiet --prefer-binary --editable '.[test,dev]'
+	$(BIN)/pre-commit install
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage* coverage.xml
 
 # Stamps: installed once, and again when what is to be installed changes.
 $(VENV)/.created:
