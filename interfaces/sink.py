@@ -215,8 +215,7 @@ def _copy_table(name: str, source: str, path: Path) -> dict[str, Any]:
 
 def _label_table(name: str, data: np.ndarray) -> Any:
     """Return the table of a label map; instances have none: their rows are another file."""
-    from bgpvs_wf.anatomy.labels import label_table
-    from bgpvs_wf.bids.derivatives import bgpvs_label_table
+    from bgpvs_wf.anatomy.labels import bgpvs_label_table, label_table
 
     if name == "nuclei_dseg":
         return label_table(np.unique(data).tolist())

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bgpvs_wf.anatomy.colours import BG_COLOUR, PVS_COLOUR, structure_colour
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -29,6 +31,11 @@ class Region:
     tissue: str
     """`WM`, `cortex`, `ventricle`, `CSF`, `BG`, `thalamus`, `deepGM`, `limbic`, `brainstem` or
     `cerebellum`."""
+
+    @property
+    def colour(self) -> str:
+        """Hexadecimal, as BIDS writes it."""
+        return structure_colour(self.name, self.tissue)
 
 
 _PAIRS = (
@@ -104,6 +111,13 @@ MIRROR: dict[int, int] = {index: region.mirror for index, region in REGIONS.item
 """Index to the index of the same structure on the other side (its own on the midline)."""
 LEFT_LABELS = tuple(left for left, *_ in sorted(_PAIRS))
 RIGHT_LABELS = tuple(MIRROR[left] for left in LEFT_LABELS)
+BGPVS_LABELS: dict[int, tuple[str, str, str]] = {
+    0: ("Background", "BKG", "#000000"),
+    1: ("Basal-Ganglia", "BG", BG_COLOUR),
+    2: ("Basal-Ganglia-PVS", "PVS", PVS_COLOUR),
+}
+"""Name, abbreviation and colour of the labels of ``desc-bgpvs_dseg`` and ``desc-pseudo_dseg``."""
+_COLUMNS = ["index", "name", "abbreviation", "color"]
 SIDES: dict[str, tuple[int, ...]] = {"left": LEFT_LABELS, "right": RIGHT_LABELS}
 """Side to its labels, in the same order."""
 
@@ -130,7 +144,7 @@ def label_table(indices: Iterable[int]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns `index`, `name`, `abbreviation`, sorted by index.
+        Columns `index`, `name`, `abbreviation`, `color`, sorted by index.
 
     Raises
     ------
@@ -140,12 +154,20 @@ def label_table(indices: Iterable[int]) -> pd.DataFrame:
     Examples
     --------
     >>> print(label_table([50, 11, 0]).to_string(index=False))
-     index          name abbreviation
-        11  Left-Caudate        CAU_L
-        50 Right-Caudate        CAU_R
+     index          name abbreviation   color
+        11  Left-Caudate        CAU_L #56B4E9
+        50 Right-Caudate        CAU_R #56B4E9
     """
     import pandas as pd
 
     regions = [REGIONS[i] for i in sorted({int(i) for i in indices} - {0})]
-    rows = [(region.index, region.name, region.abbreviation) for region in regions]
-    return pd.DataFrame(rows, columns=["index", "name", "abbreviation"])
+    rows = [(one.index, one.name, one.abbreviation, one.colour) for one in regions]
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def bgpvs_label_table() -> pd.DataFrame:
+    """Return the label table of ``desc-bgpvs_dseg``; see `label_table`."""
+    import pandas as pd
+
+    rows = [(index, *said) for index, said in BGPVS_LABELS.items()]
+    return pd.DataFrame(rows, columns=_COLUMNS)

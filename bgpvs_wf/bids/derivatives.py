@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from importlib import metadata, resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bgpvs_wf._version import __version__
 from bgpvs_wf.bids.folders import PIPELINE
@@ -17,17 +17,8 @@ from bgpvs_wf.imaging.files import read_json, write_json, write_text
 from bgpvs_wf.json_shapes import check_shape
 from bgpvs_wf.reading import load_json, why_not
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 BIDS_VERSION = "1.10.0"
 """Of the specification that names and sidecars follow."""
-BGPVS_LABELS: dict[int, tuple[str, str]] = {
-    0: ("Background", "BKG"),
-    1: ("Basal-Ganglia", "BG"),
-    2: ("Basal-Ganglia-PVS", "PVS"),
-}
-"""Name and abbreviation of the labels of ``desc-bgpvs_dseg`` and ``desc-pseudo_dseg``."""
 _SOFTWARE = (
     "antspyx", "monai", "nibabel", "nipype", "numpy", "pandas", "pybids",
     "scikit-image", "scipy", "torch",
@@ -35,9 +26,10 @@ _SOFTWARE = (
 PAGES = ("figure", "thumbnail", "viewer", "report")
 """Outputs to look at."""
 _BIDSIGNORE = (
-    "*.html\nlogs/\nassets/\nfigures/\nassociation/\ngroup_*\n"
+    "*.html\nlogs\nassets\nlabels\nfigures\nassociation\ngroup_*\n"
     "*_objects.*\n*_morph.*\n*_quality.*\n*_change.*\n"
 )
+"""What the standard has no names for; folders without a slash, which hides only what is in them."""
 
 
 def derivative_path(
@@ -141,6 +133,11 @@ def group_page_path(output_dir: Path) -> Path:
     return output_dir / "group.html"
 
 
+def labels_path(output_dir: Path) -> Path:
+    """Return the folder of names and colours of labels, for viewers."""
+    return output_dir / "labels"
+
+
 def logs_path(output_dir: Path) -> Path:
     """Return the folder of logs and crash files."""
     return output_dir / "logs"
@@ -160,14 +157,6 @@ def sidecar_path(path: Path) -> Path:
 def label_table_path(dseg: Path) -> Path:
     """Return the ``.tsv`` that goes with a dseg."""
     return dseg.with_name(dseg.name.split(".", 1)[0] + ".tsv")
-
-
-def bgpvs_label_table() -> pd.DataFrame:
-    """Return the label table of ``desc-bgpvs_dseg``: index, name, abbreviation."""
-    import pandas as pd
-
-    rows = [(index, *names) for index, names in BGPVS_LABELS.items()]
-    return pd.DataFrame(rows, columns=["index", "name", "abbreviation"])
 
 
 def dataset_links(config: RunConfig) -> dict[str, Path]:
@@ -221,6 +210,7 @@ def sidecar(
         What it was made with.
     **fields
         Further BIDS metadata (``SkullStripped``, ``Description``, ...), put first.
+
     """
     return {
         **fields,

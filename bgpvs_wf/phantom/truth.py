@@ -131,8 +131,7 @@ def write_truth(
     numbers : sequence of int, optional
         Of the tubes; by default from 1.
     """
-    from bgpvs_wf.anatomy.labels import label_table
-    from bgpvs_wf.bids.derivatives import bgpvs_label_table
+    from bgpvs_wf.anatomy.labels import bgpvs_label_table, label_table
     from bgpvs_wf.imaging.files import save_image, write_json, write_table
 
     folder = root.joinpath(*stem.split("_"), "anat")

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bgpvs_wf.anatomy.colours import COLOURS
 from bgpvs_wf.reports.tile_scene import Scene
-from bgpvs_wf.reports.views import COLOURS, Outline, Tile, Volume
+from bgpvs_wf.reports.views import Outline, Tile, Volume
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

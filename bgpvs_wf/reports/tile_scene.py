@@ -6,12 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from bgpvs_wf.anatomy.colours import COLOURS, PVS_COLOUR
 from bgpvs_wf.anatomy.labels import BG_LABELS, LEFT_LABELS, LENTIFORM_LABELS, NUCLEI
 from bgpvs_wf.imaging.geometry import bounding_box, crop_affine, voxel_sizes
 from bgpvs_wf.reports.views import (
-    COLOURS,
     PLANES,
-    PVS_COLOUR,
     Outline,
     Tile,
     Volume,

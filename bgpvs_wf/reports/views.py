@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bgpvs_wf.anatomy.colours import COLOURS
 from bgpvs_wf.anatomy.labels import NUCLEI
 from bgpvs_wf.imaging.geometry import (
     Grid,
@@ -15,17 +16,6 @@ from bgpvs_wf.imaging.geometry import (
     same_grid,
 )
 
-PVS_COLOUR = "#F0E442"
-COLOURS: dict[str, str] = {
-    "Caudate": "#56B4E9",
-    "Putamen": "#E8602C",
-    "Pallidum": "#1FC29A",
-    "Lentiform": "#E8602C",
-    "Accumbens": "#E79AC6",
-    "Thalamus": "#C9C9C9",
-}
-"""Structure to outline colour, told apart with any colour vision: the palette of Okabe & Ito (2008,
-jfly.uni-koeln.de/color), brightened for outlines on grey; the thalamus, which is no BG, is grey."""
 PLANES: dict[str, int] = {"sagittal": 0, "coronal": 1, "axial": 2}
 """Plane to the axis it is a slice of, in display order (left, posterior, inferior)."""
 LETTERS: dict[str, tuple[str, str, str, str]] = {

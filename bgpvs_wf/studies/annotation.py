@@ -29,20 +29,6 @@ _LABEL = re.compile(rf"sub-{LABEL}(?:_ses-{LABEL})?")
 _DSEG, _UNCERTAINTY = "desc-bgpvs_dseg.nii.gz", "desc-uncertainty_probseg.nii.gz"
 _T2W = "desc-preproc_T2w.nii.gz"
 _T1W = ("space-T2w_desc-preproc_T1w.nii.gz", "desc-preproc_T1w.nii.gz")
-_ITKSNAP = """\
-# ITK-SnAP Label Description File
-# IDX   -R-  -G-  -B-  -A--  VIS MSH  LABEL
-    0     0    0    0        0  0  0    "Clear Label"
-    1     0  114  178        1  1  1    "Basal ganglia"
-    2   230  159    0        1  1  1    "Perivascular space"
-"""
-_SLICER = """\
-# Color table file labels_slicer.ctbl
-# 3 values
-0 Background 0 0 0 0
-1 Basal_ganglia 0 114 178 255
-2 Perivascular_space 230 159 0 255
-"""
 _README = """\
 Scans to annotate, the first first; suggestions.tsv says why.
 
@@ -251,6 +237,7 @@ def _export(
     """Write all that annotating takes; return a line for each image that cannot be copied."""
     import pandas as pd
 
+    from bgpvs_wf.anatomy.label_files import BGPVS, itksnap_text, slicer_text
     from bgpvs_wf.bids.derivatives import BIDS_VERSION
     from bgpvs_wf.bids.folders import PIPELINE
     from bgpvs_wf.imaging.files import write_json, write_text
@@ -277,8 +264,8 @@ def _export(
     write_tsv(pd.DataFrame(rows, columns=columns), export / "suggestions.tsv")
     readme = _README.format(commands=commands, export=shlex.quote(str(export)))
     write_text(readme, export / README)
-    write_text(_ITKSNAP, export / "labels_itksnap.txt")
-    write_text(_SLICER, export / "labels_slicer.ctbl")
+    write_text(itksnap_text(BGPVS), export / "labels_itksnap.txt")
+    write_text(slicer_text(BGPVS, "labels_slicer.ctbl"), export / "labels_slicer.ctbl")
     write_text("labels_*\nsuggestions.tsv\n", export / ".bidsignore")
     return problems
 
@@ -289,7 +276,8 @@ def _export_one(
     """Copy images and labels of a subject; return the copies, labels last, and what failed."""
     import numpy as np
 
-    from bgpvs_wf.bids.derivatives import bgpvs_label_table, label_table_path
+    from bgpvs_wf.anatomy.labels import bgpvs_label_table
+    from bgpvs_wf.bids.derivatives import label_table_path
     from bgpvs_wf.bids.suggested import suggestion_mark
     from bgpvs_wf.imaging.files import load_image, save_image, write_bytes, write_table
 

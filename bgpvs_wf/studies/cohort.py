@@ -124,7 +124,8 @@ def run_jobs(
     verbose : int
         As for `run_cohort`.
     """
-    from bgpvs_wf.bids.derivatives import write_dataset_description
+    from bgpvs_wf.anatomy.label_files import write_label_files
+    from bgpvs_wf.bids.derivatives import labels_path, write_dataset_description
     from bgpvs_wf.engine.ledger import Ledger
     from bgpvs_wf.engine.summary import Report
     from bgpvs_wf.studies.process import workflow_process
@@ -144,6 +145,7 @@ def run_jobs(
     if due:
         _prepare_folders(config, len(due), observer)
         write_dataset_description(config)
+        write_label_files(labels_path(config.output_dir))
         with workflow_process(config.threads):
             _run_due(config, levels, due, factory, ledger, report, observer, verbose)
     return report

@@ -172,7 +172,7 @@ def test_single_files(tmp_path, dseg, image, save, atlas_home):
     entry = atlas.entries[0]
     assert (entry.min_age_weeks, entry.max_age_weeks) == pytest.approx((39.6, 48.4))
     table = (atlas.folder / "dseg.tsv").read_text().splitlines()
-    assert table[0].split("\t") == ["index", "name", "abbreviation"]
+    assert table[0].split("\t") == ["index", "name", "abbreviation", "color"]
     assert len(table) - 1 == len(np.unique(dseg)) - 1
 
 

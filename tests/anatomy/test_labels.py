@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from bgpvs_wf.anatomy import labels
@@ -53,5 +55,14 @@ def test_label_table_is_sorted_unique_and_without_background():
     table = labels.label_table([52, 13, 0, 13])
     assert table["index"].tolist() == [13, 52]
     assert table["abbreviation"].is_unique
+    assert table["color"].tolist() == ["#1FC29A", "#1FC29A"]
     with pytest.raises(KeyError):
         labels.label_table([4711])
+
+
+def test_every_label_has_a_colour_and_tables_say_it():
+    colours = [*labels.label_table(labels.REGIONS)["color"], *labels.bgpvs_label_table()["color"]]
+    assert all(re.fullmatch("#[0-9A-F]{6}", colour) for colour in colours)
+    assert list(labels.bgpvs_label_table()) == ["index", "name", "abbreviation", "color"]
+    assert list(labels.bgpvs_label_table()["index"]) == [0, 1, 2]
+    assert labels.bgpvs_label_table()["color"].is_unique

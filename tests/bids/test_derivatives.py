@@ -7,7 +7,6 @@ import pytest
 from bids.layout import BIDSLayout
 
 from bgpvs_wf.bids.derivatives import (
-    bgpvs_label_table,
     bids_uri,
     dataset_links,
     derivative_path,
@@ -73,8 +72,6 @@ def test_what_goes_beside():
     dseg = Path("out/sub-01_desc-bgpvs_dseg.nii.gz")
     assert sidecar_path(dseg).name == "sub-01_desc-bgpvs_dseg.json"
     assert label_table_path(dseg).name == "sub-01_desc-bgpvs_dseg.tsv"
-    assert list(bgpvs_label_table().columns) == ["index", "name", "abbreviation"]
-    assert list(bgpvs_label_table()["index"]) == [0, 1, 2]
 
 
 def test_uris_are_relative_to_the_innermost_dataset(raw, derived, tmp_path):

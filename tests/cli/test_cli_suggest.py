@@ -129,8 +129,8 @@ def test_ranks_and_exports_what_annotating_takes(site):
     rows = [line.split(maxsplit=7) for line in snap if not line.startswith("#")]
     assert [(row[0], row[7]) for row in rows] == [
         ("0", '"Clear Label"'),
-        ("1", '"Basal ganglia"'),
-        ("2", '"Perivascular space"'),
+        ("1", '"Basal-Ganglia"'),
+        ("2", '"Basal-Ganglia-PVS"'),
     ]
     slicer = (export / "labels_slicer.ctbl").read_text().splitlines()
     assert slicer[0].startswith("# Color table file")

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+from bgpvs_wf.anatomy.colours import COLOURS, PVS_COLOUR
 from bgpvs_wf.reports.figures import (
     legend,
     overlay_figure,
@@ -16,7 +17,7 @@ from bgpvs_wf.reports.figures import (
 )
 from bgpvs_wf.reports.registration_tiles import atlas_tiles, edge_tiles
 from bgpvs_wf.reports.tile_scene import Scene
-from bgpvs_wf.reports.views import COLOURS, PVS_COLOUR, Volume
+from bgpvs_wf.reports.views import Volume
 
 
 def pixels(png: bytes) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bgpvs_wf.anatomy.colours import rgb
 from bgpvs_wf.reports.page import render
 from bgpvs_wf.reports.page_tables import to_table
 from bgpvs_wf.reports.viewer.diameters import colour_bar, diameter_colours, hex_colour, ticks
@@ -144,10 +145,9 @@ def _drawn(scene: ViewerScene, diameters: dict[int, float]) -> dict[str, Any]:
 
 
 def _nucleus(nucleus: Nucleus) -> dict[str, Any]:
-    red, green, blue = (int(nucleus.colour[i : i + 2], 16) for i in (1, 3, 5))
     return {
         "name": nucleus.name,
-        "colour": [red, green, blue, 255],
+        "colour": [*rgb(nucleus.colour), 255],
         "mesh": base64_text(mz3(nucleus.surface)),
     }
 

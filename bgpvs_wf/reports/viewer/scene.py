@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy import ndimage
 
+from bgpvs_wf.anatomy.colours import COLOURS
 from bgpvs_wf.anatomy.labels import NUCLEI
 from bgpvs_wf.imaging.geometry import (
     Grid,
@@ -18,7 +19,7 @@ from bgpvs_wf.imaging.geometry import (
     voxel_sizes,
 )
 from bgpvs_wf.reports.viewer.surfaces import Surface, joined, mask_surface
-from bgpvs_wf.reports.views import COLOURS, Volume, on_grid, structures, to_grey, window
+from bgpvs_wf.reports.views import Volume, on_grid, structures, to_grey, window
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,10 +15,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from bgpvs_wf.anatomy.colours import COLOURS
 from bgpvs_wf.errors import BGPVSError
 from bgpvs_wf.reports.viewer.diameters import diameter_colours, hex_colour
 from bgpvs_wf.reports.viewer.page import SCRIPT, render_viewer, write_viewer
-from bgpvs_wf.reports.views import COLOURS, Volume
+from bgpvs_wf.reports.views import Volume
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
