@@ -11,16 +11,24 @@ from nipype.interfaces.base import File, TraitedSpec, isdefined, traits
 from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array
 
 IMAGES = ("t2w_preproc", "t1w_preproc", "pvs_probseg", "uncertainty_probseg", "pseudo_probseg")
+_HOME = ("t2w_preproc", "t1w_preproc")
+"""Scans; the first of them that there is has the grid of all images."""
 TABLES = ("bgpvs_morph", "pvs_objects", "bgpvs_quality")
+_PREPROC = "{}, bias-corrected unless set otherwise; 0 beyond 10 mm around the head"
 _ABOUT = {
-    "pvs_probseg": {"Description": "Probability of a perivascular space, in the basal ganglia"},
-    "uncertainty_probseg": {
-        "Description": "Entropy of the mean probabilities of rest, basal ganglia and PVS, "
-        "as a share of the largest possible one"
-    },
-    "pseudo_probseg": {"Description": "How sure the pseudo-label is"},
+    "t2w_preproc": _PREPROC.format("T2w"),
+    "t1w_preproc": _PREPROC.format("T1w"),
+    "brain_mask": "Brain: as found, as given, or all that has a signal if it was extracted before",
+    "nuclei_dseg": "Caudate, putamen, pallidum, accumbens and thalamus, by side",
+    "bgpvs_dseg": "Basal ganglia, and perivascular spaces in them",
+    "pvs_probseg": "Probability of a perivascular space, in the basal ganglia",
+    "uncertainty_probseg": "Entropy of the mean probabilities of rest, basal ganglia and PVS, "
+    "as a share of the largest possible one",
+    "pseudo_dseg": "Pseudo-labels of basal ganglia, and of perivascular spaces in them",
+    "pseudo_probseg": "How sure the pseudo-label is",
+    "pvs_dseg": "Perivascular spaces, numbered; desc-pvs_objects.tsv has a row for each",
 }
-"""What sidecars of images say that are not scans."""
+"""What sidecars say that images are."""
 
 
 class _SinkInputSpec(HomeInputSpec):
@@ -62,16 +70,15 @@ class Derivatives(HomeInterface):
     output_spec = DerivativesOutputSpec
 
     def _run_interface(self, runtime: Any) -> Any:
-        from bgpvs_wf.bids.derivatives import sidecar, sidecar_path
+        from bgpvs_wf.bids.derivatives import bids_uri, sidecar, sidecar_path
         from bgpvs_wf.imaging.files import write_json
 
         inputs = self.inputs
-        base = sidecar(
-            [Path(source) for source in inputs.sources],
-            Path(inputs.output_dir),
-            {name: Path(path) for name, path in inputs.links.items()},
-            inputs.parameters,
-        )
+        output_dir = Path(inputs.output_dir)
+        links = {name: Path(path) for name, path in inputs.links.items()}
+        sources = [Path(source) for source in inputs.sources]
+        base = sidecar(sources, output_dir, links, inputs.parameters)
+        home = next((name for name in _HOME if isdefined(getattr(inputs, name))), "")
         if isdefined(inputs.doubts) and inputs.doubts:
             base["Warnings"] = list(inputs.doubts)
         written = []
@@ -80,6 +87,8 @@ class Derivatives(HomeInterface):
                 continue
             path = Path(target)
             extra = self._write_one(name, path)
+            if home and name not in (*TABLES, home):
+                extra["SpatialReference"] = bids_uri(Path(inputs.outputs[home]), output_dir, links)
             write_json({**extra, **base}, sidecar_path(path))
             written.append(target)
         self._results["written"] = written
@@ -94,10 +103,12 @@ class Derivatives(HomeInterface):
         if name in TABLES:
             return _copy_table(name, source, path)
         whole = Grid.from_dict(self.inputs.scan_grid)
-        data, affine = uncrop(*read_array(source), whole), whole.affine
+        image, own = read_array(source)
+        data, affine = uncrop(image, own, whole), whole.affine
+        about: dict[str, Any] = {"Description": _ABOUT[name]}
         if name in IMAGES:
             save_image(data, affine, path, dtype=np.float32)
-            return dict(_ABOUT.get(name, {"Units": "arbitrary", "BrainMedian": 100}))
+            return about | (self._scan_facts(image) if name in _HOME else {})
         if name == "nuclei_dseg":
             from bgpvs_wf.anatomy.labels import NUCLEI
 
@@ -108,7 +119,15 @@ class Derivatives(HomeInterface):
             from bgpvs_wf.bids.derivatives import label_table_path
 
             write_table(table, label_table_path(path))
-        return {"Type": "Brain"} if name == "brain_mask" else {}
+        return about | ({"Type": "Brain"} if name == "brain_mask" else {})
+
+    def _scan_facts(self, image: np.ndarray) -> dict[str, Any]:
+        """Return what the sidecar of a preprocessed scan says of its signal."""
+        from bgpvs_wf.imaging.intensity import brain_only
+
+        mask = self.inputs.brain_mask
+        stripped = isdefined(mask) and brain_only(image, read_array(mask)[0] > 0)
+        return {"SkullStripped": stripped, "Units": "arbitrary", "BrainMedian": 100}
 
 
 class SubjectPageInputSpec(_SinkInputSpec):

@@ -30,6 +30,17 @@ _BIDSIGNORE = (
     "*_objects.*\n*_morph.*\n*_quality.*\n*_change.*\n"
 )
 """What the standard has no names for; folders without a slash, which hides only what is in them."""
+_README = """\
+Perivascular spaces in the basal ganglia of infants, found and measured by bgpvs-wf, research
+software. Look at sub-*.html before you believe the numbers; group.html is the page of all.
+
+sub-*/anat    images, segmentations and tables of each infant, with sidecars
+group_*.tsv   tables of all
+labels        names and colours of the label maps for ITK-SNAP, 3D Slicer and Freeview
+logs          of each run, with its settings
+
+The command  bgpvs-wf cite  of this folder prints what to cite.
+"""
 
 
 def derivative_path(
@@ -211,12 +222,15 @@ def sidecar(
     **fields
         Further BIDS metadata (``SkullStripped``, ``Description``, ...), put first.
 
+    Notes
+    -----
+    `SoftwareVersions` would be BIDS's word for the software of the scanner, a single text.
     """
     return {
         **fields,
         "Sources": [bids_uri(Path(source), output_dir, links) for source in sources],
         "Parameters": dict(parameters or {}),
-        "SoftwareVersions": software_versions(),
+        "PackageVersions": software_versions(),
     }
 
 
@@ -265,7 +279,8 @@ def write_dataset_description(config: RunConfig) -> Path:
 def write_description(output_dir: Path, links: Mapping[str, Path]) -> Path:
     """Make a folder a BIDS derivative dataset.
 
-    Left untouched where it says the same already; ``.bidsignore`` goes with it.
+    Left untouched where it says the same already; ``.bidsignore`` goes with it, and a ``README``
+    where there is none.
 
     Parameters
     ----------
@@ -295,6 +310,8 @@ def write_description(output_dir: Path, links: Mapping[str, Path]) -> Path:
     if read_json(path) != description:
         write_json(description, path)
         write_text(_BIDSIGNORE, output_dir / ".bidsignore")
+        if not any(output_dir.glob("README*")):
+            write_text(_README, output_dir / "README")
     return path
 
 

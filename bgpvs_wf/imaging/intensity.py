@@ -24,6 +24,9 @@ TRACE = 0.05
 _AROUND_MM, _ISLAND, _ROUGH_MM = 10.0, 0.01, 2.0
 """Around the head, what is kept of a scan; share of the head from which on a part of it is not
 noise in the air; voxels that tell (chosen)."""
+_ELSEWHERE = 0.1
+"""A brain that was extracted has less than this share of its signal outside of its mask (chosen: in
+a head it is half)."""
 _ALL_BRAIN = 0.9
 """Share of a coarse voxel in the brain from which on its signal is the brain's (chosen)."""
 
@@ -45,6 +48,24 @@ def foreground(data: Image) -> Mask:
 
     bright: Mask = data > threshold_otsu(np.asarray(data, np.float32)) / 2
     return bright
+
+
+def brain_only(data: Image, brain: Mask) -> bool:
+    """Tell whether an image has next to no signal outside of the brain: skull and scalp are gone.
+
+    Parameters
+    ----------
+    data : ndarray, shape (x, y, z)
+    brain : ndarray of bool, shape (x, y, z)
+
+    Examples
+    --------
+    >>> brain = np.array([False, True, True])
+    >>> brain_only(np.array([0.0, 5.0, 7.0]), brain), brain_only(np.array([9.0, 5.0, 7.0]), brain)
+    (True, False)
+    """
+    there = np.asarray(data) > TRACE * np.percentile(data, 99.5)
+    return bool((there & ~brain).sum() < _ELSEWHERE * there.sum())
 
 
 def head_box(data: Image, affine: Affine, brain: Mask | None = None) -> Box:

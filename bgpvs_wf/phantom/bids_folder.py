@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 AGE = {"Description": "post-menstrual age at scan", "Units": "weeks"}
 """What tables say of the column `age`."""
+_COLUMNS = "participants.json and the sidecars of tables say what their columns are.\n"
 _PARTIAL = ".partial"
 
 
@@ -100,4 +101,6 @@ def write_tables(root: Path, participants: pd.DataFrame, *, name: str, readme: s
         {"Name": f"Truth of: {name}", "DatasetType": "derivative", **common},
         root / TRUTH / "dataset_description.json",
     )
-    write_text(readme, root / "README")
+    write_text(f"{readme}{_COLUMNS}", root / "README")
+    write_text(f"Truth of the dataset above. {readme}{_COLUMNS}", root / TRUTH / "README")
+    write_text("*_objects.*\n*_tubes.*\n", root / TRUTH / ".bidsignore")

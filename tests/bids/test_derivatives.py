@@ -100,7 +100,7 @@ def test_the_sidecar_says_from_what_and_with_what(raw):
     assert content["Sources"] == ["bids:raw:sub-01/anat/sub-01_T2w.nii.gz"]
     assert content["Parameters"] == {"denoise": False}
     assert content["SkullStripped"] is True
-    assert {"bgpvs-wf", "nipype", "numpy"} <= set(content["SoftwareVersions"])
+    assert {"bgpvs-wf", "nipype", "numpy"} <= set(content["PackageVersions"])
 
 
 def test_the_output_is_a_derivative_dataset_that_pybids_reads(raw):

@@ -7,6 +7,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from bids_standard import bids_errors
 
 from bgpvs_wf import simulate
 from bgpvs_wf.bids.ages import AgeReader
@@ -31,6 +32,11 @@ def test_is_a_bids_dataset(dataset):
         assert len(layout.get(suffix=suffix, extension=".nii.gz")) == 2
     image = layout.get(subject="01", suffix="T2w", extension=".nii.gz")[0]
     assert image.get_metadata()["SkullStripped"] is True
+
+
+def test_the_validator_has_nothing_against_it(dataset):
+    assert bids_errors(dataset) == []
+    assert bids_errors(dataset / "derivatives" / "truth") == []
 
 
 def test_ages_are_read_as_post_menstrual(dataset):

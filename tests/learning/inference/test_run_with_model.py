@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bids_standard import bids_errors
 from toy_networks import random_model, toy_model
 from toy_site import Site
 
@@ -54,6 +55,30 @@ def test_a_model_needs_neither_atlas_nor_age(site, done):
     assert (site.out / "group_bgpvs.tsv").is_file()
 
 
+def test_the_validator_has_nothing_against_the_results(site, done):
+    assert bids_errors(site.out) == []
+
+
+def test_viewers_have_names_and_colours_of_all_labels(site, done):
+    for name in ("nuclei", "bgpvs"):
+        present = set(np.unique(site.load(f"desc-{name}_dseg")).tolist()) - {0}
+        for file in ("itksnap.txt", "slicer.ctbl", "freeview.txt"):
+            text = (site.out / "labels" / f"{name}_{file}").read_text()
+            known = {int(row.split()[0]) for row in text.splitlines() if not row.startswith("#")}
+            assert present <= known
+
+
+def test_sidecars_say_where_an_image_lies_and_what_was_cut_away(site, done):
+    anat = site.out / "sub-01" / "anat"
+    said = {path.name[7:-5]: json.loads(path.read_text()) for path in anat.glob("*.json")}
+    home = "bids::sub-01/anat/sub-01_desc-preproc_T2w.nii.gz"
+    assert said["space-T2w_desc-preproc_T1w"]["SpatialReference"] == home
+    assert said["desc-nuclei_dseg"]["SpatialReference"] == home
+    assert "SpatialReference" not in said["desc-preproc_T2w"]
+    # The toy head has nothing around its brain.
+    assert said["desc-preproc_T2w"]["SkullStripped"] is True
+
+
 def test_sidecars_and_page_say_which_model(site, done):
     model = read_bundle(site.model)
     path = site.out / "sub-01" / "anat" / "sub-01_label-PVS_probseg.json"
@@ -68,7 +93,7 @@ def test_sidecars_and_page_say_which_model(site, done):
     }
     assert said["Parameters"]["segmentation"] == "model"
     assert "pseudolabel" not in said["Parameters"]
-    assert {"torch", "monai"} <= set(said["SoftwareVersions"])
+    assert {"torch", "monai"} <= set(said["PackageVersions"])
     assert all("dseg" not in source for source in said["Sources"])
     page = (site.out / "sub-01.html").read_text()
     assert "the trained model &#39;toy&#39; (SHA-256 " + model.checksum[:12] in page
