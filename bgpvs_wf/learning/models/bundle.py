@@ -290,7 +290,9 @@ def write_bundle(
         }
         parts = {network.tells: network for network, _ in head or ()}
         parts["coarse"] = coarse[0]
-        parts |= dict(zip(part_names(0), (network for network, _ in fine[0]), strict=False))
+        for i, member in enumerate(fine):
+            told = (network for network, _ in member)
+            parts |= dict(zip(part_names(i), told, strict=False))
         described = {**metadata(parts), **facts, _SECTION: section}
         write_json(described, work / _METADATA)
         write_json(inference_config(parts), work / "configs" / "inference.json")

@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata as packages
 from typing import Any
 
-from bgpvs_wf._version import __version__
 from bgpvs_wf.learning.data.scan import CLIP
 from bgpvs_wf.learning.nets.architectures import (
     CHANNELS,
     PVS,
     NetworkConfig,
     network_arguments,
-    network_class,
 )
 from bgpvs_wf.learning.nets.sliding_window import OVERLAP, WINDOWS
 
@@ -52,7 +50,8 @@ def metadata(parts: Mapping[str, NetworkConfig]) -> dict[str, Any]:
         # Without the build (`+cpu`), which does not matter.
         "pytorch_version": packages.version("torch").partition("+")[0],
         "numpy_version": packages.version("numpy"),
-        "required_packages_version": {"bgpvs-wf": __version__},
+        # The networks need MONAI alone; what turns scans into results is this program.
+        "required_packages_version": {},
         "task": "Segmentation of the basal ganglia and their perivascular spaces in infant MRI",
         "description": "A network finds the brain in a whole head at 4 mm, and how it lies; "
         "another sees what is brain at 2 mm; a coarse one finds the nuclei in it at 2 mm; a fine "
@@ -67,10 +66,12 @@ def metadata(parts: Mapping[str, NetworkConfig]) -> dict[str, Any]:
 
 
 def inference_config(parts: Mapping[str, NetworkConfig]) -> dict[str, Any]:
-    """Return a configuration that ``python -m monai.bundle run`` takes.
+    """Return a configuration that ``python -m monai.bundle run`` takes, without this program.
 
-    It applies the main network to a standardised image (see `bgpvs_wf.learning.data.scan`) in a
-    ``.npy`` file; what comes before and after is `bgpvs_wf.learning.inference.prediction`.
+    Each network has a `run` of its own: it applies the network to a standardised image (see
+    `bgpvs_wf.learning.data.scan`) in a ``.npy`` file and writes its logits. Weights are loaded
+    there and not before, since MONAI's `load` knows no root of the bundle. What comes before,
+    between and after is `bgpvs_wf.learning.inference.prediction`.
     """
     config: dict[str, Any] = {
         "imports": ["$import numpy", "$import torch"],
@@ -80,26 +81,69 @@ def inference_config(parts: Mapping[str, NetworkConfig]) -> dict[str, Any]:
         "device": "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')",
     }
     for name, network in parts.items():
-        config[_prefixed(name, "network_def")] = {
-            "_target_": network_class(network),
-            **network_arguments(network),
-        }
-        config[_prefixed(name, "inferer")] = _inferer(network)
-        config[_prefixed(name, "weights")] = (
-            f"$torch.load(@bundle_root + '/models/{name}.pt', map_location='cpu', "
-            "weights_only=True)"
+        made, inferer, weights, run = (
+            _prefixed(name, key) for key in ("network_def", "inferer", "weights", "run")
         )
-    config["network"] = "$@network_def.to(@device)"
-    config["initialize"] = [
-        "$torch.set_grad_enabled(False)",
-        "$@network.load_state_dict(@weights)",
-        "$@network.eval()",
-    ]
-    config["run"] = [
-        "$numpy.save(@output, @inferer(torch.from_numpy(numpy.load(@image))[None].to(@device), "
-        "@network)[0].cpu().numpy())"
-    ]
+        config |= _network(name, network)
+        config[inferer] = _inferer(network)
+        on_device = _prefixed(name, "network")
+        config[on_device] = f"$@{made}.to(@device)"
+        config[run] = [
+            f"$@{on_device}.load_state_dict(@{weights})",
+            f"$@{on_device}.eval()",
+            f"$numpy.save(@output, torch.no_grad()(@{inferer})(torch.from_numpy(numpy.load("
+            f"@image))[None].to(@device), @{on_device})[0].cpu().numpy())",
+        ]
     return config
+
+
+def _network(name: str, network: NetworkConfig) -> dict[str, Any]:
+    """Return a network made of MONAI's own classes, and its weights."""
+    made, weights = (_prefixed(name, key) for key in ("network_def", "weights"))
+    file = f"torch.load(@bundle_root + '/models/{name}.pt', map_location='cpu', weights_only=True)"
+    if network.tells != PVS:
+        unet = {"_target_": "monai.networks.nets.DynUNet", **network_arguments(network)}
+        return {made: unet, weights: f"${file}"}
+    layers = _prefixed(name, "layers")
+    return {
+        layers: _residual_layers(network),
+        made: f"$torch.nn.Sequential(*@{layers})",
+        # The same tensors in the same order, by other names than ours.
+        weights: f"$dict(zip(@{made}.state_dict(), {file}.values()))",
+    }
+
+
+def _residual_layers(network: NetworkConfig) -> list[dict[str, Any]]:
+    """Return the layers of a network for PVS (`bgpvs_wf.learning.nets.residual`), MONAI's."""
+    from bgpvs_wf.learning.nets.residual import LEAK, gap
+
+    count = len(network.filters)
+    before = [len(network.inputs), *network.filters]
+    blocks: list[dict[str, Any]] = [
+        {
+            **_convolution(before[number], filters, 3),
+            "dilation": gap(number, count),
+            "adn_ordering": "A",
+            "act": ["leakyrelu", {"negative_slope": LEAK}],
+        }
+        for number, filters in enumerate(network.filters)
+    ]
+    added = [
+        {"_target_": "monai.networks.layers.SkipConnection", "submodule": block, "mode": "add"}
+        for block in blocks[1:]
+    ]
+    last = _convolution(before[-1], len(CHANNELS[network.tells]), 1) | {"conv_only": True}
+    return [blocks[0], *added, last]
+
+
+def _convolution(before: int, after: int, size: int) -> dict[str, Any]:
+    return {
+        "_target_": "monai.networks.blocks.Convolution",
+        "spatial_dims": 3,
+        "in_channels": before,
+        "out_channels": after,
+        "kernel_size": size,
+    }
 
 
 def _inferer(network: NetworkConfig) -> dict[str, Any]:

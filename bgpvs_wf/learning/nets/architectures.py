@@ -66,26 +66,14 @@ def reach_voxels(config: NetworkConfig) -> int:
     return len(config.filters) + 1
 
 
-def network_class(config: NetworkConfig) -> str:
-    """Return a class that loads the weights of a network; of a U-Net MONAI's, the same as ours."""
-    if config.tells == PVS:
-        return "bgpvs_wf.learning.nets.residual.ResidualNetwork"
-    return "monai.networks.nets.DynUNet"
-
-
 def network_arguments(config: NetworkConfig) -> dict[str, Any]:
-    """Return the arguments of that class."""
-    channels = {
-        "in_channels": len(config.inputs),
-        "out_channels": len(CHANNELS[config.tells]),
-        "filters": list(config.filters),
-    }
-    if config.tells == PVS:
-        return channels
+    """Return the arguments of MONAI's DynUNet that make the same network as a U-Net of ours."""
     levels = len(config.filters)
     return {
         "spatial_dims": 3,
-        **channels,
+        "in_channels": len(config.inputs),
+        "out_channels": len(CHANNELS[config.tells]),
+        "filters": list(config.filters),
         **({"norm_name": ["group", {"num_groups": GROUPS}]} if config.tells == JOINT else {}),
         "kernel_size": [3] * levels,
         "strides": [1] + [2] * (levels - 1),

@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
-_LEAK = 0.1
+LEAK = 0.1
+"""Slope of what is below zero."""
+
+
+def gap(number: int, count: int) -> int:
+    """Return the dilation of a convolution, by its number from 0; that in the middle has gaps."""
+    return 2 if number == count // 2 else 1
 
 
 class ResidualNetwork(nn.Module):
@@ -25,18 +31,17 @@ class ResidualNetwork(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, filters: Sequence[int]) -> None:
         super().__init__()
-        middle = len(filters) // 2
         self.layers = nn.ModuleList()
         for number, count in enumerate(filters):
-            gap = 2 if number == middle else 1
+            wide = gap(number, len(filters))
             before = filters[number - 1] if number else in_channels
-            self.layers.append(nn.Conv3d(before, count, 3, padding=gap, dilation=gap))
+            self.layers.append(nn.Conv3d(before, count, 3, padding=wide, dilation=wide))
         self.output = nn.Conv3d(filters[-1], out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits, shape (batch, out_channels, x, y, z)."""
         for number, layer in enumerate(self.layers):
-            found = functional.leaky_relu(layer(x), _LEAK)
+            found = functional.leaky_relu(layer(x), LEAK)
             x = x + found if number else found
         logits: Tensor = self.output(x)
         return logits

@@ -310,7 +310,11 @@ def test_monai_parses_the_bundle_and_loads_the_weights(model):
         network = parser.get_parsed_content(f"{name}network_def")
         network.load_state_dict(parser.get_parsed_content(f"{name}weights"))
         ours = load_network(model, file, "cpu").state_dict()
-        assert all(torch.equal(value, ours[key]) for key, value in network.state_dict().items())
+        theirs = network.state_dict()
+        # The layers of a network for PVS have other names there, in the same order.
+        assert file.network.tells == PVS or set(theirs) >= set(ours)
+        for value, own in zip(theirs.values(), ours.values(), strict=True):
+            assert torch.equal(value, own)
     inferer = parser.get_parsed_content("inferer")
     assert tuple(inferer.roi_size) == bundle_window()
     logging.disable(logging.INFO)
