@@ -19,7 +19,7 @@ from bgpvs_wf.errors import BGPVSError, UsageError
 
 VERBS = (
     *("run", "segment", "submit", "status", "atlas", "simulate", "evaluate", "compare", "validate"),
-    *("associate", "change", "norms", "train", "suggest", "finetune", "doctor"),
+    *("associate", "change", "norms", "train", "suggest", "finetune", "doctor", "cite"),
 )
 """Modules of `bgpvs_wf.cli`, each with `add_parser(subparsers)`, which sets `handler`."""
 

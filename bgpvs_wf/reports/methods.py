@@ -5,21 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-REFERENCES: dict[str, str] = {
-    "bgpvs": "Kang, Bak, Shin, Kim, Nam. J Magn Reson Imaging 2026. doi:10.1002/jmri.70298",
-    "bids": "Gorgolewski et al. Sci Data 2016;3:160044. doi:10.1038/sdata.2016.44",
-    "nipype": "Gorgolewski et al. Front Neuroinform 2011;5:13. doi:10.3389/fninf.2011.00013",
-    "ants": "Avants et al. NeuroImage 2011;54:2033-2044. doi:10.1016/j.neuroimage.2010.09.025",
-    "n4": "Tustison et al. IEEE Trans Med Imaging 2010;29:1310-1320. doi:10.1109/TMI.2010.2046908",
-    "denoise": "Manjón et al. J Magn Reson Imaging 2010;31:192-203. doi:10.1002/jmri.22003",
-    "syn": "Avants et al. Med Image Anal 2008;12:26-41. doi:10.1016/j.media.2007.06.004",
-    "em": "Van Leemput et al. IEEE Trans Med Imaging 1999;18:897-908. doi:10.1109/42.811270",
-    "unet": "Isensee et al. Nat Methods 2021;18:203-211. doi:10.1038/s41592-020-01008-z",
-    "monai": "Cardoso et al. MONAI. arXiv 2022. doi:10.48550/arXiv.2211.02701",
-    "vesselness": "Frangi et al. MICCAI 1998. LNCS 1496:130-137. doi:10.1007/BFb0056195",
-    "skimage": "van der Walt et al. PeerJ 2014;2:e453. doi:10.7717/peerj.453",
-}
-"""Key to reference, in the order they are first cited."""
+from bgpvs_wf.reports.references import REFERENCES
 
 
 def methods_text(
@@ -43,6 +29,18 @@ def methods_text(
     references : list of str
         In the order of their numbers.
     """
+    text, cited = _told(images, parameters, software)
+    return text, [REFERENCES[key].text for key in cited]
+
+
+def cited_keys(images: Sequence[str], parameters: Mapping[str, Any]) -> list[str]:
+    """Return what `methods_text` cites, as keys of `REFERENCES`, in its order."""
+    return _told(images, parameters, {})[1]
+
+
+def _told(
+    images: Sequence[str], parameters: Mapping[str, Any], software: Mapping[str, str]
+) -> tuple[str, list[str]]:
     cited: list[str] = []
 
     def cite(key: str) -> str:
@@ -50,14 +48,13 @@ def methods_text(
             cited.append(key)
         return f"[{cited.index(key) + 1}]"
 
-    def tool(name: str) -> str:
-        found = {k.lower(): v for k, v in software.items()}.get(name.lower())
+    def tool(name: str, package: str = "") -> str:
+        found = {k.lower(): v for k, v in software.items()}.get((package or name).lower())
         return f"{name} {found}" if found else name
 
     stages = (_inputs, _prepare, _anatomy, _predict, _pseudolabel, _quantify)
     paragraphs = [stage(images, parameters, cite, tool) for stage in stages]
-    text = "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
-    return text, [REFERENCES[key] for key in cited]
+    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph), cited
 
 
 def _inputs(images: Sequence[str], parameters: Mapping[str, Any], cite: Any, tool: Any) -> str:
@@ -92,24 +89,34 @@ def _anatomy(images: Sequence[str], parameters: Mapping[str, Any], cite: Any, to
     anatomy = parameters.get("anatomy")
     if anatomy is None:
         return ""
-    registered = (
-        f"painted with the contrast of the age, registered with ANTs (affine, SyN) {cite('syn')}, "
-        f"and refined on the images by expectation-maximisation {cite('em')}"
-    )
+
+    def registered() -> str:
+        # Not before it is known to be said: what is cited is in the list of references.
+        return (
+            "painted with the contrast of the age, registered with ANTs (affine, SyN) "
+            f"{cite('syn')}, and refined on the images by expectation-maximisation {cite('em')}"
+        )
+
+    def from_atlas() -> str:
+        return f"came from {_atlas_names(anatomy)}, {registered()}"
+
     from_labels = "were taken from existing segmentations"
-    from_atlas = f"came from {_atlas_names(anatomy)}, {registered}"
-    sources = {"derivatives": from_labels, "atlas": from_atlas}
     by_model = "predict" in parameters and anatomy.get("source") == "auto"
-    source = sources.get(
-        str(anatomy.get("source")),
-        "were segmented by the model"
-        if by_model
-        else "came from existing segmentations where there were any, otherwise from age-matched "
-        f"atlases, {registered}",
-    )
+    if anatomy.get("source") == "derivatives":
+        source = from_labels
+    elif anatomy.get("source") == "atlas":
+        source = from_atlas()
+    elif by_model:
+        source = "were segmented by the model"
+    else:
+        source = (
+            "came from existing segmentations where there were any, otherwise from age-matched "
+            f"atlases, {registered()}"
+        )
     text = f"Caudate, putamen, pallidum, accumbens and thalamus {source}."
     if by_model and "pseudolabel" in parameters:
-        text += f" Those of the pseudo-labels {from_atlas if anatomy['atlases'] else from_labels}."
+        given = from_atlas() if anatomy["atlases"] else from_labels
+        text += f" Those of the pseudo-labels {given}."
     if anatomy.get("bg_region") == "closed":
         text += " The nuclei were closed by about 2 mm, taking in the internal capsule between."
     counted = "included" if anatomy.get("include_thalamus") else "not included"
@@ -130,7 +137,8 @@ def _predict(images: Sequence[str], parameters: Mapping[str, Any], cite: Any, to
     text = (
         f"PVS were segmented by the trained model '{predict.get('model')}' (SHA-256 "
         f"{str(predict.get('checksum'))[:12]}…, strategy '{predict.get('strategy')}'), {networks} "
-        f"{cite('unet')} at 0.5 mm in {tool('MONAI')} {cite('monai')}"
+        f"{cite('unet')} in {tool('MONAI')} {cite('monai')} and "
+        f"{tool('PyTorch', 'torch')} {cite('pytorch')}"
     )
     if "pvs_threshold" in predict:
         text += f", from a probability of {predict['pvs_threshold']:g} on"

@@ -154,13 +154,17 @@ def test_methods_tell_the_model(members):
         "anatomy": {"source": "auto", "atlases": ()},
         "predict": {**_MODEL, "members": members},
     }
-    text, references = methods_text(["T2w"], parameters, {"monai": "1.6.1"})
+    text, references = methods_text(["T2w"], parameters, {"monai": "1.6.1", "torch": "2.13.0"})
     assert "thalamus were segmented by the model." in text
     networks = "a U-Net" if members == 1 else "the mean of 3 U-Nets"
     assert f"model 'infant' (SHA-256 0123456789ab…, strategy 'anatomy'), {networks} [" in text
     assert "in MONAI 1.6.1 [" in text
     assert "from a probability of 0.4 on; results were averaged with the mirror image's." in text
     assert any("Isensee" in reference for reference in references)
+    assert "and PyTorch 2.13.0 [" in text
+    # What is in the list is cited: no atlas was registered.
+    assert all(f"[{number}]" in text for number in range(1, len(references) + 1))
+    assert not any("Med Image Anal" in reference for reference in references)
     assert not any("Frangi" in reference for reference in references)
 
 
