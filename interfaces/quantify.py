@@ -23,6 +23,7 @@ class MeasureInputSpec(HomeInputSpec):
     anatomy = File(mandatory=True, desc="harmonised labels")
     t2w = File()
     t1w = File()
+    probability = File(desc="of a PVS, as networks tell it; undefined without any")
     record = traits.Dict(desc="what the segmentation says of itself")
     settings = traits.Dict(mandatory=True, desc="fields of QuantifyConfig")
     bg_region = setting_trait("anatomy.bg_region")
@@ -58,6 +59,7 @@ class Measure(HomeInterface):
             affine=affine,
             t2w=read_optional(self.inputs.t2w, "T2w"),
             t1w=read_optional(self.inputs.t1w, "T1w"),
+            probability=read_optional(self.inputs.probability, "PVS probability"),
             brightness=record.get("pvs_brightness"),
             config=QuantifyConfig(**self.inputs.settings),
             include_thalamus=self.inputs.include_thalamus,

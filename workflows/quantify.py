@@ -32,6 +32,8 @@ def init_quantify_wf(
         0 rest, 1 BG, 2 BG-PVS.
     t2w, t1w
         Preprocessed, on the home grid; one may be undefined.
+    probability
+        Of a PVS, as networks tell it; undefined without any.
     anatomy
         Harmonised labels.
     record
@@ -73,16 +75,17 @@ def init_quantify_wf(
     quality = Node(Quality(age_weeks=inputs.age_weeks), name="quality", mem_gb=1.5)
     doubts = Node(niu.Merge(2), name="doubts")
     fields = ["bgpvs", "t2w", "t1w", "anatomy", "record"]
+    measured = [*fields, "probability"]
     sides = ["sides_known", "anatomy_doubts", "predict_doubts"]
     tables = ["regions", "objects", "instances"]
     workflow = Workflow(name=name)
-    inputnode = Node(niu.IdentityInterface(fields=[*fields, *sides, *TOLD]), name="inputnode")
+    inputnode = Node(niu.IdentityInterface(fields=[*measured, *sides, *TOLD]), name="inputnode")
     outputnode = Node(
         niu.IdentityInterface(fields=[*tables, "quality", "doubts"]), name="outputnode"
     )
     workflow.connect(
         [
-            (inputnode, measure, [(field, field) for field in (*fields, *sides)]),
+            (inputnode, measure, [(field, field) for field in (*measured, *sides)]),
             (inputnode, judge, [(field, field) for field in fields]),
             (measure, outputnode, [(table, table) for table in tables]),
             (inputnode, quality, [(field, field) for field in (*fields, *TOLD)]),

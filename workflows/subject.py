@@ -171,6 +171,7 @@ def _connect_prediction(
     """Connect what a model tells beside its labels."""
     for key, name in (("pvs_probability", "pvs_probseg"), ("uncertainty", "uncertainty_probseg")):
         workflow.connect(predict, f"outputnode.{key}", sink, f"inputnode.{name}")
+    workflow.connect(predict, "outputnode.pvs_probability", quantify, "inputnode.probability")
     for target in (sink, quantify):
         workflow.connect(predict, "outputnode.doubts", target, "inputnode.predict_doubts")
 

@@ -95,7 +95,9 @@ OBJECT_COLUMNS: dict[str, dict[str, str]] = {
     "mean_contrast_percent": _column(
         "Mean of signal above local background of the nucleus, relative to that", "percent"
     ),
-    "mean_probability": _column("Mean PVS probability over the voxels"),
+    "mean_probability": _column(
+        "Mean PVS probability over the voxels, as networks tell it; n/a without any"
+    ),
 }
 """Column of the table of PVS to its description and units."""
 

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from bids_standard import bids_errors
 from toy_networks import random_model, toy_model
@@ -77,6 +78,15 @@ def test_sidecars_say_where_an_image_lies_and_what_was_cut_away(site, done):
     assert "SpatialReference" not in said["desc-preproc_T2w"]
     # The toy head has nothing around its brain.
     assert said["desc-preproc_T2w"]["SkullStripped"] is True
+
+
+def test_each_pvs_has_the_mean_probability_of_its_voxels(site, done):
+    path = site.out / "sub-01" / "anat" / "sub-01_desc-pvs_objects.tsv"
+    found = pd.read_csv(path, sep="\t").set_index("index")["mean_probability"]
+    numbers, probability = site.load("desc-pvs_dseg"), site.load("label-PVS_probseg")
+    assert set(found.index) == set(np.unique(numbers[numbers > 0]))
+    means = {index: probability[numbers == index].mean() for index in found.index}
+    assert found.to_dict() == pytest.approx(means, rel=1e-4)
 
 
 def test_sidecars_and_page_say_which_model(site, done):
