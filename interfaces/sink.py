@@ -162,7 +162,6 @@ class SubjectPage(HomeInterface):
         from bgpvs_wf.reports.subject_pages import write_subject_pages
 
         inputs = self.inputs
-        doubts = inputs.doubts if isdefined(inputs.doubts) else []
         report = SubjectReport(
             subject=inputs.subject,
             age_weeks=inputs.age_weeks,
@@ -180,7 +179,8 @@ class SubjectPage(HomeInterface):
             object_columns=OBJECT_COLUMNS,
             record=inputs.record,
             quality=_read_quality(inputs.bgpvs_quality),
-            warnings=[*doubts, *inputs.warnings],
+            doubts=inputs.doubts if isdefined(inputs.doubts) else [],
+            warnings=inputs.warnings,
             software=software_versions(),
             parameters=inputs.parameters,
             sources=inputs.sources,

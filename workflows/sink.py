@@ -8,7 +8,13 @@ from typing import Any
 from nipype import Node, Workflow
 from nipype.interfaces import utility as niu
 
-from bgpvs_wf.bids.derivatives import PAGES, dataset_links, expected_outputs
+from bgpvs_wf.bids.derivatives import (
+    PAGES,
+    dataset_links,
+    expected_outputs,
+    path_in_dataset,
+    without_folders,
+)
 from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.interfaces.sink import Derivatives, SubjectPage
@@ -80,23 +86,23 @@ def init_sink_wf(
     inputnode = Node(niu.IdentityInterface(fields=fields), name="inputnode")
     outputnode = Node(niu.IdentityInterface(fields=["written", "report"]), name="outputnode")
     doubts = Node(niu.Merge(len(DOUBTS)), name="doubts")
-    common: dict[str, Any] = {
-        "sources": [
-            str(path)
-            for path in (
-                *(inputs.t2w, inputs.t1w, inputs.brain_mask),
-                inputs.dseg if config.needs_anatomy else None,
-            )
-            if path is not None
-        ],
-        "parameters": _parameters(config, model),
-    }
+    links, parameters = dataset_links(config), _parameters(config, model)
+    datasets = (*links.values(), config.output_dir)
+    sources = [
+        path
+        for path in (
+            *(inputs.t2w, inputs.t1w, inputs.brain_mask),
+            inputs.dseg if config.needs_anatomy else None,
+        )
+        if path is not None
+    ]
     derivatives = Node(
         Derivatives(
             outputs={key: path for key, path in outputs.items() if key not in PAGES},
             output_dir=str(config.output_dir),
-            links={name: str(path) for name, path in dataset_links(config).items()},
-            **common,
+            links={name: str(path) for name, path in links.items()},
+            sources=[str(path) for path in sources],
+            parameters=parameters,
         ),
         name="derivatives",
         mem_gb=1.5,
@@ -106,9 +112,10 @@ def init_sink_wf(
             **{key: outputs[key] for key in PAGES},
             subject=inputs.label,
             age_weeks=inputs.age_weeks,
-            age_note=inputs.age_note,
+            age_note=without_folders(inputs.age_note, datasets),
             warnings=[*warnings, *inputs.notes],
-            **common,
+            sources=[path_in_dataset(path, datasets) for path in sources],
+            parameters=parameters,
         ),
         name="page",
         mem_gb=2,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from collections.abc import Iterable, Mapping
 from importlib import metadata, resources
 from pathlib import Path
@@ -200,6 +201,47 @@ def bids_uri(path: Path, output_dir: Path, links: Mapping[str, Path]) -> str:
         return path.absolute().as_uri()
     name, root = max(around, key=lambda item: len(item[1].parts))
     return f"bids:{name}:{path.relative_to(root).as_posix()}"
+
+
+def path_in_dataset(path: Path, datasets: Iterable[Path]) -> str:
+    """Return a path as it is inside of its dataset, or the name of a file that is in none.
+
+    Parameters
+    ----------
+    path : Path
+    datasets : iterable of Path
+        Their folders; the innermost around the file wins.
+
+    Examples
+    --------
+    >>> path_in_dataset(Path("/raw/sub-1/anat/sub-1_T2w.nii"), [Path("/raw"), Path("/out")])
+    'sub-1/anat/sub-1_T2w.nii'
+    >>> path_in_dataset(Path("/elsewhere/atlas.nii"), [Path("/raw")])
+    'atlas.nii'
+    """
+    around = [root for root in datasets if path.is_relative_to(root)]
+    if not around:
+        return path.name
+    return path.relative_to(max(around, key=lambda root: len(root.parts))).as_posix()
+
+
+def without_folders(text: str, datasets: Iterable[Path]) -> str:
+    """Return a sentence with the paths in it as they are inside of their datasets.
+
+    Parameters
+    ----------
+    text : str
+    datasets : iterable of Path
+        Their folders.
+
+    Examples
+    --------
+    >>> without_folders("/raw/participants.tsv column 'age'", [Path("/raw")])
+    "participants.tsv column 'age'"
+    """
+    for root in sorted(datasets, key=lambda root: -len(root.parts)):
+        text = text.replace(f"{root}{os.sep}", "")
+    return text
 
 
 def sidecar(

@@ -8,19 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from bgpvs_wf.bids.ages import TERM_WEEKS, WEEKS_PER_MONTH
 from bgpvs_wf.imaging.signal import sees_pvs, thickness_doubt
 from bgpvs_wf.reports.figures import legend, side_letters, tile_svg
-from bgpvs_wf.reports.headlines import BG_REGION, Headline, headlines, sides_marked
+from bgpvs_wf.reports.findings import found_sentences, sure_sentences, verdict
+from bgpvs_wf.reports.glossary import GLOSSARY, explained
+from bgpvs_wf.reports.headlines import headlines, sides_marked
 from bgpvs_wf.reports.methods import methods_text
 from bgpvs_wf.reports.page import render
-from bgpvs_wf.reports.page_tables import to_table
 from bgpvs_wf.reports.quality_table import quality_rows
-from bgpvs_wf.reports.record import again_text, record_tables
+from bgpvs_wf.reports.record import record_tables
 from bgpvs_wf.reports.registration_tiles import atlas_tiles, edge_tiles
 from bgpvs_wf.reports.stack import slice_of, slice_stack
+from bgpvs_wf.reports.subject_tables import pvs_rows, region_rows
 from bgpvs_wf.reports.tile_scene import Scene
 from bgpvs_wf.reports.views import Tile, Volume
 
@@ -63,7 +63,10 @@ class SubjectReport:
     """What was done and found in the segmentation: scalars, and mappings of scalars (tables)."""
     quality: Mapping[str, float] = field(default_factory=dict)
     """By the names of `bgpvs_wf.quality.measures.measures`."""
+    doubts: Sequence[str] = ()
+    """What speaks against this result, in sentences."""
     warnings: Sequence[str] = ()
+    """What is to be known besides: of the model, of the choice of files."""
     viewer: str = ""
     """Address of the page in 3D, from this one."""
     software: Mapping[str, str] = field(default_factory=dict)
@@ -132,13 +135,16 @@ def age_text(weeks: float | None) -> str:
 
     Examples
     --------
-    >>> age_text(34.0), age_text(53.0444), age_text(None)
-    ('34.0 weeks PMA', '53.0 weeks PMA (3.0 months after term)', 'age unknown')
+    >>> age_text(34.0), age_text(53.0444)
+    ('34.0 post-menstrual weeks', '53.0 post-menstrual weeks (3.0 months after term)')
+    >>> age_text(None)
+    'age unknown'
     """
     if weeks is None:
         return "age unknown"
     months = (weeks - TERM_WEEKS) / WEEKS_PER_MONTH
-    return f"{weeks:.1f} weeks PMA" + (f" ({months:.1f} months after term)" if months >= 1 else "")
+    text = f"{weeks:.1f} post-menstrual weeks"
+    return text + (f" ({months:.1f} months after term)" if months >= 1 else "")
 
 
 def input_text(images: Sequence[str]) -> tuple[str, bool]:
@@ -176,6 +182,7 @@ def _content(report: SubjectReport) -> dict[str, Any]:
         stack = stack._replace(letters=side_letters(stack.letters, report.sides_known))
     checks = list(_checks(report))
     inputs, incomplete = input_text(list(report.images))
+    seen = _seen(report)
     methods, references = report.methods, list(report.references)
     if not methods:
         methods, references = methods_text(list(report.images), report.parameters, report.software)
@@ -185,8 +192,12 @@ def _content(report: SubjectReport) -> dict[str, Any]:
         "age_note": report.age_note,
         "inputs": inputs,
         "incomplete": incomplete,
+        "verdict": verdict(report.quality, report.doubts),
+        "findings": found_sentences(report.regions, report.objects, **seen),
+        "sureness": sure_sentences(report.objects, report.record, blind=seen["blind"]),
+        "doubts": list(report.doubts),
         "warnings": list(report.warnings),
-        "headlines": _headlines(report),
+        "headlines": [] if report.regions is None else headlines(report.regions, **seen),
         "panels": panels,
         "legend": legend([tile for panel in panels for tile, _ in panel.figures]),
         "stack": stack,
@@ -194,13 +205,17 @@ def _content(report: SubjectReport) -> dict[str, Any]:
         "check_legend": legend([tile for panel in checks for tile, _ in panel.figures]),
         "regions": None
         if report.regions is None
-        else to_table(_for_readers(report.regions), report.region_columns),
+        else region_rows(report.regions, report.region_columns),
         "objects": None
         if report.objects is None
-        else to_table(report.objects, report.object_columns),
+        else pvs_rows(report.objects, report.object_columns),
         "places": _places(scene, report.objects),
-        "record": record_tables(report.record),
-        "again": again_text(report.record),
+        "record": record_tables(
+            report.record,
+            quality=report.quality,
+            parameters=report.parameters.get("predict", ()),
+            measured=report.regions is not None,
+        ),
         "viewer": report.viewer,
         "quality": quality_rows(report.quality),
         "software": dict(report.software),
@@ -208,17 +223,17 @@ def _content(report: SubjectReport) -> dict[str, Any]:
         "sources": list(report.sources),
         "methods": methods,
         "references": references,
+        "glossary": GLOSSARY,
+        "explained": explained,
     }
 
 
-def _headlines(report: SubjectReport) -> list[Headline]:
-    if report.regions is None:
-        return []
+def _seen(report: SubjectReport) -> dict[str, bool]:
+    """Return whether few PVS, or none, can be seen in the voxels there are."""
     home = next(iter(report.images.values()), None)
     if home is None:
-        return headlines(report.regions)
-    faint, blind = bool(thickness_doubt(home.affine)), not sees_pvs(home.affine)
-    return headlines(report.regions, faint=faint, blind=blind)
+        return {"faint": False, "blind": False}
+    return {"faint": bool(thickness_doubt(home.affine)), "blind": not sees_pvs(home.affine)}
 
 
 def _panels(scene: Scene, sides_known: bool) -> Iterator[Panel]:
@@ -265,15 +280,6 @@ def _panel(
 ) -> Panel:
     figures = tuple((tile, tile_svg(tile, sides_known=sides_known)) for tile in tiles)
     return Panel(title, note, rows, columns, figures)
-
-
-def _for_readers(regions: pd.DataFrame) -> pd.DataFrame:
-    """Put the basal ganglia as a whole first; leave out what region and side say already."""
-    if not {"region", "side"} <= set(regions.columns):
-        return regions
-    whole = regions["region"].eq(BG_REGION).to_numpy()
-    kept = regions.drop(columns=["index", "name"], errors="ignore")
-    return kept.iloc[[*np.flatnonzero(whole)[::-1], *np.flatnonzero(~whole)]]
 
 
 def _places(scene: Scene | None, objects: pd.DataFrame | None) -> list[tuple[str, str, str]]:

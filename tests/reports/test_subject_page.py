@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import dataclasses
 import html.parser
+import itertools
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
-from chromium_page import run_in_page
+from chromium_page import print_page, run_in_page
 
 from bgpvs_wf.errors import BGPVSError
 from bgpvs_wf.reports.methods import methods_text
@@ -121,7 +122,7 @@ def test_page_of_a_subject_without_pvs(report, toy):
 def test_page_shows_refusals_parameters_software_and_sources(report):
     page = render_subject(report)
     for text in (
-        "touches csf",
+        "touches CSF",
         "0.3, 0.45",
         "quantify.min_volume_mm3",
         "1.11.0",
@@ -191,7 +192,32 @@ def test_page_is_written_whole_or_not_at_all(report, tmp_path):
         write_subject_page(report, path / "nested.html")
 
 
-SCRIPT = """
+CONTRAST = """
+const light = (colour) => colour.map((c) => c / 255)
+  .map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+  .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
+const behind = (element) => {
+  for (; element; element = element.parentElement) {
+    const [r, g, b, a = 1] = parts(getComputedStyle(element).backgroundColor);
+    if (a === 1) return [r, g, b];
+  }
+  return [255, 255, 255];
+};
+const faint = (root) => [...root.querySelectorAll("*")].filter((element) =>
+  !element.closest("svg, script, style") && element.checkVisibility() &&
+  [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim())
+).filter((element) => {
+  const [one, other] = [parts(getComputedStyle(element).color).slice(0, 3), behind(element)]
+    .map(light).sort((a, b) => b - a);
+  return (one + 0.05) / (other + 0.05) < 4.5;
+}).map((element) => `${element.tagName}.${element.className}: ${element.textContent}`);
+"""
+"""`faint(root)`: elements with text of less contrast than WCAG 2.2 asks for (1.4.3, level AA)."""
+
+SCRIPT = (
+    CONTRAST
+    + """
 const one = (s) => document.querySelector(s);
 const shown = (s) => getComputedStyle(one(s)).visibility;
 const press = (key) => document.dispatchEvent(new KeyboardEvent("keydown", {key}));
@@ -212,7 +238,7 @@ lengths.click(); out.down = column();
 out.sort = lengths.parentElement.getAttribute("aria-sort");
 const slider = one("#contrast"); slider.value = 2; slider.dispatchEvent(new Event("input"));
 const leaf = one("#stack input"), place = () => one("#stack output").textContent;
-one("tr[data-place] td[data-value='1.0']").click();
+one("tr[data-place] [data-value='1.0']").click();
 out.visited = [place(), one("#stack .mark").getAttribute("visibility")];
 out.pvs = one("#stack [data-name=PVS]").getAttribute("d") !== "";
 const box = one("#stack [data-name=PVS]").getBBox(), mark = one("#stack .mark").getBBox();
@@ -222,7 +248,17 @@ out.left = [place(), one("#stack .mark").getAttribute("visibility")];
 out.none = one("#stack [data-name=PVS]").getAttribute("d");
 out.contrast = getComputedStyle(one(".tile")).filter;
 out.wide = document.documentElement.scrollWidth <= innerWidth;
+const box_of = (element) => element.getBoundingClientRect();
+const ends = (view) => box_of(view.querySelector(".caption")).bottom;
+const begins = (view) => box_of(view.querySelector("svg")).top;
+out.covered = [...document.querySelectorAll(".view")].filter((v) => ends(v) > begins(v) + 1).length;
+out.headings = [...document.querySelectorAll("h1, h2, h3")].map((heading) => heading.tagName);
+for (const details of document.querySelectorAll("details")) details.open = true;
+out.faint = faint(document.body);
+document.documentElement.style.fontSize = "32px";
+out.large = document.documentElement.scrollWidth <= innerWidth;
 """
+)
 
 
 @pytest.fixture(scope="module")
@@ -271,7 +307,38 @@ def test_rows_of_pvs_lead_to_their_place_in_the_stack(browsed):
 def test_page_fits_a_narrow_screen(browsed):
     result, _ = browsed
     assert result["wide"]
+    assert result["large"]
     assert result["contrast"] == "contrast(2)"
+
+
+def test_captions_leave_the_letters_of_the_pictures_free(browsed):
+    assert browsed[0]["covered"] == 0
+
+
+def test_headings_go_down_step_by_step(browsed):
+    levels = [int(tag[1]) for tag in browsed[0]["headings"]]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+
+
+def test_text_has_contrast_by_day(browsed):
+    assert browsed[0]["faint"] == []
+
+
+def test_text_has_contrast_by_night(report, tmp_path):
+    script = CONTRAST + "out.dark = matchMedia('(prefers-color-scheme: dark)').matches;"
+    script += "out.faint = faint(document.body);"
+    flags = ("--blink-settings=preferredColorScheme=0",)
+    result, _ = run_in_page(render_subject(report), script, tmp_path, flags=flags)
+    assert result == {"dark": True, "faint": []}
+
+
+def test_page_prints_on_two_sheets_of_a4(report, tmp_path):
+    sheets = print_page(render_subject(report), tmp_path)
+    assert len(sheets) == 2
+    for width, height in sheets:
+        assert (width, height) == pytest.approx((210, 297), abs=1)
 
 
 def regions() -> pd.DataFrame:
@@ -310,15 +377,18 @@ def test_the_volume_is_that_of_tubes_where_it_is_known(report):
 
 def test_how_many_are_found_again_is_said_beside_the_numbers(report):
     known = render_subject(dataclasses.replace(report, record={"pvs_found_again": 0.5}))
-    assert "50 % of these PVS are found again" in known.split("</header>")[0]
+    assert "50 % of these PVS are found again" in known.split('id="doubts"')[0]
     assert "are found again" not in render_subject(report)
 
 
 def test_a_record_says_what_its_entries_mean(report):
     told = {"pvs_too_faint_mm3": 1.5, "strategy": "rules"}
     page = render_subject(dataclasses.replace(report, record=told))
-    assert 'pvs too faint mm3<p class="hint">looked like PVS' in page
-    assert '<th scope="row">strategy</th><td class="number">rules' in page
+    assert 'PVS too faint (mm³)<p class="hint">looked like PVS' in page
+    assert (
+        'strategy<p class="hint">what the model learnt from</p></th><td class="number">rules'
+        in page
+    )
 
 
 def _at(volume: Volume, slice_mm: float) -> Volume:

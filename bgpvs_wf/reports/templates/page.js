@@ -61,7 +61,7 @@
     return isNaN(a) || isNaN(b) ? a.localeCompare(b, "en", { numeric: true }) : a - b;
   };
   for (const table of all("table.sortable")) {
-    const heads = all("th", table), body = table.tBodies[0];
+    const heads = all("thead th", table), body = table.tBodies[0];
     heads.forEach((head, column) => head.firstElementChild.addEventListener("click", () => {
       const down = head.getAttribute("aria-sort") === "ascending";
       heads.forEach((other) => other.removeAttribute("aria-sort"));

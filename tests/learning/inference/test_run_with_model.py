@@ -111,6 +111,8 @@ def test_sidecars_and_page_say_which_model(site, done):
     assert "vesselness" not in page
     assert model.caution == "It knows toys only."
     assert "Model toy: It knows toys only." in page
+    assert "sub-01/anat/sub-01_T2w.nii.gz" in page
+    assert str(site.root) not in page  # pages are the same wherever the folders are
 
 
 def test_what_makes_a_subject_run_again(site, done):
