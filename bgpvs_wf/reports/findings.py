@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from bgpvs_wf.quality.measures import measures
 from bgpvs_wf.quantification.columns import told_volume
 from bgpvs_wf.reports.headlines import BG_REGION, sides_marked
@@ -174,17 +176,18 @@ def _shape(bg: pd.DataFrame, objects: pd.DataFrame | None, count: int) -> str:
     """Return length and diameter, as far as they were measured."""
     wide = _value(bg, "pvs_mean_diameter_mm")
     width = f"{readable(wide)} mm" if math.isfinite(wide) else ""
-    lengths = None if objects is None else objects.get("length_mm")
-    if lengths is None or not lengths.notna().any():
+    if objects is None or "length_mm" not in objects or not objects["length_mm"].notna().any():
         return f"The mean diameter is {width}." if width else ""
-    longest = lengths.idxmax()
+    lengths = objects["length_mm"].to_numpy(float)
+    longest = int(np.nanargmax(lengths))
     long = f"{readable(float(lengths[longest]))} mm"
     if count == 1:
         return f"It is {long} long{f' and {width} wide on average' if width else ''}."
     where = ""
-    if objects is not None and {"region", "side"} <= set(objects.columns):
-        place = _place(str(objects["region"][longest]))
-        where = f" (in the {objects['side'][longest]} {place})"
+    if {"region", "side"} <= set(objects.columns):
+        side, place = (str(objects[name].iloc[longest]) for name in ("side", "region"))
+        side = "" if side.endswith("?") else f"{side} "
+        where = f" (in the {side}{_place(place)})"
     return f"The longest is {long} long{where}{f'; the mean diameter is {width}' if width else ''}."
 
 
