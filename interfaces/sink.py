@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from nipype.interfaces.base import File, TraitedSpec, isdefined, traits
 
 from bgpvs_wf.interfaces.base import HomeInputSpec, HomeInterface, read_array
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bgpvs_wf.cohort.growth.standing import Standing
 
 IMAGES = ("t2w_preproc", "t1w_preproc", "pvs_probseg", "uncertainty_probseg", "pseudo_probseg")
 _HOME = ("t2w_preproc", "t1w_preproc")
@@ -142,6 +148,8 @@ class SubjectPageInputSpec(_SinkInputSpec):
     atlas = File(desc="atlas labels as registered, before the refinement")
     record = traits.Dict()
     warnings = traits.List(traits.Str())
+    norms = File(desc="JSON of norms that the subject is held against")
+    norms_level = traits.Str(desc="its level in the column that norms are told apart by")
 
 
 class SubjectPageOutputSpec(TraitedSpec):
@@ -162,6 +170,7 @@ class SubjectPage(HomeInterface):
         from bgpvs_wf.reports.subject_pages import write_subject_pages
 
         inputs = self.inputs
+        regions, quality = read_regions(inputs.bgpvs_morph), _read_quality(inputs.bgpvs_quality)
         report = SubjectReport(
             subject=inputs.subject,
             age_weeks=inputs.age_weeks,
@@ -173,12 +182,13 @@ class SubjectPage(HomeInterface):
             pvs=_volume(inputs.pvs_dseg),
             t1w_before=_volume(inputs.t1w_before),
             atlas=_volume(inputs.atlas),
-            regions=read_regions(inputs.bgpvs_morph),
+            regions=regions,
+            standing=self._standing(regions, quality),
             objects=_read_table(inputs.pvs_objects),
             region_columns=REGION_COLUMNS,
             object_columns=OBJECT_COLUMNS,
             record=inputs.record,
-            quality=_read_quality(inputs.bgpvs_quality),
+            quality=quality,
             doubts=inputs.doubts if isdefined(inputs.doubts) else [],
             warnings=inputs.warnings,
             software=software_versions(),
@@ -194,6 +204,22 @@ class SubjectPage(HomeInterface):
         )
         self._results["written"] = str(written)
         return runtime
+
+    def _standing(self, regions: pd.DataFrame, quality: Mapping[str, float]) -> Standing | None:
+        """Return where the subject stands among norms, if there are some."""
+        from bgpvs_wf.cohort.growth.norms_file import read_norms
+        from bgpvs_wf.cohort.growth.standing import stand
+
+        inputs = self.inputs
+        if not isdefined(inputs.norms):
+            return None
+        return stand(
+            read_norms(Path(inputs.norms)),
+            regions,
+            age_weeks=inputs.age_weeks,
+            level=inputs.norms_level,
+            voxel_mm3=quality.get("voxel_mm3", float("nan")),
+        )
 
 
 def _volume(path: Any) -> Any:

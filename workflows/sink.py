@@ -16,6 +16,8 @@ from bgpvs_wf.bids.derivatives import (
     without_folders,
 )
 from bgpvs_wf.bids.inputs import SubjectInputs
+from bgpvs_wf.cohort.growth.norms_file import read_norms
+from bgpvs_wf.cohort.growth.standing import levels_of
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.interfaces.sink import Derivatives, SubjectPage
 from bgpvs_wf.learning.models.bundle import Model
@@ -120,6 +122,11 @@ def init_sink_wf(
         name="page",
         mem_gb=2,
     )
+    if config.norms is not None:
+        page.inputs.norms = str(config.norms)
+        who = (inputs.subject, inputs.session)
+        levels = levels_of(read_norms(config.norms), config.bids_dir, [who])
+        page.inputs.norms_level = levels.get(who, "")
     workflow.connect(
         [
             (inputnode, doubts, [(key, f"in{n}") for n, key in enumerate(DOUBTS, start=1)]),

@@ -85,6 +85,8 @@ def describe_subject(
     """
     facts: dict[str, Any] = {}
     files = list(_atlas_files(config, subject))
+    if config.norms is not None:
+        files += [config.norms, *_dataset_tables(config.bids_dir, f"sub-{subject.subject}")]
     if config.has_model:
         facts["model"] = find_model(config.predict.model).label
     for field in dataclasses.fields(subject):
@@ -97,6 +99,11 @@ def describe_subject(
     sizes = {_relative(path, config.output_dir): _size(path) for path in (outputs or {}).values()}
     known = {name: size for name, size in sizes.items() if size is not None}
     return dataclasses.replace(record, outputs=known)
+
+
+def _dataset_tables(bids_dir: Path, name: str) -> tuple[Path, Path]:
+    """Return the tables that may tell which of several norms is a subject's."""
+    return bids_dir / "participants.tsv", bids_dir / name / f"{name}_sessions.tsv"
 
 
 def missing_outputs(outputs: Mapping[str, Path]) -> list[Path]:

@@ -21,6 +21,7 @@ GLOSSARY: dict[str, str] = {
     "from the threshold on.",
     "Found again": "Present, too, where the same scan is cut into voxels half a voxel off. What "
     "is not hangs on how the voxels happened to lie.",
+    "Centile": "How many of 100 infants of the norms, at this age, have less. 50 is the middle.",
     "Sureness": "The network's mean probability where it found the nuclei, from 0 to 1.",
     "Uncertainty": "How evenly the network's probability is spread over rest, basal ganglia and "
     "PVS (entropy): 0 none, 1 as much as can be.",
@@ -44,7 +45,7 @@ GLOSSARY: dict[str, str] = {
 
 _INLINE = (
     "post-menstrual", "tortuosity", "partial volume", "SNR", "CNR", "FWHM", "bias field", "Dice",
-    "sureness", "uncertainty", "vesselness", "SHA-256", "hull",
+    "sureness", "centile", "uncertainty", "vesselness", "SHA-256", "hull",
 )  # fmt: skip
 """Words that are explained where they stand."""
 _MEANINGS = {

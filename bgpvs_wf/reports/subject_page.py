@@ -20,12 +20,15 @@ from bgpvs_wf.reports.quality_table import quality_rows
 from bgpvs_wf.reports.record import record_tables
 from bgpvs_wf.reports.registration_tiles import atlas_tiles, edge_tiles
 from bgpvs_wf.reports.stack import slice_of, slice_stack
+from bgpvs_wf.reports.standing import standing_sentences, standing_table
 from bgpvs_wf.reports.subject_tables import pvs_rows, region_rows
 from bgpvs_wf.reports.tile_scene import Scene
 from bgpvs_wf.reports.views import Tile, Volume
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from bgpvs_wf.cohort.growth.standing import Standing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +64,8 @@ class SubjectReport:
     """Columns of the table of PVS to `Description` and `Units`."""
     record: Mapping[str, Any] = field(default_factory=dict)
     """What was done and found in the segmentation: scalars, and mappings of scalars (tables)."""
+    standing: Standing | None = None
+    """Where the subject stands among norms."""
     quality: Mapping[str, float] = field(default_factory=dict)
     """By the names of `bgpvs_wf.quality.measures.measures`."""
     doubts: Sequence[str] = ()
@@ -193,7 +198,11 @@ def _content(report: SubjectReport) -> dict[str, Any]:
         "inputs": inputs,
         "incomplete": incomplete,
         "verdict": verdict(report.quality, report.doubts),
-        "findings": found_sentences(report.regions, report.objects, **seen),
+        "findings": [
+            *found_sentences(report.regions, report.objects, **seen),
+            *standing_sentences(report.standing),
+        ],
+        "standing": standing_table(report.standing),
         "sureness": sure_sentences(report.objects, report.record, blind=seen["blind"]),
         "doubts": list(report.doubts),
         "warnings": list(report.warnings),

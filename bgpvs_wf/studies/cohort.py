@@ -156,6 +156,7 @@ def _run_levels(
 ) -> Report:
     from bgpvs_wf.engine.summary import Report
 
+    _check_given(config)
     if "participant" in levels:
         report = _run_participants(config, levels, observer, verbose)
     else:
@@ -163,6 +164,18 @@ def _run_levels(
     if "group" in levels:
         _run_group(config, report)
     return report
+
+
+def _check_given(config: RunConfig) -> None:
+    """Read what is needed at the end of a run, so that faults are told before it begins."""
+    if config.norms is not None:
+        from bgpvs_wf.cohort.growth.norms_file import read_norms
+
+        read_norms(config.norms)
+    if config.ratings is not None:
+        from bgpvs_wf.cohort.ratings import read_ratings
+
+        read_ratings(config.ratings)
 
 
 def _run_participants(

@@ -59,7 +59,9 @@ def test_a_run_tells_centiles_among_norms(site, monkeypatch):
     assert "norms_doubts" not in read_tsv(site.out / "group_qc.tsv").columns
     done = site.run("--norms", path)
     assert done.returncode == 0
-    assert done.stdout.startswith("Nothing to do")
+    assert done.stdout.startswith("2 to run")
+    again = site.run("--norms", path)
+    assert again.stdout.startswith("Nothing to do")
     quality = read_tsv(site.out / "group_qc.tsv")
     assert "bg_volume_centile" in quality.columns
     assert "no curve for sex 'n/a'" in quality.text("norms_doubts")[1]
@@ -67,6 +69,7 @@ def test_a_run_tells_centiles_among_norms(site, monkeypatch):
     assert about["bg_volume_centile"]["Units"] == "percent"
     assert "BG centile" in (site.out / "group.html").read_text()
     path.write_text("{}")
-    wrong = site.run("group", "--norms", path)
-    assert wrong.returncode == 2
-    assert "norms.json holds no norms" in wrong.stderr
+    for level in ("group", "participant"):
+        wrong = site.run(level, "--norms", path)
+        assert wrong.returncode == 2
+        assert "norms.json holds no norms" in wrong.stderr

@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 from chromium_page import print_page, run_in_page
 
+from bgpvs_wf.cohort.growth.measures import Measure
+from bgpvs_wf.cohort.growth.standing import Place, Standing
 from bgpvs_wf.errors import BGPVSError
 from bgpvs_wf.reports.methods import methods_text
 from bgpvs_wf.reports.subject_page import SubjectReport, render_subject, write_subject_page
@@ -47,6 +49,37 @@ def report(toy) -> SubjectReport:
         parameters={"prepare": {"bias_correction": True}, "quantify": {"min_volume_mm3": 0.5}},
         sources=["bids::sub-01/anat/sub-01_T2w.nii.gz"],
     )
+
+
+def test_where_a_subject_stands_among_norms_is_told_in_words_and_numbers(report):
+    volume = Measure("bg_volume", "Basal ganglia, volume", "BG", "volume_mm3", "mm3", "box-cox")
+    share = Measure("pvs_fraction", "PVS, share", "BG", "pvs_fraction", "", "box-cox")
+    count = Measure("pvs_count", "PVS, number", "BG", "pvs_count", "", "count")
+    nucleus = Measure(
+        "caudate_volume", "Caudate, volume", "Caudate", "volume_mm3", "mm3", "box-cox"
+    )
+    places = (
+        Place(volume, 12345.6, "40"),
+        Place(share, 0.00123, "5 or less"),
+        Place(count, 4.0, "50"),
+        Place(nucleus, 2000.0, "61"),
+    )
+    standing = Standing("a <cohort>", "sex F", places, "Voxels are larger.")
+    page = render_subject(dataclasses.replace(report, standing=standing))
+    said = re.sub(r"<[^>]+>", "", page)
+    assert (
+        "Among the norms of a &lt;cohort&gt; (sex F): Basal ganglia volume at centile 40; "
+        "PVS share at centile 5 or less; PVS number at centile 50. Voxels are larger."
+    ) in said
+    table = page[page.index('id="standing"') :].partition("</table>")[0]
+    cells = re.findall(r"<t[hd]\b[^>]*>([^<]*)<", table)
+    assert cells[3:] == [
+        *("Basal ganglia volume", "12\u202f346 mm³", "40"),
+        *("PVS share", "0.123 %", "5 or less"),
+        *("PVS number", "4", "50"),
+        *("Caudate volume", "2\u202f000 mm³", "61"),
+    ]
+    assert 'id="standing"' not in render_subject(report)
 
 
 class Resources(html.parser.HTMLParser):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bgpvs_wf.cohort.growth.measures import values_of
+from bgpvs_wf.cohort.growth.measures import Measure, values_of
 from bgpvs_wf.cohort.growth.norms import ALIKE, ALL, MeasureCurves, Norms, level_text
 from bgpvs_wf.cohort.table import column_of
 
@@ -18,6 +19,31 @@ if TYPE_CHECKING:
 DOUBTS = "norms_doubts"
 """The column of sentences."""
 Who = tuple[str, str | None]
+_ONE: Who = ("", None)
+"""An infant on its own."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One measure of an infant among norms."""
+
+    measure: Measure
+    value: float
+    centile: str
+    """Such as "40", or "5 or less" where no lower one is told."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where an infant stands among norms."""
+
+    dataset: str
+    """That the norms are of."""
+    group: str
+    """Whom of it the infant is held against, such as "sex F"; empty for all."""
+    places: tuple[Place, ...]
+    doubts: str
+    """Why there is no centile, or why it is in doubt; empty where nothing is."""
 
 
 def centile_column(name: str) -> str:
@@ -85,6 +111,43 @@ def centiles_of(
         for level, age, voxel in zip(own, ages, voxels_mm3, strict=True)
     ]
     return pd.DataFrame({**found, DOUBTS: pd.Series(sentences, dtype=object)})
+
+
+def stand(
+    norms: Norms, regions: pd.DataFrame, *, age_weeks: float | None, level: str, voxel_mm3: float
+) -> Standing:
+    """Return where one infant stands among norms.
+
+    Parameters
+    ----------
+    norms : Norms
+    regions : DataFrame
+        Its table of regions.
+    age_weeks : float or None
+        Post-menstrual.
+    level : str
+        Its level in the column that norms are told apart by; empty where there is none.
+    voxel_mm3 : float
+        NaN where it is not known.
+    """
+    age = float("nan") if age_weeks is None else age_weeks
+    table = regions.assign(subject=_ONE[0], session=_ONE[1], age_weeks=age)
+    found = centiles_of(norms, table, [_ONE], levels={_ONE: level}, voxels_mm3=[voxel_mm3])
+    places = []
+    for one in norms.measures:
+        centile = found[centile_column(one.measure.name)][0] if one.curves else np.nan
+        if np.isfinite(centile):
+            value = float(values_of(table, one.measure)["value"].iloc[0])
+            told = one.curves[ALL if norms.by is None else level].told
+            places.append(Place(one.measure, value, _words(float(centile), told)))
+    group = "" if norms.by is None else f"{norms.by} {level}"
+    return Standing(norms.dataset, group, tuple(places), found[DOUBTS][0] or "")
+
+
+def _words(centile: float, told: Sequence[int]) -> str:
+    if centile <= told[0]:
+        return f"{told[0]} or less"
+    return f"{told[-1]} or more" if centile >= told[-1] else f"{centile:.0f}"
 
 
 def about_centiles(norms: Norms) -> dict[str, dict[str, str]]:

@@ -11,7 +11,13 @@ from growing_infants import cohort
 from bgpvs_wf.cohort.growth import fitting
 from bgpvs_wf.cohort.growth.norms import make_norms
 from bgpvs_wf.cohort.growth.norms_file import read_norms, write_norms
-from bgpvs_wf.cohort.growth.standing import DOUBTS, about_centiles, centiles_of, levels_of
+from bgpvs_wf.cohort.growth.standing import (
+    DOUBTS,
+    about_centiles,
+    centiles_of,
+    levels_of,
+    stand,
+)
 from bgpvs_wf.errors import UsageError
 
 
@@ -111,6 +117,32 @@ def test_infants_are_told_their_centiles_or_why_not(norms):
     assert coarse == "The scan has voxels of 0.8 mm3, those of the norms 0.512 mm3."
     assert "not known" in unmeasured
     assert set(about_centiles(norms)) == set(found.columns)
+
+
+def test_an_infant_on_its_own_stands_where_it_does_among_others(norms):
+    others = cohort(40, seed=6)
+    others["age_weeks"] = others["age_weeks"].clip(40, 140)
+    who = [(f"{i:03}", None) for i in range(40)]
+    levels = dict.fromkeys(who, "F")
+    found = centiles_of(norms, others, who, levels=levels, voxels_mm3=[0.512] * 40)
+    words = set()
+    for i, (subject, _) in enumerate(who):
+        own = others[others["subject"] == subject]
+        regions = own.drop(columns=["subject", "session", "age_weeks"])
+        age = float(own["age_weeks"].iloc[0])
+        one = stand(norms, regions, age_weeks=age, level="F", voxel_mm3=0.512)
+        assert (one.dataset, one.group, one.doubts) == ("toy", "sex F", "")
+        assert [place.measure.name for place in one.places] == norms.names
+        volume = one.places[0]
+        assert volume.value == own.loc[own["region"] == "BG", "volume_mm3"].iloc[0]
+        assert float(volume.centile.split()[0]) == found["bg_volume_centile"][i]
+        words.add(volume.centile.partition(" ")[2])
+    assert words == {"", "or less", "or more"}
+    ageless = stand(norms, regions, age_weeks=None, level="F", voxel_mm3=0.512)
+    assert (ageless.places, ageless.doubts) == ((), "The age is not known.")
+    unknown = stand(norms, regions, age_weeks=40.0, level="", voxel_mm3=0.512)
+    assert not unknown.places
+    assert unknown.doubts == "The norms have no curve for sex 'n/a'."
 
 
 def test_levels_come_from_the_dataset(norms, tmp_path):

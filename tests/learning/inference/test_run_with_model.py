@@ -11,11 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from bids_standard import bids_errors
+from growing_infants import cohort
 from toy_networks import random_model, toy_model
 from toy_site import Site
 
 from bgpvs_wf.bids.derivatives import expected_outputs
 from bgpvs_wf.bids.inputs import SubjectInputs
+from bgpvs_wf.cohort.growth import fitting
+from bgpvs_wf.cohort.growth.norms import make_norms
+from bgpvs_wf.cohort.growth.norms_file import write_norms
 from bgpvs_wf.config import AnatomyConfig, PredictConfig, RunConfig
 from bgpvs_wf.engine.ledger import describe_subject
 from bgpvs_wf.errors import ModelError
@@ -234,3 +238,16 @@ def test_the_ledger_knows_the_model_and_not_where_it_is(tmp_path, random):
     assert "model" not in pseudo.facts
     with pytest.raises(ModelError, match="nowhere"):
         describe_subject(_config(tmp_path, tmp_path / "nowhere", "model"), _INPUTS)
+
+
+def test_norms_write_only_the_page_again(site, done, monkeypatch):
+    monkeypatch.setattr(fitting, "RESAMPLES", 2)
+    made = make_norms(cohort(70), dataset="toy <infants>", voxels_mm3=np.ones(70))
+    path = write_norms(made, site.root / "norms.json")
+    again = site.run("--norms", str(path))
+    assert again.returncode == 0
+    assert "sub-01: ran sink; reused prepare, predict, quantify" in again.stdout
+    page = (site.out / "sub-01.html").read_text()
+    # The toy has no age.
+    assert "Among the norms of toy &lt;infants&gt;: The age is not known." in page
+    assert site.run("--norms", str(path)).stdout.startswith("Nothing to do")
