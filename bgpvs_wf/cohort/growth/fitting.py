@@ -19,6 +19,9 @@ _GRID = 41
 _GAP = 0.25
 """Logarithm of the ratio of neighbouring ages between which nothing is known (chosen: 40 and 51
 weeks, or 12 and 18 months)."""
+_REACH = 0.025
+"""As far from a planned age at which a cohort is seen, in its logarithm, the curve holds: a week at
+a month after birth, two at a year (chosen). Others are seen a little off it."""
 _FEWEST_IN_SPAN = 5
 """Fewer infants do not cover the ages between such gaps (chosen)."""
 _DIGITS = 6
@@ -64,7 +67,9 @@ def fit_curve(
     if len(np.unique(values)) < 3:
         raise ValueError("all infants have the same")
     basis = basis_for(age_weeks, len(names))
-    ages = np.unique(_rounded(np.geomspace(age_weeks.min(), age_weeks.max(), _GRID)))
+    spans = _spans(age_weeks)
+    ends = min(age_weeks.min(), spans[0][0]), max(age_weeks.max(), spans[-1][1])
+    ages = np.unique(_rounded(np.geomspace(*ends, _GRID)))
     fitted = LAWS[law].fit(values, age_weeks, basis, ages)
     parameters = {name: _rounded(one) for name, one in fitted.items()}
     told = [centile for centile in CENTILES if len(names) >= LEAST[centile]]
@@ -72,7 +77,7 @@ def fit_curve(
         law,
         len(names),
         len(values),
-        _spans(age_weeks),
+        spans,
         tuple(ages.tolist()),
         {name: tuple(one.tolist()) for name, one in parameters.items()},
         {
@@ -93,16 +98,22 @@ def _rounded(values: Floats) -> Floats:
 
 
 def _spans(age_weeks: Floats) -> tuple[tuple[float, float], ...]:
-    """Return the ages that are covered: from the youngest to the oldest, without wide gaps."""
+    """Return the ages that are covered: from the youngest to the oldest, without wide gaps.
+
+    A planned age that all infants are seen at covers a little around it.
+    """
     ages = np.sort(age_weeks)
     gaps = np.flatnonzero(np.diff(np.log(ages)) > _GAP)
     groups = np.split(ages, gaps + 1)
     wide = [group for group in groups if len(group) >= _FEWEST_IN_SPAN]
-    # Outwards, so that the infants themselves are covered.
-    return tuple(
-        (float(np.floor(100 * group[0]) / 100), float(np.ceil(100 * group[-1]) / 100))
-        for group in wide or groups
-    )
+    spans = []
+    for group in wide or groups:
+        middle = np.sqrt(group[0] * group[-1])
+        first = min(group[0], middle * np.exp(-_REACH))
+        last = max(group[-1], middle * np.exp(_REACH))
+        # Outwards, so that the infants themselves are covered.
+        spans.append((float(np.floor(100 * first) / 100), float(np.ceil(100 * last) / 100)))
+    return tuple(spans)
 
 
 def _resampled(

@@ -111,3 +111,14 @@ def test_what_has_no_curve_is_said(values, why):
 
 def test_the_same_seed_gives_the_same_curve():
     assert curve_of(gamma, 60) == curve_of(gamma, 60)
+
+
+def test_planned_ages_cover_a_little_around_them():
+    ages = np.repeat([44.35, 66.09, 92.18], 60)
+    values = gamma(ages, np.random.default_rng(4))
+    subjects = [f"{i:03}" for i in range(60)] * 3
+    curve = fit_curve(values, ages, subjects, "box-cox", seed=0)
+    near = np.array([43.4, 44.35, 45.3, 47.0, 56.0, 65.0, 66.09, 92.18, 94.0, 96.0])
+    assert curve.covers(near).tolist() == [True] * 3 + [False] * 2 + [True] * 4 + [False]
+    assert curve.ages[0] <= 43.4
+    assert curve.ages[-1] >= 94.0
