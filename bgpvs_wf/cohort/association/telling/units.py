@@ -68,6 +68,21 @@ def number(value: float) -> str:
     return f"{value:.{decimals}f}".replace("-", "−")
 
 
+def ratios(best: float, low: float, high: float) -> tuple[str, str, str]:
+    """Return a ratio and the ends of its interval, as near to 1 as the interval tells.
+
+    Examples
+    --------
+    >>> ratios(1.00351, 1.00214, 1.00488), ratios(0.9223, 0.8104, 1.0496)
+    (('1.0035', '1.0021', '1.0049'), ('0.92', '0.81', '1.05'))
+    """
+    width = high - low
+    if not math.isfinite(width) or width <= 0:
+        return number(best), number(low), number(high)
+    decimals = min(max(1 - math.floor(math.log10(width)), 0), 6)
+    return f"{best:.{decimals}f}", f"{low:.{decimals}f}", f"{high:.{decimals}f}"
+
+
 def p_text(p: float) -> str:
     """Return a p value as journals ask for it.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from bgpvs_wf.cohort.association.model import Model
-from bgpvs_wf.cohort.association.telling.units import Measured, measured, number, p_text
+from bgpvs_wf.cohort.association.telling.units import Measured, measured, number, p_text, ratios
 from bgpvs_wf.cohort.table import WHOLE
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ def _effect(model: Model, row: dict[str, Any], step: float) -> tuple[str, str, s
     ends = [row[name] * step for name in ("estimate", "low", "high")]
     known = measured(model.formula.outcome)
     if model.fit.counts:
-        ratio, lower, upper = (number(math.exp(min(end, 700))) for end in ends)
+        best, low, high = (math.exp(min(end, 700)) for end in ends)
+        ratio, lower, upper = ratios(best, low, high)
         many = "many" if model.formula.outcome == "pvs_count" else "much"
         return f"{ratio} times as {many} {known.what}", lower, upper
     if model.formula.outcome_function == "log":
