@@ -9,6 +9,8 @@ from typing import Any
 from bgpvs_wf.errors import UsageError, shown
 from bgpvs_wf.plain_names import has_control
 
+PathLike = str | os.PathLike[str]
+"""What people give for a path."""
 _LONGEST_NAME, _LONGEST_PATH = 255, 4095
 """Bytes that Linux and macOS allow."""
 

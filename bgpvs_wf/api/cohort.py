@@ -1,0 +1,99 @@
+"""What a cohort tells, once its infants are measured: what goes with PVS, and centile curves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bgpvs_wf.paths import PathLike, check_path
+from bgpvs_wf.studies.observer import Observer
+
+if TYPE_CHECKING:
+    from bgpvs_wf.studies.association import Association
+    from bgpvs_wf.studies.norms import CohortNorms
+
+
+def associate(
+    results: PathLike,
+    formula: str,
+    *,
+    groups: str = "",
+    each: str = "",
+    family: str = "auto",
+    dataset: PathLike | None = None,
+    out: PathLike | None = None,
+    observer: Observer | None = None,
+) -> Association:
+    """Find out what goes with PVS in a cohort, as `bgpvs-wf associate` does.
+
+    Parameters
+    ----------
+    results : path
+        The output folder of a run.
+    formula : str
+        As ``pvs_volume ~ age + sex + bg_volume``; see docs/associating.md.
+    groups : {'', 'subject', 'site'}
+        What several rows are of; each then has a level of its own.
+    each : {'', 'region'}
+        A model of each region, or of the basal ganglia as a whole.
+    family : {'auto', 'gaussian', 'negative-binomial'}
+        `auto` takes `pvs_count` for a count.
+    dataset : path, optional
+        With ``participants.tsv``; default: the dataset that the results say they are of.
+    out : path, optional
+        Of tables and page; default: ``association`` in the results.
+    observer : Observer, optional
+    """
+    from bgpvs_wf.studies.association import Question
+    from bgpvs_wf.studies.association import associate as study
+
+    question = Question(
+        results=check_path(results, "results").absolute(),
+        formula=formula,
+        groups=groups,
+        each=each,
+        family=family,
+        dataset=None if dataset is None else check_path(dataset, "dataset").absolute(),
+        out=None if out is None else check_path(out, "out").absolute(),
+    )
+    return study(question, observer=observer)
+
+
+def norms(
+    results: PathLike,
+    output: PathLike,
+    *,
+    dataset: PathLike | None = None,
+    by: str | None = None,
+    page: PathLike | None = None,
+    seed: int = 0,
+    observer: Observer | None = None,
+) -> CohortNorms:
+    """Make centile curves of a cohort, as `bgpvs-wf norms` does.
+
+    Parameters
+    ----------
+    results : path
+        Results of `run`, with the group level.
+    output : path
+        Where the norms go, JSON; a setting `norms` of other runs.
+    dataset : path, optional
+        Default: the dataset that the results say they are of.
+    by : str, optional
+        A column of the dataset, such as `sex`: each level has curves of its own.
+    page : path, optional
+        Where a page with the curves goes.
+    seed : int
+        Of the resampling.
+    observer : Observer, optional
+    """
+    from bgpvs_wf.studies.norms import make_cohort_norms
+
+    return make_cohort_norms(
+        check_path(results, "results"),
+        check_path(output, "output"),
+        dataset=None if dataset is None else check_path(dataset, "dataset"),
+        by=by,
+        page=None if page is None else check_path(page, "page"),
+        seed=seed,
+        observer=observer,
+    )
