@@ -65,6 +65,7 @@ def norms(
     dataset: PathLike | None = None,
     by: str | None = None,
     page: PathLike | None = None,
+    marks: PathLike | None = None,
     seed: int = 0,
     observer: Observer | None = None,
 ) -> CohortNorms:
@@ -82,6 +83,8 @@ def norms(
         A column of the dataset, such as `sex`: each level has curves of its own.
     page : path, optional
         Where a page with the curves goes.
+    marks : path, optional
+        A table of published values that the page shows, too; see docs/growth.md.
     seed : int
         Of the resampling.
     observer : Observer, optional
@@ -94,6 +97,7 @@ def norms(
         dataset=None if dataset is None else check_path(dataset, "dataset"),
         by=by,
         page=None if page is None else check_path(page, "page"),
+        marks=None if marks is None else check_path(marks, "marks"),
         seed=seed,
         observer=observer,
     )

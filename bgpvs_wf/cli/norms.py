@@ -38,6 +38,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         metavar="FILE.html",
         help="page with curves and infants",
     )
+    parser.add_argument(
+        "--marks",
+        type=Path,
+        metavar="FILE.tsv",
+        help="show published values on the page, which never enter the curves: columns measure, "
+        "age_weeks, value, source; see docs/growth.md",
+    )
     add_seed(parser, 0, "of the resampling")
     add_verbose(parser)
     parser.set_defaults(handler=_norms)
@@ -52,6 +59,7 @@ def _norms(args: argparse.Namespace) -> int:
         dataset=args.dataset,
         by=args.by,
         page=args.page,
+        marks=args.marks,
         seed=args.seed,
         observer=Terminal() if args.verbose else None,
     )

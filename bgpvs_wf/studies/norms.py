@@ -16,6 +16,7 @@ from bgpvs_wf.studies.observer import Observer
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bgpvs_wf.cohort.growth.marks import Mark
     from bgpvs_wf.cohort.growth.norms import Norms
     from bgpvs_wf.cohort.growth.standing import Who
 
@@ -42,6 +43,7 @@ def make_cohort_norms(
     dataset: Path | None = None,
     by: str | None = None,
     page: Path | None = None,
+    marks: Path | None = None,
     seed: int = 0,
     observer: Observer | None = None,
 ) -> CohortNorms:
@@ -60,6 +62,9 @@ def make_cohort_norms(
         A column of the dataset, such as `sex`: each of its levels has curves of its own.
     page : Path, optional
         Where a page with the curves goes. It shows a dot for each infant; the norms hold none.
+    marks : Path, optional
+        Published values, as `bgpvs_wf.cohort.growth.marks.read_marks` takes them, to be shown on
+        the page; they never enter the curves.
     seed : int
         Of the resampling for the intervals.
     observer : Observer, optional
@@ -69,11 +74,15 @@ def make_cohort_norms(
     BGPVSError
         If there are no results, they cannot be read, or no curve can be made.
     """
+    from bgpvs_wf.cohort.growth.marks import read_marks
+    from bgpvs_wf.cohort.growth.measures import find_measures
     from bgpvs_wf.cohort.growth.norms import make_norms
     from bgpvs_wf.cohort.growth.norms_file import write_norms
     from bgpvs_wf.cohort.table import read_cohort
 
     observer = observer or Observer()
+    if marks is not None and page is None:
+        raise UsageError("Marks are shown on the page only; give --page, too.")
     told = dataset or dataset_of(output_dir)
     if told is None and by is not None:
         raise UsageError(
@@ -84,6 +93,7 @@ def make_cohort_norms(
         raise UsageError(f"There is no dataset {dataset}; give it with --dataset.")
     table = read_cohort(output_dir, told or output_dir)
     table, voxels, doubts = _usable(table, output_dir)
+    published = read_marks(marks, find_measures(table)) if marks is not None else ()
     norms = make_norms(
         table,
         dataset=_name(told or output_dir),
@@ -92,12 +102,12 @@ def make_cohort_norms(
         seed=seed,
         told=lambda label: observer.say(f"Curves of: {label}"),
     )
-    doubts += _doubts(norms)
+    doubts += [*_doubts(norms), *_not_shown(norms, published)]
     written = write_norms(norms, path)
     if page is not None:
         from bgpvs_wf.reports.growth.page import write_norms_page
 
-        page = write_norms_page(norms, table, page, warnings=doubts)
+        page = write_norms_page(norms, table, page, warnings=doubts, marks=published)
     return CohortNorms(norms, written, page, tuple(doubts))
 
 
@@ -169,6 +179,12 @@ def _doubts(norms: Norms) -> list[str]:
     if bad:
         doubts.append(f"{len(bad)} of {len(curves)} curves fit badly: {_few(bad)}.")
     return doubts
+
+
+def _not_shown(norms: Norms, marks: Sequence[Mark]) -> list[str]:
+    """Return which measures of published values have no chart, as they have no curve."""
+    lost = sorted({mark.measure for mark in marks} - set(norms.names))
+    return [f"Published values of {_few(lost)} are not shown: there is no curve."] if lost else []
 
 
 def _few(words: Sequence[str], most: int = 4) -> str:

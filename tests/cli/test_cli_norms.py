@@ -32,6 +32,16 @@ def test_norms_are_told_line_by_line(folder, capsys):
     assert said[-2:] == [f"Norms: {folder / 'norms.json'}", f"Page: {folder / 'n.html'}"]
 
 
+def test_published_values_need_a_page(folder, capsys):
+    (folder / "marks.tsv").write_text("measure\tage_weeks\tvalue\tsource\nbg\t50\t1\tA\n")
+    words = ["norms", folder / "out", "-o", folder / "norms.json", "--marks", folder / "marks.tsv"]
+    assert main([str(word) for word in words]) == 2
+    assert "give --page" in capsys.readouterr().err
+    assert main([str(word) for word in [*words, "--page", folder / "n.html"]]) == 1
+    assert "'bg', which is no measure; there are bg_volume, pvs" in capsys.readouterr().err
+    assert not (folder / "norms.json").exists()
+
+
 def test_what_cannot_be_served_is_one_line(folder):
     done = call_program(folder, "norms", "none", "-o", "norms.json")
     assert done.returncode == 1

@@ -83,3 +83,29 @@ def test_without_a_table_of_quality_it_is_said(folder):
     done = bgpvs_wf.norms(folder / "out", folder / "norms.json")
     assert done.doubts[0].startswith("There is no group_qc.tsv")
     assert not done.norms.voxels_mm3
+
+
+def test_published_values_are_shown_and_change_no_curve(folder):
+    marks, page = folder / "marks.tsv", folder / "norms.html"
+    marks.write_text(
+        "measure\tage_weeks\tvalue\tsource\nbg_volume\t50\t2500\tA & B 2001\n"
+        "accumbens_volume\t50\t250\tC 2002\n"
+    )
+    plain = bgpvs_wf.norms(folder / "out", folder / "plain.json")
+    done = bgpvs_wf.norms(folder / "out", folder / "norms.json", page=page, marks=marks)
+    assert done.path.read_bytes() == plain.path.read_bytes()
+    assert "<li>A &amp; B 2001</li><li>C 2002</li>" in page.read_text()
+    with pytest.raises(BGPVSError, match="give --page"):
+        bgpvs_wf.norms(folder / "out", folder / "norms.json", marks=marks)
+
+
+def test_published_values_of_what_has_no_curve_are_named(folder):
+    table = pd.read_csv(folder / "out/group_bgpvs.tsv", sep="\t", dtype={"subject": str})
+    table.loc[table["region"] != "BG", "volume_mm3"] = 0.0
+    write_tsv(table, folder / "out/group_bgpvs.tsv")
+    marks = folder / "marks.tsv"
+    marks.write_text("measure\tage_weeks\tvalue\tsource\naccumbens_volume\t50\t250\tC 2002\n")
+    page = folder / "norms.html"
+    done = bgpvs_wf.norms(folder / "out", folder / "norms.json", page=page, marks=marks)
+    assert "Published values of accumbens_volume are not shown" in done.doubts[-1]
+    assert 'id="sources"' not in page.read_text()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from bgpvs_wf.arrays import Floats
 from bgpvs_wf.cohort.growth.measures import Measure
 from bgpvs_wf.reports.chart_style import MARKERS, OKABE_ITO, QUIET, draw_chart, plain
+from bgpvs_wf.reports.growth.published import Published, draw_published, extent_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,6 +35,7 @@ def growth_chart(
     points: Mapping[str, Points],
     *,
     by: str | None = None,
+    marks: Sequence[Published] = (),
 ) -> str:
     """Draw the curves of a measure.
 
@@ -47,6 +49,8 @@ def growth_chart(
     by : str, optional
         What the levels are of. Without it there is one level, and all centiles are drawn; with it
         the median and the outermost ones are.
+    marks : sequence of Published
+        Values of this measure that others published.
 
     Returns
     -------
@@ -69,14 +73,16 @@ def growth_chart(
             if level in curves:
                 several, steps = by is not None, measure.law == "count"
                 names += _draw(axes, curves[level], scale, colour, style, several, steps)
-        _limits(axes, points, scale)
+        _limits(axes, points, scale, extent_of(marks))
+        published = draw_published(axes, marks, scale)
         _write_names(axes, names)
         _ages(axes)
         axes.set_ylabel(f"{measure.label} ({unit})" if unit else measure.label)
-        if by:
+        if shown := [*(legend if by else []), *published]:
             axes.legend(
-                handles=legend, title=plain(by), loc="upper center", bbox_to_anchor=(0.5, -0.17),
-                ncols=3, fontsize=8, title_fontsize=8, handlelength=3.2,
+                handles=shown, title=plain(by) if by else None, loc="upper center",
+                bbox_to_anchor=(0.5, -0.17), ncols=1 if published else 3, fontsize=8,
+                title_fontsize=8, handlelength=3.2,
             )  # fmt: skip
 
     return draw_chart(paint, (5.2, 3.8), title=measure.label, room=24.0)
@@ -134,10 +140,11 @@ def _draw(
     return names
 
 
-def _limits(axes: Axes, points: Mapping[str, Points], scale: float) -> None:
-    """Show all infants, and curves a little beyond them."""
-    ages = np.concatenate([ages for ages, _ in points.values()])
-    values = scale * np.concatenate([values for _, values in points.values()])
+def _limits(axes: Axes, points: Mapping[str, Points], scale: float, published: Points) -> None:
+    """Show all infants and what was published, and curves a little beyond them."""
+    every = [*points.values(), published]
+    ages = np.concatenate([ages for ages, _ in every])
+    values = scale * np.concatenate([values for _, values in every])
     room = 0.06 * (np.ptp(values) or 1.0)
     ends = np.concatenate([np.asarray(line.get_ydata(), float) for line in axes.lines] or [values])
     bottom = max(min(values.min(), ends.min()), values.min() - 3 * room)

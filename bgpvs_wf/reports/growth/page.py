@@ -13,19 +13,26 @@ from bgpvs_wf.cohort.growth.measures import Measure, values_of
 from bgpvs_wf.cohort.growth.norms import ALL, MeasureCurves, Norms, level_text
 from bgpvs_wf.cohort.table import WHOLE
 from bgpvs_wf.reports.growth.curves import Points, growth_chart, scale_of
+from bgpvs_wf.reports.growth.published import Published
 from bgpvs_wf.reports.page import render
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from bgpvs_wf.cohort.growth.curve import Curve
+    from bgpvs_wf.cohort.growth.marks import Mark
 
 _ROWS = 7
 """Ages in the table of a curve (chosen)."""
 
 
 def write_norms_page(
-    norms: Norms, table: pd.DataFrame, path: Path, *, warnings: Sequence[str] = ()
+    norms: Norms,
+    table: pd.DataFrame,
+    path: Path,
+    *,
+    warnings: Sequence[str] = (),
+    marks: Sequence[Mark] = (),
 ) -> Path:
     """Write the page; it appears whole or not at all.
 
@@ -37,6 +44,8 @@ def write_norms_page(
     path : Path
     warnings : sequence of str
         What is in doubt.
+    marks : sequence of Mark
+        Published values; they are drawn where their measure has a curve.
 
     Raises
     ------
@@ -45,16 +54,28 @@ def write_norms_page(
     """
     from bgpvs_wf.imaging.files import write_text
 
-    return write_text(render_norms(norms, table, warnings=warnings), path)
+    return write_text(render_norms(norms, table, warnings=warnings, marks=marks), path)
 
 
-def render_norms(norms: Norms, table: pd.DataFrame, *, warnings: Sequence[str] = ()) -> str:
+def render_norms(
+    norms: Norms,
+    table: pd.DataFrame,
+    *,
+    warnings: Sequence[str] = (),
+    marks: Sequence[Mark] = (),
+) -> str:
     """Return the HTML of the page; parameters as of `write_norms_page`."""
     scans = len(table[["subject", "session"]].drop_duplicates())
     infants = table["subject"].nunique()
     sizes = ", ".join(f"{size:.3g}" for size, _ in norms.voxels_mm3[:3])
     sizes += " and others" if len(norms.voxels_mm3) > 3 else ""
-    measures = [_content(norms, one, table) for one in norms.measures if one.curves]
+    drawn = [mark for mark in marks if mark.measure in norms.names]
+    sources = tuple(dict.fromkeys(mark.source for mark in drawn))
+    measures = [
+        _content(norms, one, table, _published(one.measure, drawn, sources))
+        for one in norms.measures
+        if one.curves
+    ]
     content = {
         "title": f"Growth in {norms.dataset}",
         "facts": [
@@ -65,6 +86,7 @@ def render_norms(norms: Norms, table: pd.DataFrame, *, warnings: Sequence[str] =
         ],
         "warnings": list(warnings),
         "by": norms.by,
+        "sources": sources,
         "first": [one for one in measures if one["whole"]],
         "others": [one for one in measures if not one["whole"]],
         "missing": [
@@ -77,13 +99,21 @@ def render_norms(norms: Norms, table: pd.DataFrame, *, warnings: Sequence[str] =
     return render("growth.html", content)
 
 
-def _content(norms: Norms, one: MeasureCurves, table: pd.DataFrame) -> dict[str, Any]:
+def _published(measure: Measure, marks: Sequence[Mark], sources: Sequence[str]) -> list[Published]:
+    """Return the marks of a measure, each with the number of its source on the page."""
+    own = [mark for mark in marks if mark.measure == measure.name]
+    return [Published(sources.index(mark.source) + 1, mark) for mark in own]
+
+
+def _content(
+    norms: Norms, one: MeasureCurves, table: pd.DataFrame, published: Sequence[Published]
+) -> dict[str, Any]:
     points = _points(norms, one, table)
     return {
         "label": one.measure.label,
         "whole": one.measure.region == WHOLE,
         "unit": scale_of(one.measure)[1],
-        "chart": growth_chart(one.measure, one.curves, points, by=norms.by),
+        "chart": growth_chart(one.measure, one.curves, points, by=norms.by, marks=published),
         "curves": [
             {
                 "level": level if norms.by else "",

@@ -11,6 +11,7 @@ from chromium_page import run_in_page
 from growing_infants import cohort
 
 from bgpvs_wf.cohort.growth import fitting
+from bgpvs_wf.cohort.growth.marks import Mark
 from bgpvs_wf.cohort.growth.norms import make_norms
 from bgpvs_wf.reports.group.beside import Beside
 from bgpvs_wf.reports.growth.page import render_norms
@@ -51,6 +52,24 @@ def test_page_opens_without_errors(made, tmp_path):
     out, console = run_in_page(render_norms(by, table), script, tmp_path)
     assert out == {"charts": len(by.names), "wide": True}
     assert console == []
+
+
+def test_published_values_are_numbered_marks_with_their_sources(made):
+    table, alone, by = made
+    marks = [
+        Mark("bg_volume", 40.0, 9e3, "First 2001", 8e3, 1e4, "mean ± SD", 12),
+        Mark("pvs_fraction", 400.0, 0.02, NASTY),
+        Mark("bg_volume", 50.0, 9.5e3, "First 2001", 9e3, 1e4, "mean ± SD", 14),
+    ]
+    for norms in (alone, by):
+        page = render_norms(norms, table, marks=marks)
+        assert page.count("1  First 2001, mean ± SD, n = 12 to 14") == 1
+        assert "<script>alert" not in page
+        sources = page[page.index('id="sources"') :]
+        assert sources.index("First 2001") < sources.index("&lt;/script&gt;")
+        share = page[page.index("PVS, share") :]
+        assert "200</text>" in share[: share.index("</svg>")]
+        assert 'id="sources"' not in render_norms(norms, table)
 
 
 def test_the_group_level_has_centiles_only_with_norms(made):
