@@ -19,6 +19,7 @@ def associate(
     groups: str = "",
     each: str = "",
     family: str = "auto",
+    harmonise: str = "",
     dataset: PathLike | None = None,
     out: PathLike | None = None,
     observer: Observer | None = None,
@@ -37,6 +38,8 @@ def associate(
         A model of each region, or of the basal ganglia as a whole.
     family : {'auto', 'gaussian', 'negative-binomial'}
         `auto` takes `pvs_count` for a count.
+    harmonise : {'', 'site'}
+        Make the outcome alike over sites first, by ComBat; needs the extra `harmonise`.
     dataset : path, optional
         With ``participants.tsv``; default: the dataset that the results say they are of.
     out : path, optional
@@ -52,6 +55,7 @@ def associate(
         groups=groups,
         each=each,
         family=family,
+        harmonise=harmonise,
         dataset=None if dataset is None else check_path(dataset, "dataset").absolute(),
         out=None if out is None else check_path(out, "out").absolute(),
     )

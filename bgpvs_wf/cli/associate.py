@@ -55,6 +55,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         default="auto",
         help="how the outcome is spread (default: auto: negative binomial for pvs_count)",
     )
+    parser.add_argument(
+        "--harmonise",
+        choices=("site",),
+        default="",
+        help="make the outcome alike over sites first, by ComBat, keeping the effects of the "
+        "formula (default: as it was measured)",
+    )
     add_dataset(parser)
     parser.add_argument(
         "--out",
@@ -75,6 +82,7 @@ def _associate(args: argparse.Namespace) -> int:
         groups=args.groups,
         each=args.each,
         family=args.family,
+        harmonise=args.harmonise,
         dataset=args.dataset,
         out=args.out,
         observer=Terminal() if args.verbose else None,

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bgpvs_wf.bids.folders import dataset_of
 from bgpvs_wf.cohort.association.formula import Formula, read_formula
+from bgpvs_wf.cohort.association.harmonising import LIBRARY
 from bgpvs_wf.cohort.association.model import FAMILIES, GROUPS, Model, fit_region
 from bgpvs_wf.cohort.association.rows import LeftOut, regions_of
-from bgpvs_wf.cohort.association.sites import SITE, SITE_COLUMNS, compare_sites
+from bgpvs_wf.cohort.association.sites import (
+    HARMONISED_COLUMNS,
+    SITE,
+    SITE_COLUMNS,
+    compare_sites,
+)
 from bgpvs_wf.cohort.association.telling.methods import methods_paragraph
 from bgpvs_wf.cohort.association.telling.table import TERM_COLUMNS, terms_table
 from bgpvs_wf.cohort.association.telling.words import sentences
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
 
 FOLDER = "association"
 EACH = ("region",)
+HARMONISE = (SITE,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +44,20 @@ class Question:
     each: str = ""
     """`region` for a model of each; empty for the basal ganglia as a whole."""
     family: str = "auto"
+    harmonise: str = ""
+    """`site` to make the outcome alike over sites first; empty to leave it as it was measured."""
     dataset: Path | None = None
     """The BIDS dataset; default: the one that the results say they are of."""
     out: Path | None = None
     """Where tables and page go; default: `association` in the results."""
 
     def __post_init__(self) -> None:
-        for name, known in (("groups", ("", *GROUPS)), ("each", ("", *EACH)), ("family", FAMILIES)):
+        for name, known in (
+            ("groups", ("", *GROUPS)),
+            ("each", ("", *EACH)),
+            ("family", FAMILIES),
+            ("harmonise", ("", *HARMONISE)),
+        ):
             value = getattr(self, name)
             if value not in known:
                 allowed = ", ".join(one for one in known if one)
@@ -103,8 +117,10 @@ def associate(question: Question, *, observer: Observer | None = None) -> Associ
         )
     table = read_cohort(question.results, dataset)
     formula = read_formula(question.formula, list(table.columns))
-    if question.groups and question.groups not in table.columns:
-        raise UsageError(f"The dataset has no column {question.groups}; leave --groups out.")
+    for option in ("groups", "harmonise"):
+        column = getattr(question, option)
+        if column and column not in table.columns:
+            raise UsageError(f"The dataset has no column {column}; leave --{option} out.")
     models, refused = _fit(table, formula, question, observer)
     terms = terms_table(models)
     sites, site_notes = _sites(table, models, question)
@@ -134,7 +150,14 @@ def _fit(
         observer.say(f"{region}: {formula.text}")
         try:
             models.append(
-                fit_region(table, region, formula, groups=question.groups, family=question.family)
+                fit_region(
+                    table,
+                    region,
+                    formula,
+                    groups=question.groups,
+                    family=question.family,
+                    over=question.harmonise,
+                )
             )
         except UsageError:
             raise
@@ -171,6 +194,25 @@ def _doubts(models: list[Model]) -> list[str]:
     ]
 
 
+def _harmonisation(models: tuple[Model, ...]) -> dict[str, Any]:
+    """Return what the files say of an outcome that was harmonised."""
+    alike = {model.region: model.harmonised for model in models if model.harmonised is not None}
+    if not alike:
+        return {}
+    from importlib import metadata
+
+    return {
+        "Harmonisation": {
+            "Method": "ComBat, location and scale; effects of the model's terms are kept",
+            "Software": f"{LIBRARY} {metadata.version(LIBRARY)}",
+            "Regions": {
+                region: {"Column": one.column, "Rows": one.sites, "Together": list(one.features)}
+                for region, one in alike.items()
+            },
+        }
+    }
+
+
 def _write(found: Association, question: Question, out: Path) -> None:
     from bgpvs_wf.imaging.files import write_json
     from bgpvs_wf.quantification.columns import sidecar
@@ -179,10 +221,11 @@ def _write(found: Association, question: Question, out: Path) -> None:
 
     for name, frame, columns in (
         ("association", found.terms, TERM_COLUMNS),
-        ("association_sites", found.sites, SITE_COLUMNS),
+        ("association_sites", found.sites, SITE_COLUMNS | HARMONISED_COLUMNS),
     ):
         if name == "association" or len(frame):
-            write_json(sidecar(frame.columns, columns), out / f"{name}.json")
+            about = sidecar(frame.columns, columns)
+            write_json(about | _harmonisation(found.models), out / f"{name}.json")
             write_tsv(frame, out / f"{name}.tsv")
     write_association_page(
         found.models,

@@ -51,6 +51,7 @@ def test_each_region_has_a_model(results, tmp_path):
         (["--formula", "pvs_volume ~ bs(age, df=15)"], 1, "infants for 16 coefficients"),
         (["--formula", "pvs_volume ~ age", "--dataset", "nowhere"], 2, "no folder"),
         (["--formula", "pvs_volume ~ age", "--groups", "scanner"], 2, "scanner"),
+        (["--formula", "pvs_count ~ age", "--harmonise", "site"], 2, "pvs_count is a count"),
         ([], 2, "--formula"),
     ],
 )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -55,6 +57,26 @@ def test_sessions_need_groups(tmp_path):
     assert found.models[0].fit.kind == "mixed"
 
 
+def test_files_say_that_sites_were_harmonised(tmp_path):
+    pytest.importorskip("combatlearn", reason="the extra harmonise is not installed")
+    out = write_results(tmp_path, ("BG", "Caudate", "Putamen"))
+    rows = [f"sub-{number:02d}\t{'xy'[number % 2]}\n" for number in range(24)]
+    (tmp_path / "participants.tsv").write_text("participant_id\tsite\n" + "".join(rows))
+    found = bgpvs_wf.associate(out, "pvs_volume ~ age", dataset=tmp_path, harmonise="site")
+    told = json.loads((found.page.parent / "association.json").read_text())["Harmonisation"]
+    assert told["Regions"]["BG"]["Rows"] == {"x": 12, "y": 12}
+    assert told["Regions"]["BG"]["Together"] == ["BG", "Caudate", "Putamen"]
+    sites = pd.read_csv(found.page.parent / "association_sites.tsv", sep="\t")
+    assert sites["adjusted_harmonised"].notna().all()
+    page = found.page.read_text()
+    assert "harmonised over site" in page
+    assert "Adjusted, harmonised" in page
+    assert "Nothing is harmonised" not in page
+    plain = bgpvs_wf.associate(out, "pvs_volume ~ age", dataset=tmp_path)
+    assert "Harmonisation" not in (plain.page.parent / "association.json").read_text()
+    assert "Nothing is harmonised" in plain.page.read_text()
+
+
 @pytest.mark.parametrize(
     ("choices", "message"),
     [
@@ -62,6 +84,8 @@ def test_sessions_need_groups(tmp_path):
         ({"each": "side"}, "each is 'side'"),
         ({"family": "gamma"}, "family is 'gamma'"),
         ({"groups": "site"}, "no column site"),
+        ({"harmonise": "site"}, "no column site; leave --harmonise out"),
+        ({"harmonise": "sex"}, "harmonise is 'sex'"),
     ],
 )
 def test_unknown_choices_are_named(tmp_path, choices, message):

@@ -96,6 +96,13 @@ def outcome_of(rows: pd.DataFrame, formula: Formula) -> Floats:
         return functions[formula.outcome_function](values) if formula.outcome_function else values
 
 
+def as_outcome(values: Floats, formula: Formula) -> Floats:
+    """Take values of the left side of a formula back to the scale of the outcome."""
+    if formula.outcome_function == "log":
+        return np.exp(values)
+    return np.maximum(values, 0.0) ** 2 if formula.outcome_function == "sqrt" else values
+
+
 def matrix_of(design: Design, rows: pd.DataFrame, predictors: tuple[str, ...]) -> Floats:
     """Return the matrix of other rows, by the same formula, levels and splines."""
     from patsy.build import build_design_matrices

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bgpvs_wf.cohort.association.checks import check_finite, check_rows, doubts_about
 from bgpvs_wf.cohort.association.counts import count_model, grouped_counts
-from bgpvs_wf.cohort.association.design import Design, make_design
+from bgpvs_wf.cohort.association.design import Design, as_outcome, make_design
 from bgpvs_wf.cohort.association.fit import Fit
 from bgpvs_wf.cohort.association.formula import Formula
+from bgpvs_wf.cohort.association.harmonising import Harmonised, check_harmonising, harmonise
 from bgpvs_wf.cohort.association.linear import least_squares, random_intercept
 from bgpvs_wf.cohort.association.matrix_checks import check_matrix, doubts_about_matrix
 from bgpvs_wf.cohort.association.rows import LeftOut, complete_rows, labels, listed, rows_of
@@ -43,6 +44,8 @@ class Model:
     fit: Fit
     left_out: tuple[LeftOut, ...]
     doubts: tuple[str, ...]
+    harmonised: Harmonised | None = None
+    """How the outcome was made alike over sites; None if it is as it was measured."""
 
     @property
     def labels(self) -> list[str]:
@@ -61,7 +64,13 @@ def is_count(formula: Formula, family: str) -> bool:
 
 
 def fit_region(
-    table: pd.DataFrame, region: str, formula: Formula, *, groups: str = "", family: str = "auto"
+    table: pd.DataFrame,
+    region: str,
+    formula: Formula,
+    *,
+    groups: str = "",
+    family: str = "auto",
+    over: str = "",
 ) -> Model:
     """Fit a model to the rows of one region, both sides together.
 
@@ -76,6 +85,8 @@ def fit_region(
         What several rows are of.
     family : {'auto', 'gaussian', 'negative-binomial'}
         `auto` is the negative binomial for `pvs_count`.
+    over : str
+        A column, as `site`: the outcome is made alike over its levels first.
 
     Raises
     ------
@@ -83,7 +94,9 @@ def fit_region(
         If numbers would be wrong; see docs/associating.md.
     """
     counts = is_count(formula, family)
-    used = (*formula.columns, *([groups] if groups else []))
+    if over:
+        check_harmonising(formula, over, groups, counts)
+    used = (*formula.columns, *filter(None, (groups, over)))
     rows, left_out = complete_rows(rows_of(table, region), used)
     check_rows(rows, formula, groups, counts)
     design = make_design(rows, formula)
@@ -91,12 +104,18 @@ def fit_region(
     infants = int(rows["subject"].nunique())
     check_matrix(design, labels(rows), infants)
     told = [*doubts_about(rows, formula), *doubts_about_matrix(design, infants)]
+    alike = None
+    if over:
+        alike = harmonise(table, region, rows, design, formula, over)
+        design = replace(design, outcome=alike.outcome)
+        rows = rows.assign(**{formula.outcome: as_outcome(alike.outcome, formula)})
+        told += alike.doubts
     if groups and rows[groups].nunique() == len(rows):
         told.append(f"Every {groups} has one row only: a model without groups was fitted.")
         groups = ""
     fit = _fit(design, rows, groups, counts)
     told += [*fit.notes, *_doubts_about_fit(fit, rows, groups)]
-    return Model(region, formula, groups, rows, design, fit, left_out, tuple(told))
+    return Model(region, formula, groups, rows, design, fit, left_out, tuple(told), alike)
 
 
 def _fit(design: Design, rows: pd.DataFrame, groups: str, counts: bool) -> Fit:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bgpvs_wf.cohort.association.design import Term, matrix_of
+from bgpvs_wf.cohort.association.design import Term, as_outcome, matrix_of
 from bgpvs_wf.cohort.association.model import Model, fit_region
 from bgpvs_wf.errors import BGPVSError
 
@@ -29,13 +29,19 @@ SITE_COLUMNS: dict[str, dict[str, str]] = {
     "p_sites": {"Description": "p of all sites being the same (Wald's F)"},
 }
 """Column of the table of sites to its description."""
+HARMONISED_COLUMNS: dict[str, dict[str, str]] = {
+    "mean_harmonised": {"Description": "Mean of the outcome at the site once it is harmonised"},
+    "adjusted_harmonised": {"Description": "As adjusted, of the harmonised outcome"},
+}
+"""What the table has beside these if the outcome was harmonised."""
 
 
 def compare_sites(table: pd.DataFrame, model: Model, family: str) -> tuple[pd.DataFrame, str]:
     """Return the outcome of each site, adjusted for the other terms of a model.
 
     Sites are levels of the model for this: they are put into its formula if they are not there.
-    Nothing is harmonised.
+    It is of the outcome as it was measured; if the model is of a harmonised one, that stands
+    beside it, in `HARMONISED_COLUMNS`.
 
     Parameters
     ----------
@@ -65,6 +71,12 @@ def compare_sites(table: pd.DataFrame, model: Model, family: str) -> tuple[pd.Da
     rows = [_row(fitted, level) for level in sorted(fitted.rows[SITE].unique(), key=str)]
     made = pd.DataFrame(rows, columns=list(SITE_COLUMNS))
     made["p_sites"] = fitted.fit.together(term.first, term.last)[1]
+    if model.harmonised is not None:
+        alike, why = compare_sites(model.rows, replace(model, harmonised=None), family)
+        if why:
+            return none, why
+        for name in HARMONISED_COLUMNS:
+            made[name] = alike[name.removesuffix("_harmonised")].to_numpy()
     return made, ""
 
 
@@ -108,6 +120,6 @@ def _row(model: Model, level: Any) -> dict[str, Any]:
 
 def _as_outcome(model: Model, value: float) -> float:
     """Take a value of the model's scale back to the outcome's."""
-    if model.fit.counts or model.formula.outcome_function == "log":
+    if model.fit.counts:
         return float(np.exp(value))
-    return max(value, 0.0) ** 2 if model.formula.outcome_function == "sqrt" else value
+    return float(as_outcome(np.asarray(value), model.formula))

@@ -76,6 +76,7 @@ def write_association_page(
         "effects": effects,
         "groups": groups,
         "sites": site_table(sites),
+        "harmonised": any(model.harmonised for model in models),
         "site_charts": compared,
         "outcome": axis_label(models[0].formula.outcome),
         "left_out": _left_out(models),
@@ -102,6 +103,8 @@ def _facts(models: Sequence[Model]) -> list[str]:
         facts.append(f"{len(models)} regions")
     if first.groups:
         facts.append(f"groups: {first.groups}")
+    if first.harmonised:
+        facts.append(f"harmonised over {first.harmonised.column}")
     facts.append(", ".join(kinds))
     return facts
 

@@ -126,6 +126,12 @@ def site_table(sites: pd.DataFrame) -> Table:
         Column("adjusted", "Adjusted [95 %]", "", "The other terms as on average", True),
         Column("p_sites", "p of all sites", "", "Of all sites being the same", True),
     ]
+    after = [
+        Column(name, f"{what}, harmonised", "", "What the model is of", True)
+        for name, what in (("mean_harmonised", "Mean"), ("adjusted_harmonised", "Adjusted"))
+        if name in sites
+    ]
+    columns += after
     rows = []
     for row in records(sites):
         adjusted = Interval(*(number_of(row, name) for name in ("adjusted", "low", "high")))
@@ -138,6 +144,9 @@ def site_table(sites: pd.DataFrame) -> Table:
             "adjusted": _number(adjusted.estimate, _interval(adjusted)),
             "p_sites": _number(p, p_value(p)),
         }
+        for column in after:
+            value = number_of(row, column.key)
+            cells[column.key] = _number(value, readable(value))
         rows.append(tuple(cells[column.key] for column in columns))
     return Table(tuple(columns), tuple(rows), ())
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from bgpvs_wf.cohort.association.harmonising import LIBRARY
 from bgpvs_wf.cohort.association.matrix_checks import ENOUGH
 from bgpvs_wf.cohort.association.model import Model
 from bgpvs_wf.cohort.association.rows import listed
 from bgpvs_wf.cohort.association.telling.units import measured
 
 _SOFTWARE = ("bgpvs-wf", "statsmodels", "patsy", "numpy", "scipy")
+_COMBAT = "ComBat (Johnson, Li and Rabinovic 2007; Fortin et al. 2018)"
 
 
 def methods_paragraph(models: Sequence[Model], refused: Mapping[str, str]) -> str:
@@ -27,6 +29,7 @@ def methods_paragraph(models: Sequence[Model], refused: Mapping[str, str]) -> st
         f"{_outcome(first)} was modelled as {first.formula.text}, age in weeks after conception"
         f"{_of_regions(models)}.",
         *(_kind(kind) for kind in dict.fromkeys(m.fit.kind for m in models)),
+        _harmonised(models),
         _groups(first),
         _levels(first),
         _correction(models),
@@ -34,19 +37,20 @@ def methods_paragraph(models: Sequence[Model], refused: Mapping[str, str]) -> st
         f"No model was fitted for {listed(list(refused))}." if refused else "",
         _doubt(models),
         "Intervals are 95 %, tests two-sided. Models were fitted with "
-        f"{listed([f'{name} {version}' for name, version in versions().items()])}.",
+        f"{listed([f'{name} {version}' for name, version in versions(first).items()], 9)}.",
     ]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def versions() -> dict[str, str]:
-    """Return what the numbers depend on, with its version."""
+def versions(model: Model) -> dict[str, str]:
+    """Return what the numbers of a model depend on, with its version."""
     from importlib import metadata
 
     from bgpvs_wf._version import __version__
 
     own = {"bgpvs-wf": __version__}
-    return own | {name: metadata.version(name) for name in _SOFTWARE[1:]}
+    used = (*_SOFTWARE[1:], *([LIBRARY] if model.harmonised else []))
+    return own | {name: metadata.version(name) for name in used}
 
 
 def _outcome(model: Model) -> str:
@@ -78,6 +82,26 @@ def _kind(kind: str) -> str:
         "logarithm as link, exchangeable correlation within groups) with standard errors corrected "
         "for few groups (Mancl and DeRouen 2001).",
     }[kind]
+
+
+def _harmonised(models: Sequence[Model]) -> str:
+    alike = models[0].harmonised
+    if alike is None:
+        return ""
+    sites = listed([f"{name}, n = {count}" for name, count in alike.sites.items()], 20)
+    together = list(
+        dict.fromkeys(name for m in models if m.harmonised for name in m.harmonised.features)
+    )
+    how = (
+        f"with empirical Bayes over {listed(together, 20)}"
+        if len(together) > 1
+        else "without empirical Bayes, as there is one measure only"
+    )
+    return (
+        f"Before that the outcome was harmonised over {alike.column} ({sites}) by {_COMBAT}, "
+        f"location and scale, {how}; the effects of the model's terms were kept. Intervals do not "
+        "include that the differences between sites were estimated."
+    )
 
 
 def _groups(model: Model) -> str:
