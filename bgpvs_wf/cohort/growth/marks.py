@@ -65,14 +65,10 @@ def read_marks(path: Path, measures: Sequence[Measure]) -> tuple[Mark, ...]:
     if not len(table):
         raise TableError(f"{path} has no row.")
     by_name = {one.name: one for one in measures}
-    numbers = {
-        "age_weeks": table.numbers("age_weeks", least=_AGES[0], most=_AGES[1]),
-        **{
-            name: table.numbers(name, least=0.0)
-            for name in ("value", "low", "high")
-            if name in table.columns
-        },
-    }
+    numbers = {"age_weeks": table.numbers("age_weeks", least=_AGES[0], most=_AGES[1])}
+    for name in ("value", "low", "high"):
+        if name in table.columns:
+            numbers[name] = table.numbers(name, least=0.0)
     if "n" in table.columns:
         numbers["n"] = table.numbers("n", least=1.0, whole=True)
     columns = {name: values.tolist() for name, values in numbers.items()}
