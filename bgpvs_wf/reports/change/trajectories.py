@@ -21,6 +21,8 @@ LASTING, CHANGING = OKABE_ITO[0], OKABE_ITO[1]
 def volumes_by_session(table: pd.DataFrame, sessions: Sequence[str]) -> np.ndarray:
     """Return the volume of each track in each session, shape (tracks, sessions), mm3.
 
+    NaN where a space is not found and it is unclear whether it is there.
+
     Parameters
     ----------
     table : DataFrame
@@ -35,6 +37,9 @@ def volumes_by_session(table: pd.DataFrame, sessions: Sequence[str]) -> np.ndarr
         i = tracks.index(row["track"])
         volumes[i, place[row["session_from"]]] = row["volume_from_mm3"]
         volumes[i, place[row["session_to"]]] = row["volume_to_mm3"]
+    for row in table[table["change"] == "unclear"].to_dict("records"):
+        absent = "session_to" if row["volume_to_mm3"] == 0 else "session_from"
+        volumes[tracks.index(row["track"]), place[row[absent]]] = np.nan
     return volumes
 
 
@@ -79,14 +84,15 @@ def trajectory_charts(
             )
         dressed(axes)
         bottom, top = axes.get_ylim()
-        for number, level in enumerate(_spread(volumes[:, -1], (top - bottom) / 28), start=1):
+        ends = np.array([values[_told(values)][-1] for values in volumes])
+        for number, level in enumerate(_spread(ends, (top - bottom) / 28), start=1):
             axes.annotate(
                 str(number), (x[-1], level), (6, 0), textcoords="offset points",
                 va="center", fontsize=7.5, color=QUIET,
             )  # fmt: skip
 
     def together(axes: Axes) -> None:
-        totals = volumes.sum(axis=0)
+        totals = np.nansum(volumes, axis=0)
         axes.plot(x, totals, "o-", color=INK, linewidth=1.6)
         for place, value in zip(x, totals, strict=True):
             axes.annotate(
@@ -103,10 +109,10 @@ def trajectory_charts(
 
 
 def _told(volumes: np.ndarray) -> np.ndarray:
-    """Return which sessions tell of a space: those that only miss it, between others, do not."""
+    """Return which sessions tell of a space, not those that miss it, or where it is unclear."""
     seen = volumes > 0
     between = np.logical_or.accumulate(seen) & np.logical_or.accumulate(seen[::-1])[::-1]
-    return seen | ~between
+    return (seen | ~between) & np.isfinite(volumes)
 
 
 def _spread(levels: np.ndarray, least: float) -> np.ndarray:
