@@ -26,9 +26,9 @@ _RUN = {"$ref": "#/$defs/run"}
 
 def generated() -> dict[Path, str]:
     """Return the files that are made, each with the text that it has to have."""
-    usage, checking = DOCS / "usage.md", DOCS / "checking.md"
+    running, checking = DOCS / "how-to" / "running.md", DOCS / "checking.md"
     return {
-        usage: _with_table(usage, "settings", settings_table(RunConfig)),
+        running: _with_table(running, "settings", settings_table(RunConfig)),
         checking: _with_table(checking, "measures", _measures_table()),
         DOCS / "schema" / "run.json": _text("Settings of bgpvs-wf run", _run()),
         DOCS / "schema" / "experiment.json": _text("Experiment of bgpvs-wf compare", _experiment()),

@@ -18,7 +18,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="say whom to annotate next",
         description="Rank the subjects of a finished run: those that the model is unsure of and "
         "that differ from one another, and from those labelled. Export them with their labels to "
-        "correct in ITK-SNAP or 3D Slicer (see docs/annotating.md).",
+        "correct in ITK-SNAP or 3D Slicer (see docs/how-to/annotating.md).",
         epilog="exit status: 0 all is done, 1 some could not be read, 2 the call cannot be served",
     )
     add_results(parser, "out_dir", "read only")

@@ -1,4 +1,4 @@
-"""docs/python.md: every example runs, in its order, and does what it says."""
+"""docs/tutorials/python.md: every example runs, in its order, and does what it says."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "python.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorials" / "python.md"
 
 
 def examples() -> dict[str, list[str]]:
