@@ -150,7 +150,7 @@ def coarse_brain(
 
     The blur before an image is coarsened leaves traces of signal around the brain. N4 looks at
     the histogram of logarithms, in which these would take most of the room, and then corrects too
-    little (docs/explanation/built.md).
+    little (docs/decisions/bias-field.md).
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ FAINT_MM, BLIND_MM = 1.2, 2.0
 """Longest voxel edge up to which PVS are seen, and up to which some are. On two phantoms with 20
 PVS each, wider than most of infants: cubes of 1.2 mm show 11 of them, of 1.6 mm 4, of 2 mm none;
 slices of 3.2 mm lose 37 to 52 % of the volume. In real infants at 0.8 mm most PVS are one voxel
-wide (docs/results/model.md)."""
+wide (docs/explanation/real-pvs.md)."""
 _ENOUGH = 2_000_000
 """As many voxels tell what a scan's grey levels are."""
 

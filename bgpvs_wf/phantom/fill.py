@@ -1,7 +1,7 @@
 """How bright tubes are: how far their signal goes from the tissue's to fluid.
 
 A perivascular space holds a vessel, too, and its fluid moves. Real ones are seen to be between a
-third of the way and all of it, and within an infant much alike (docs/how-to/phantom.md).
+third of the way and all of it, and within an infant much alike (docs/explanation/real-pvs.md).
 """
 
 from __future__ import annotations

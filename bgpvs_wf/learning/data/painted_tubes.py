@@ -2,7 +2,8 @@
 
 Labelled scans have some tens of perivascular spaces each, and synthetic ones are brighter than many
 real ones. Here others are put beside them, drawn anew for each example, whose share of every voxel
-is known. So neither network nor threshold is set by the bright ones (docs/explanation/built.md).
+is known. So neither network nor threshold is set by the bright ones
+(docs/decisions/painted-tubes.md).
 """
 
 from __future__ import annotations

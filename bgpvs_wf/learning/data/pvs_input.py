@@ -2,7 +2,7 @@
 
 A tube is about a voxel wide. Interpolated to another grid it is blurred, and labels that went there
 by nearest neighbour have steps that no image shows; so whether a voxel is PVS is asked on the grid
-it was measured on (docs/explanation/networks.md). The network is small: it need not find the
+it was measured on (docs/decisions/network-for-pvs.md). The network is small: it need not find the
 nuclei, only be told where they are, roughly, as the fine network finds them. In training that is
 imitated.
 Signal is told over noise, which says what can be seen, and over that of fluid, which says what it

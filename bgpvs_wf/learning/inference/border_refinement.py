@@ -1,7 +1,7 @@
 """Nuclei as a network finds them, moved to the borders that the scan shows on its own grid.
 
 A network has seen other infants, at 1 mm; a mixture model with the network's answer as its prior
-learns the contrast of this one scan (docs/explanation/built.md).
+learns the contrast of this one scan (docs/decisions/borders.md).
 """
 
 from __future__ import annotations

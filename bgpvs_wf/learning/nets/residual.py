@@ -20,7 +20,7 @@ class ResidualNetwork(nn.Module):
     """Convolutions of 3 x 3 x 3 voxels, the one in the middle with gaps, and no normalisation.
 
     Each voxel gets the same answer whatever the window; U-Nets, which are normalised by it, found
-    fewer of the tubes (docs/explanation/built.md).
+    fewer of the tubes (docs/decisions/network-for-pvs.md).
 
     Parameters
     ----------

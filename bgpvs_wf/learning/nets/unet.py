@@ -1,7 +1,7 @@
 """The U-Net: that of MONAI, weight by weight, without the seconds and memory that MONAI loads with.
 
 A run loads its networks in each of its processes, and MONAI takes twice as long to load as torch
-(docs/explanation/built.md). What is computed, and the names of the weights, are those of
+(docs/decisions/cost-of-a-run.md). What is computed, and the names of the weights, are those of
 `monai.networks.nets.DynUNet`, which can load them (tests/learning/nets/test_unet.py).
 """
 

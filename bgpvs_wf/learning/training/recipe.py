@@ -52,7 +52,7 @@ nuclei and PVS on the scan's own grid, which `[fine]` describes."""
 _LEAST_PATCH = 4
 _PAINTED_HEADS = 0.6
 """`contrast` of the coarse network, which learns a few real heads by heart otherwise (chosen; see
-docs/results/model.md)."""
+docs/decisions/models-left-out.md)."""
 
 
 @dataclass(frozen=True)
