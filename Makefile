@@ -1,4 +1,5 @@
 # make demo: everything on an infant that the program makes itself.  make test: all checks.
+# make docs: the documentation, as a site in site/.
 # Needs Python 3.11 to 3.13 and a package index, nothing else. PYTHON=python3.12 picks another one.
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ DEMO ?= demo
 FORMS = $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: demo test test-slow coverage lint lint-host hooks clean
+.PHONY: demo test test-slow coverage lint lint-host hooks docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -47,8 +48,13 @@ hooks: $(VENV)/.tested
 	$(PIP) install --quiet --prefer-binary --editable '.[test,dev]'
 	$(BIN)/pre-commit install
 
+docs: $(VENV)/.documented
+	$(BIN)/python docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean --strict
+	@echo "Open $(CURDIR)/site/index.html in a browser."
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage* coverage.xml
+	rm -rf $(VENV) build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage* coverage.xml
 
 # Stamps: installed once, and again when what is to be installed changes.
 $(VENV)/.created:
@@ -65,4 +71,8 @@ $(VENV)/.installed: $(VENV)/.created setup.cfg pyproject.toml
 
 $(VENV)/.tested: $(VENV)/.installed
 	$(PIP) install --quiet --prefer-binary --editable '.[test]'
+	@touch $@
+
+$(VENV)/.documented: $(VENV)/.installed
+	$(PIP) install --quiet --prefer-binary --editable '.[docs]'
 	@touch $@
