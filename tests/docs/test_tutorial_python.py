@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
+import os
 import runpy
-import shutil
-import textwrap
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +12,18 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from fences import DOCS, blocks, write_commands, write_script
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorials" / "python.md"
-
-
-def examples() -> dict[str, list[str]]:
-    """Return the code below each heading, block by block."""
-    found = {}
-    for section in re.split(r"^## ", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
-        heading, _, text = section.partition("\n")
-        blocks = re.findall(r"(?:^(?: {4}.*)?\n)*^ {4}.*\n", text, flags=re.MULTILINE)
-        found[heading] = [textwrap.dedent(block) for block in blocks]
-    return found
+PAGE = DOCS / "tutorials" / "python.md"
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
-    """Return a folder with the scans that the examples name: an infant at 1.5 mm."""
-    from bgpvs_wf.phantom import simulate_dataset
-    from bgpvs_wf.phantom.protocol import plain
-
+    """Return a folder with the scans that the page makes first: an infant at 1.5 mm."""
     root = tmp_path_factory.mktemp("python")
-    simulate_dataset(root / "bids", n_subjects=1, ages_weeks=[60.0], seed=3, protocol=plain(1.5))
-    for name in ("T2w", "T1w"):
-        scan = root / f"bids/sub-01/anat/sub-01_{name}.nii.gz"
-        shutil.copy(scan, root / f"{name}.nii.gz")
+    environment = os.environ | {"PATH": f"{write_commands(root / 'bin')}:{os.environ['PATH']}"}
+    script = write_script(PAGE, root, languages=("bash",))
+    subprocess.run(["bash", str(script)], cwd=root, env=environment, check=True)
     return root
 
 
@@ -45,8 +31,9 @@ def place(tmp_path_factory) -> Path:
 def told(place) -> dict[str, dict[str, Any]]:
     """Run all examples as one script; return the names that each section leaves."""
     lines = ["left = {}"]
-    for heading, blocks in examples().items():
-        lines += [*blocks, f"left[{heading!r}] = dict(globals())"]
+    for block in blocks(PAGE):
+        if block.language == "python":
+            lines += [block.text, f"left[{block.heading!r}] = dict(globals())"]
     script = place / "script.py"
     script.write_text("\n".join(lines))
     with pytest.MonkeyPatch.context() as patch:
