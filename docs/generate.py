@@ -45,7 +45,7 @@ _HEAD = (
 
 def generated() -> dict[Path, str]:
     """Return the files that are made, each with the text that it has to have."""
-    reference, checking = DOCS / "reference", DOCS / "checking.md"
+    reference, checking = DOCS / "reference", DOCS / "how-to" / "checking.md"
     settings, outputs = reference / "settings.md", reference / "outputs.md"
     return {
         reference / "command-line.md": _command_line(),

@@ -27,8 +27,8 @@ def init_longitudinal_wf(
 
     The centres of the nuclei of each session are brought onto those of the next, which no contrast
     disturbs that inverts; on growing phantoms that is nearer to the truth than affine registration
-    of the T2w by mutual information, or of the nuclei's distance maps (docs/change.md). The PVS
-    themselves correct it.
+    of the T2w by mutual information, or of the nuclei's distance maps (docs/how-to/change.md). The
+    PVS themselves correct it.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="make centile curves of a cohort",
         description="Make centile curves over the age of what was measured in a cohort, and keep "
         "them: with `bgpvs-wf run --norms FILE` other infants are told their centiles. "
-        "See docs/growth.md for how many infants are needed.",
+        "See docs/how-to/growth.md for how many infants are needed.",
     )
     add_results(parser, "results", "with the group level")
     parser.add_argument(

@@ -103,7 +103,7 @@ def associate(question: Question, *, observer: Observer | None = None) -> Associ
     UsageError
         If the formula is none, or names what is not there.
     BGPVSError
-        If the model would give wrong numbers; see docs/associating.md.
+        If the model would give wrong numbers; see docs/how-to/associating.md.
     """
     observer = observer or Observer()
     for folder in (question.results, question.dataset):

@@ -132,7 +132,7 @@ def _usable(table: pd.DataFrame, output_dir: Path) -> tuple[pd.DataFrame, np.nda
         (
             (advice == "look") & aged,
             "Scans in the curves that should be looked at: {}; leave out who is to be excluded "
-            "(docs/checking.md).",
+            "(docs/how-to/checking.md).",
         ),
     ):
         count = len({who[number] for number in np.flatnonzero(chosen)})

@@ -52,7 +52,7 @@ def test_norms_are_made_and_nothing_is_printed(folder, capfd):
         "Scans left out, as their results are bad: 1.",
         "Scans left out, as they have no age: 1.",
         "Scans in the curves that should be looked at: 1; leave out who is to be excluded "
-        "(docs/checking.md).",
+        "(docs/how-to/checking.md).",
     )
     assert "Growth in Toy infants" in page.read_text()
     assert capfd.readouterr() == ("", "")

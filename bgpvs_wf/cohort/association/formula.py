@@ -139,7 +139,7 @@ def _words(text: str) -> list[str]:
         tokens = list(tokenize.generate_tokens(io.StringIO(text.strip()).readline))
     except (tokenize.TokenError, SyntaxError) as error:
         raise UsageError(
-            f"The formula {shown(text)} cannot be read; see docs/associating.md."
+            f"The formula {shown(text)} cannot be read; see docs/how-to/associating.md."
         ) from error
     words = [_checked(token, text) for token in tokens if token.string]
     return _without_modules(words, text)

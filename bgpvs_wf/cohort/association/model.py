@@ -91,7 +91,7 @@ def fit_region(
     Raises
     ------
     BGPVSError
-        If numbers would be wrong; see docs/associating.md.
+        If numbers would be wrong; see docs/how-to/associating.md.
     """
     counts = is_count(formula, family)
     if over:

@@ -19,7 +19,7 @@ from bgpvs_wf.cohort.change.spaces import Space, Transform
 
 REGISTRATION_MM = 0.4
 """SD an axis of the error of registration: on growing phantoms 0.2 to 0.45 mm over the nuclei of an
-infant (docs/change.md)."""
+infant (docs/how-to/change.md)."""
 _WITHIN = 3.03
 """A point that errs by 1 SD in each of two directions errs by less than this in 99 of 100 cases:
 the root of the 99 % quantile of chi-square with two degrees of freedom. Along the tube errors do

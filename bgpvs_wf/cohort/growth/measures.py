@@ -40,8 +40,8 @@ def find_measures(table: pd.DataFrame) -> list[Measure]:
     -------
     list of Measure
         The whole first. Sides are summed: they differ by less than infants of an age do, and have
-        measures of their own (docs/checking.md). Shares of nuclei are left out: they follow from
-        the two volumes.
+        measures of their own (docs/how-to/checking.md). Shares of nuclei are left out: they follow
+        from the two volumes.
     """
     known = table[table["pvs_count"].notna()]
     told = told_volume(known)
