@@ -31,7 +31,7 @@ def associate(
     results : path
         The output folder of a run.
     formula : str
-        As ``pvs_volume ~ age + sex + bg_volume``; see docs/associating.md.
+        As ``pvs_volume ~ age + sex + bg_volume``; see docs/how-to/associating.md.
     groups : {'', 'subject', 'site'}
         What several rows are of; each then has a level of its own.
     each : {'', 'region'}
@@ -88,7 +88,7 @@ def norms(
     page : path, optional
         Where a page with the curves goes.
     marks : path, optional
-        A table of published values that the page shows, too; see docs/growth.md.
+        A table of published values that the page shows, too; see docs/how-to/growth.md.
     seed : int
         Of the resampling.
     observer : Observer, optional

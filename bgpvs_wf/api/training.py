@@ -25,7 +25,7 @@ def train(
     Parameters
     ----------
     recipe : Recipe or path
-        See docs/training.md.
+        See docs/how-to/training.md.
     out : path
         Of model, cases, checkpoints, logs. The same call goes on after an interruption.
     observer : Observer, optional
@@ -138,7 +138,7 @@ def compare(
     Parameters
     ----------
     experiment : path
-        A TOML file; see docs/benchmark.md.
+        A TOML file; see docs/how-to/comparing.md.
     out : path
         Of datasets, results, tables and page.
     observer : Observer, optional

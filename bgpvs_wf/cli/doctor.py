@@ -65,7 +65,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="folder that a run would work in (default: here)",
     )
     parser.add_argument(
-        "--json", action="store_true", help="print the same as JSON (see docs/usage.md)"
+        "--json", action="store_true", help="print the same as JSON (see docs/how-to/running.md)"
     )
     parser.set_defaults(handler=doctor)
 

@@ -43,7 +43,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         type=Path,
         metavar="FILE.tsv",
         help="show published values on the page, which never enter the curves: columns measure, "
-        "age_weeks, value, source; see docs/growth.md",
+        "age_weeks, value, source; see docs/how-to/growth.md",
     )
     add_seed(parser, 0, "of the resampling")
     add_verbose(parser)

@@ -24,8 +24,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "train",
         help="train a model",
-        description="Train a model by a recipe (see docs/training.md) and write it to OUT/model, a "
-        "MONAI bundle. Run the same command again to go on after an interruption.",
+        description="Train a model by a recipe (see docs/how-to/training.md) and write it to "
+        "OUT/model, a MONAI bundle. Run the same command again to go on after an interruption.",
         epilog=EXIT_STATUS,
         argument_default=argparse.SUPPRESS,
     )

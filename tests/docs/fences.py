@@ -94,7 +94,7 @@ def write_script(page: Path, place: Path, languages: Sequence[str] = ("bash", "p
 def write_commands(folder: Path) -> Path:
     """Write `bgpvs-wf` and `python` into a folder, those of this checkout and interpreter."""
     folder.mkdir()
-    for name, words in (("bgpvs-wf", "-m bgpvs_wf.cli.main "), ("python", "")):
+    for name, words in (("bgpvs-wf", "-m bgpvs_wf "), ("python", "")):
         command = folder / name
         command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {words}"$@"\n')
         command.chmod(0o755)

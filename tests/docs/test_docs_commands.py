@@ -37,7 +37,7 @@ def calls(page: Path) -> Iterator[tuple[int, str]]:
                 words, rest = call["words"], iter(lines[number + 1 :])
                 while words.endswith("\\"):
                     words = words[:-1] + next(rest)
-                yield block.line + number, re.split(r" (?:\|\|?|&&|;) ", words)[0]
+                yield block.line + number, re.split(r" (?:\|\|?|&&|;|>) ", words)[0]
 
 
 def refused(parser: Parser, words: list[str]) -> str:
@@ -57,7 +57,7 @@ def test_every_call_is_understood(page, parser):
     wrong = {}
     for line, text in calls(page):
         words = shlex.split(text, comments=True)
-        if words[0] not in VERBS:
+        if words[0] not in VERBS and not words[0].startswith("-"):
             words = ["run", *words]
         reason = refused(parser, words)
         if reason:

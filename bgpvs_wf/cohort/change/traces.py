@@ -17,8 +17,9 @@ from bgpvs_wf.cohort.change.spaces import Space, Transform
 
 SHARE = 0.0025
 """A space of n voxels has a trace elsewhere where its probability there is n times this or more. Of
-20 growing phantoms with voxels of 0.8 mm, that no figure of docs/change.md is of, what is new is
-told from what was missed with precision 0.87 and recall 0.92, what is gone with 1.0 and 0.9."""
+20 growing phantoms with voxels of 0.8 mm, that no figure of docs/how-to/change.md is of, what is
+new is told from what was missed with precision 0.87 and recall 0.92, what is gone with 1.0 and
+0.9."""
 _STEP_MM = 0.4
 """Of the search: half a voxel."""
 _BRIGHTEST = 3
