@@ -43,8 +43,10 @@ def build_parser() -> Parser:
     return parser
 
 
-def _with_verb(words: list[str]) -> list[str]:
+def _with_verb(words: list[str], parser: Parser) -> list[str]:
     """Return the words of a command; one without a verb, as of any BIDS App, is a run."""
+    if words and not parser.has_option(words[0]) and parser.leaf(["run"]).has_option(words[0]):
+        return words if any(word in VERBS for word in words) else ["run", *words]
     first = next((word for word in words if not word.startswith("-")), None)
     if first is None or first in VERBS or first != words[0]:
         return words
@@ -61,12 +63,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Names of files may be of any bytes, and terminals of any alphabet.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    words = _with_verb(list(spelt_with_hyphens(sys.argv[1:] if argv is None else argv)))
+    parser = build_parser()
+    words = list(spelt_with_hyphens(sys.argv[1:] if argv is None else argv))
+    words = _with_verb(words, parser)
     commonest = commonest_calls(words)
     if commonest:
         sys.stderr.write(commonest)
         return UsageError.exit_code
-    parser = build_parser()
     try:
         parser.leaf(words).check_options(words)
         args = parser.parse_args(words)

@@ -55,6 +55,10 @@ class Parser(argparse.ArgumentParser):
                 hint = f"did you mean {close[0]}?" if close else f"see {self.prog} --help."
                 self.error(f"unknown option {name}; {hint}")
 
+    def has_option(self, word: str) -> bool:
+        """Say whether a word is an option of this parser, with its value or without."""
+        return word.partition("=")[0] in self._option_string_actions
+
     def leaf(self, words: Sequence[str]) -> Parser:
         """Return the parser of the verb, and of the verb's verb, that words name."""
         for action in self._actions:

@@ -103,6 +103,22 @@ def test_a_call_without_verb_is_a_run(monkeypatch, level):
     assert seen["analysis_level"] == level
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--participant_label", "01", "02", "--", "my_bids", "my_out", "participant"),
+        ("-w", "my_work", "my_bids", "my_out", "participant"),
+        ("--nprocs=2", "my_bids", "my_out", "participant"),
+    ],
+)
+def test_options_of_a_call_without_verb_may_come_first(monkeypatch, words):
+    seen = {}
+    monkeypatch.setattr("bgpvs_wf.cli.run.run", lambda args: seen.update(vars(args)) or 0)
+    assert main(list(words)) == 0
+    assert (seen["bids_dir"], seen["output_dir"]) == (Path("my_bids"), Path("my_out"))
+    assert seen["analysis_level"] == "participant"
+
+
 NUMBERS = [
     ("simulate", "OUT", "--seed"),
     ("simulate", "OUT", "--tubes"),
