@@ -1,6 +1,6 @@
-"""Write what the documentation takes from the program.
+"""Write what the documentation and the container take from the program.
 
-The command line, the tables of settings, columns and measures, and JSON schemas.
+The command line, tables of settings, columns and measures, JSON schemas, and a descriptor.
 
 python docs/generate.py
 """
@@ -14,6 +14,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+from bgpvs_wf.cli.descriptor import boutiques_descriptor
 from bgpvs_wf.cli.main import VERBS, build_parser
 from bgpvs_wf.cli.parser import Parser
 from bgpvs_wf.cohort.association.sites import SITE_COLUMNS
@@ -55,6 +56,7 @@ def generated() -> dict[Path, str]:
         DOCS / "schema" / "run.json": _text("Settings of bgpvs-wf run", _run()),
         DOCS / "schema" / "experiment.json": _text("Experiment of bgpvs-wf compare", _experiment()),
         DOCS / "schema" / "recipe.json": _text("Recipe of bgpvs-wf train", _recipe()),
+        DOCS.parent / "containers" / "boutiques.json": _json(boutiques_descriptor()),
     }
 
 
@@ -168,7 +170,11 @@ def _measures_table() -> str:
 
 def _text(title: str, schema: dict[str, Any]) -> str:
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title}
-    return json.dumps(head | schema, indent=1, ensure_ascii=False) + "\n"
+    return _json(head | schema)
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
 def _run() -> dict[str, Any]:
