@@ -1,5 +1,6 @@
 # make demo: everything on an infant that the program makes itself.  make test: all checks.
 # make docs: the documentation, as a site in site/.
+# make image: a container (docs/how-to/containers.md).
 # Needs Python 3.11 to 3.13 and a package index, nothing else. PYTHON=python3.12 picks another one.
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ DEMO ?= demo
 FORMS = $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: demo test test-slow coverage lint lint-host hooks docs clean
+.PHONY: demo test test-slow coverage lint lint-host hooks docs image clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -52,6 +53,10 @@ docs: $(VENV)/.documented
 	$(BIN)/python docs/generate.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean --strict
 	@echo "Open $(CURDIR)/site/index.html in a browser."
+
+# ENGINE, TAG and BASE: containers/build.sh.
+image:
+	sh containers/build.sh
 
 clean:
 	rm -rf $(VENV) build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .coverage* coverage.xml
