@@ -23,9 +23,10 @@ fi
 "$home/bin/pip" uninstall -qy pip
 rm -rf "$copy" "$home"/bin/pip* "$home"/bin/[Aa]ctivate*
 
-# No compiler is here that headers were for; nobody tests the libraries here.
+# No compiler is here for headers; nobody tests the libraries here.
 packages=$(echo "$home"/lib/python3*/site-packages)
-rm -rf "$packages/torch/include" "$packages/torch/bin" "$packages/torch/share"
+rm -rf "$packages/torch/include" "$packages/torch/share"
+find "$packages/torch/bin" -mindepth 1 ! -name torch_shm_manager -delete
 find "$packages" -type d -name tests -prune -exec rm -rf {} +
 # The root may be read-only, and times of files are not to be trusted: bytecode goes by neither.
 "$home/bin/python3" -m compileall -q -j 0 --invalidation-mode unchecked-hash "$packages" || true
