@@ -81,7 +81,7 @@ def test_the_list_has_the_pvs_that_are_drawn(page):
     assert len(rows) == 1
     place, cells = rows[0]
     assert place in ("-11.50 0.00 -2.00", "-11.50 1.00 -2.00")
-    assert re.findall(r">([^<]+)</td>", cells) == ["4", "Putamen", "left", "1.25", "20"]
+    assert re.findall(r">([^<]+)</t[dh]>", cells) == ["4", "Putamen", "left", "1.25", "20"]
     assert "<b>Caudate" not in page
     assert "2 PVS" in page
 
