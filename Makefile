@@ -17,6 +17,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 demo: $(VENV)/.installed
 	$(BIN)/bgpvs-wf run --demo $(DEMO) --plugin MultiProc
 	@echo "Open $$(ls -d $(CURDIR)/$(DEMO)/out/sub-*.html | head -n 1) in a browser."
+	@echo "To use the program in this shell: . $(BIN)/activate"
 
 test: lint
 	$(BIN)/python -m pytest -n $(WORKERS) --durations=25
@@ -71,6 +72,7 @@ $(VENV)/.created:
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.created setup.cfg pyproject.toml
+	@echo "Installing bgpvs-wf and what it needs, PyTorch among it; that takes some minutes ..."
 	$(PIP) install --quiet --prefer-binary --editable .
 	@touch $@
 
