@@ -78,8 +78,8 @@ OBJECT_COLUMNS: dict[str, dict[str, str]] = {
         "mm",
     ),
     "max_diameter_mm": _column(
-        "Diameter of the circle with the area of the widest cross-section, by voxels: it may be less "
-        "than mean_diameter_mm, which follows from the volume of the tube",
+        "Diameter of the circle with the area of the widest cross-section, by voxels: it may be "
+        "less than mean_diameter_mm, which follows from the volume of the tube",
         "mm",
     ),
     "tortuosity": _column("length_mm over the distance from tip to tip; n/a for a single voxel"),

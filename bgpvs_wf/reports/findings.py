@@ -84,9 +84,9 @@ def sure_sentences(
         low, high = (readable(float(end)) for end in interval)
         volume = readable(float(record["pvs_volume_mm3"]))
         told.append(
-            f"By another measure, the voxels called PVS, the volume is {volume} mm³; by that measure "
-            f"the true one is between {low} and {high} mm³ with nine chances in ten, if the scan is "
-            "like those that the model was calibrated on."
+            f"By another measure, the voxels called PVS, the volume is {volume} mm³; by that "
+            f"measure the true one is between {low} and {high} mm³ with nine chances in ten, if the "
+            "scan is like those that the model was calibrated on."
         )
     return [sentence for sentence in told if sentence]
 

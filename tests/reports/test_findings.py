@@ -124,7 +124,9 @@ def test_how_sure_says_what_to_look_at_first():
     text = section("findings", regions=table, objects=objects(0.9, 0.8, 0.4), record=record)
     assert "67 % of these PVS are found again" in text
     assert "0.70 on average, from 0.40 to 0.90, 1 below 0.5: look at it first." in text
-    assert "a volume of 46.1 mm³; the true one is between 28.7 and 76.8 mm³" in text
+    assert (
+        "the volume is 46.1 mm³; by that measure the true one is between 28.7 and 76.8 mm³" in text
+    )
     sure = section("findings", regions=table, objects=objects(0.9, 0.8, 0.6))
     assert "from 0.60 to 0.90, none below 0.5." in sure
 
