@@ -85,8 +85,8 @@ def sure_sentences(
         volume = readable(float(record["pvs_volume_mm3"]))
         told.append(
             f"By another measure, the voxels called PVS, the volume is {volume} mm³; by that "
-            f"measure the true one is between {low} and {high} mm³ with nine chances in ten, if the "
-            "scan is like those that the model was calibrated on."
+            f"measure the true one is between {low} and {high} mm³ with nine chances in ten, if "
+            "the scan is like those that the model was calibrated on."
         )
     return [sentence for sentence in told if sentence]
 
