@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import nibabel as nib
 import numpy as np
 
-from bgpvs_wf.bids.derivatives import expected_outputs, sidecar_path, told_doubts
+from bgpvs_wf.bids.derivatives import PAGES, expected_outputs, sidecar_path, told_doubts
 from bgpvs_wf.bids.inputs import SubjectInputs, is_label
 from bgpvs_wf.config import RunConfig, merge
 from bgpvs_wf.engine.jobs import Job
@@ -53,9 +53,9 @@ class Segmentation:
     warnings: tuple[str, ...]
     """What is in doubt, a sentence each."""
     _files: Mapping[str, bytes] = field(repr=False)
-    """Name to content, as `bgpvs-wf run` writes them."""
+    """Path in a folder of results, with slashes, to content, as `bgpvs-wf run` writes it."""
     _names: Mapping[str, str] = field(repr=False)
-    """Name of `expected_outputs` to that of the file."""
+    """Name of `expected_outputs` to the path of the file."""
 
     @functools.cached_property
     def bgpvs(self) -> nib.Nifti1Image:
@@ -83,9 +83,10 @@ class Segmentation:
         return self._image("uncertainty")
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write label maps, probabilities, tables, their sidecars and the page into a folder.
+        """Write label maps, probabilities, tables, their sidecars and the pages into a folder.
 
-        Names and contents are those of `bgpvs-wf run`.
+        Names and contents are those of `bgpvs-wf run`. What the pages show lies below the
+        folder, all else in it.
 
         Raises
         ------
@@ -263,14 +264,22 @@ def _collect(outputs: Mapping[str, Path]) -> Segmentation:
     from bgpvs_wf.quantification.group import read_regions
 
     paths = {name: path for name, path in outputs.items() if not name.endswith("_preproc")}
-    files = {path.name: path.read_bytes() for path in _with_sidecars(paths.values())}
+    root = paths["report"].parent
+    # Pages name pictures and scripts by where they lie from them.
+    assets = sorted((root / "assets").iterdir())
+    pages = [paths[name] for name in PAGES]
+    names = {path: path.relative_to(root).as_posix() for path in (*pages, *assets)}
+    files = {
+        names.get(path, path.name): path.read_bytes()
+        for path in (*_with_sidecars(paths.values()), *assets)
+    }
     objects = files[paths["pvs_objects"].name]
     return Segmentation(
         regions=read_regions(paths["bgpvs_morph"]),
         objects=pd.read_csv(io.BytesIO(objects), sep="\t", na_values="n/a", keep_default_na=False),
         warnings=tuple(told_doubts(sidecar_path(paths["bgpvs_dseg"]))),
         _files=files,
-        _names={name: path.name for name, path in paths.items()},
+        _names={name: names.get(path, path.name) for name, path in paths.items()},
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,6 +16,7 @@ from growing_infants import cohort
 from toy_networks import random_model, toy_model
 from toy_site import Site
 
+from bgpvs_wf import segment
 from bgpvs_wf.bids.derivatives import expected_outputs
 from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.cohort.growth import fitting
@@ -136,6 +138,21 @@ def test_what_makes_a_subject_run_again(site, done):
     assert reason in changed.stdout
     assert "sub-01: ran predict, quantify, sink; reused prepare" in changed.stdout
     assert site.run().returncode == 0  # as it was
+
+
+def test_all_that_pages_of_one_infant_name_is_in_its_folder(site, tmp_path):
+    scans = [site.bids / "sub-01" / "anat" / f"sub-01_{name}.nii.gz" for name in ("T2w", "T1w")]
+    quick = {"prepare": {"bias_correction": False}, "predict": {"flips": False}}
+    found = segment(*scans, model=site.model, nprocs=1, settings={"plugin": "Linear", **quick})
+    folder = found.save(tmp_path / "one")
+    named = {}
+    for page in sorted(folder.glob("*.html")):
+        addresses = re.findall(r'\s(?:src|href)="([^"#]+)', page.read_text(encoding="utf-8"))
+        named[page.name] = {one for one in addresses if not re.match("(?:data|https?):", one)}
+    assert "sub-infant_3d.html" in named["sub-infant.html"]
+    assert len(named["sub-infant_3d.html"]) == 3  # page, picture, script
+    assert [one for one in set().union(*named.values()) if not (folder / one).is_file()] == []
+    assert (folder / "sub-infant_desc-bgpvs_morph.tsv").is_file()
 
 
 @pytest.mark.slow
