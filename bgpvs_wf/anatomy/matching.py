@@ -11,6 +11,8 @@ from bgpvs_wf.anatomy.registry import ATLAS_FILE, Atlas, AtlasEntry, load_atlas
 from bgpvs_wf.bids.ages import TERM_WEEKS, WEEKS_PER_MONTH, WEEKS_PER_YEAR
 from bgpvs_wf.errors import AgeError, AtlasError
 
+_AGE = re.compile(r"(\d+(?:\.\d+)?)\s*(w|wks?|weeks?|m|mos?|months?|y|yrs?|years?)")
+
 
 def parse_age(text: str) -> float:
     """Return the post-menstrual age, weeks, that a short text means.
@@ -27,15 +29,15 @@ def parse_age(text: str) -> float:
     >>> parse_age("40w"), round(parse_age("3m"), 2), round(parse_age("1y"), 2)
     (40.0, 53.04, 92.18)
     """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(w|m|mo|y)\w*\s*", text.lower())
+    match = _AGE.fullmatch(text.strip().lower())
     if not match:
         raise AgeError(
             f"'{text}' is no age; write post-menstrual weeks as 40w, months from term as 3m."
         )
-    value = float(match[1])
-    if match[2] == "w":
+    value, unit = float(match[1]), match[2][0]
+    if unit == "w":
         return value
-    return TERM_WEEKS + value * (WEEKS_PER_YEAR if match[2] == "y" else WEEKS_PER_MONTH)
+    return TERM_WEEKS + value * (WEEKS_PER_YEAR if unit == "y" else WEEKS_PER_MONTH)
 
 
 def choose_entries(

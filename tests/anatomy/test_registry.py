@@ -146,13 +146,15 @@ def test_unknown_names_list_the_known(tmp_path):
 @pytest.mark.parametrize(
     ("text", "weeks"),
     [("40w", 40), ("39.5 weeks", 39.5), ("12m", 40 + 52.1775), ("6mo", 40 + 52.1775 / 2),
-     ("2y", 40 + 2 * 52.1775)],
+     ("2y", 40 + 2 * 52.1775), (" 1 Year ", 40 + 52.1775), ("38WKS", 38)],
 )  # fmt: skip
 def test_ages_in_words(text, weeks):
     assert parse_age(text) == pytest.approx(weeks)
 
 
-@pytest.mark.parametrize("text", ["", "40", "w", "-3m", "3 moons ago", "40 w 3 d"])
+@pytest.mark.parametrize(
+    "text", ["", "40", "w", "-3m", "3 moons ago", "40 w 3 d", "3moths", "40wet", "1yo"]
+)
 def test_what_is_no_age(text):
     with pytest.raises(AgeError, match="no age"):
         parse_age(text)
