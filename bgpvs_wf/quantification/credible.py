@@ -13,6 +13,7 @@ import numpy as np
 
 from bgpvs_wf.anatomy.labels import CAUDATE_LABELS, NUCLEI, REGIONS, VENTRICLE_LABELS
 from bgpvs_wf.anatomy.sides import left_right_gap_mm
+from bgpvs_wf.bids.ages import AGE_LIMITS_WEEKS
 from bgpvs_wf.errors import NotCredibleError
 from bgpvs_wf.imaging.geometry import bounding_box, crop_affine, voxel_sizes
 from bgpvs_wf.imaging.intensity import foreground
@@ -46,6 +47,7 @@ def judge(result: Result) -> tuple[Finding, ...]:
     """
     near = _near(result)
     checks: tuple[Iterator[Finding], ...] = (
+        _age(result),
         check_volumes(result),
         _sides(near),
         _place(result),
@@ -103,6 +105,15 @@ def require_credible(findings: tuple[Finding, ...], *, source: str) -> list[str]
             f"{source} gave a result that cannot be. {' '.join(sentences)} {_REMEDY}"
         )
     return doubts_of(findings)
+
+
+def _age(result: Result) -> Iterator[Finding]:
+    low, high = AGE_LIMITS_WEEKS
+    if result.age_weeks is not None and not low <= result.age_weeks <= high:
+        yield Finding(
+            f"{result.age_weeks:.0f} post-menstrual weeks is no age that the program is made for "
+            f"({low:.0f} to {high:.0f} weeks); check the age and its unit."
+        )
 
 
 def _sides(result: Result) -> Iterator[Finding]:

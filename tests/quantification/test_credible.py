@@ -65,6 +65,16 @@ def test_a_right_result_passes(right):
         assert judge(dataclasses.replace(right, images={name: image})) == ()
 
 
+@pytest.mark.parametrize("weeks", [26.0, 196.5, 300.0])
+def test_an_age_that_the_program_is_not_made_for_is_doubted(newborn, weeks):
+    told = [one for one in judge(dataclasses.replace(newborn, age_weeks=weeks)) if not one.failure]
+    about = [one.sentence for one in told if "check the age and its unit" in one.sentence]
+    assert about == [
+        f"{weeks:.0f} post-menstrual weeks is no age that the program is made for (28 to 160 "
+        "weeks); check the age and its unit."
+    ]
+
+
 def test_a_turned_header_that_was_noticed_is_no_failure(newborn):
     """Sides that follow the anatomy, against a header that is wrong, are right."""
     turned = labels(newborn, exchanged, record={**SURE, "sides_against_header": True})
