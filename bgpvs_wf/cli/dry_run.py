@@ -15,6 +15,8 @@ from bgpvs_wf.config import RunConfig
 if TYPE_CHECKING:
     from bgpvs_wf.engine.forecast import Forecast
 
+_AGE = "age (weeks\npost-menstrual)"
+
 
 def dry_run(config: RunConfig, verbose: bool = False) -> int:
     """Show what a run would do; return its exit status."""
@@ -65,8 +67,8 @@ def _show_table(plans: Sequence[Forecast]) -> None:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE, pad_edge=False)
-    for name in ("subject", "T2w", "T1w", "mask", "dseg", "age (weeks)", "would run", "why"):
-        table.add_column(name, overflow="fold")
+    for name in ("subject", "T2w", "T1w", "mask", "dseg", _AGE, "would run", "why"):
+        table.add_column(name, overflow="fold", no_wrap=name == _AGE)
     for plan in plans:
         one = plan.subject
         files = (one.t2w, one.t1w, one.brain_mask, one.dseg)

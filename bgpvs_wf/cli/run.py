@@ -62,9 +62,10 @@ def _make_demo(config: RunConfig) -> None:
     from bgpvs_wf.engine.resources import require_writable
     from bgpvs_wf.phantom import simulate_dataset
     from bgpvs_wf.phantom.protocol import load_protocol
+    from bgpvs_wf.reports.subject_page import age_text
 
     require_writable(config.bids_dir, "demo folder")
-    say(f"Making an infant of {_DEMO_AGE_WEEKS:g} weeks in {config.bids_dir} ...")
+    say(f"Making an infant of {age_text(_DEMO_AGE_WEEKS)} in {config.bids_dir} ...")
     simulate_dataset(
         config.bids_dir,
         n_subjects=1,

@@ -192,6 +192,8 @@ def test_a_dry_run_runs_nothing(site):
     assert "prepare, quantify, sink" in done.stdout
     assert "not finished before" in done.stdout
     assert "53.0" in done.stdout
+    assert "age (weeks" in done.stdout
+    assert "post-menstrual)" in done.stdout
     assert "cannot run: sub-09 has no T2w and no T1w" in done.stdout
     assert [path.name for path in site.out.rglob("*") if path.suffix in (".svg", ".dot")]
     assert not list(site.out.rglob("*.nii.gz"))
