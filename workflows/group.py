@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from nipype import Node, Workflow
 
+from bgpvs_wf.bids.folders import dataset_name
 from bgpvs_wf.bids.inputs import SubjectInputs
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.interfaces.cohort import GroupLevel
@@ -42,7 +43,7 @@ def init_group_wf(
         GroupLevel(
             subjects=[(one.subject, one.session, one.age_weeks) for one in subjects],
             output_dir=str(config.output_dir),
-            title=f"Infants of {config.bids_dir.name}",
+            title=dataset_name(config.bids_dir),
         ),
         name="group",
         mem_gb=1,

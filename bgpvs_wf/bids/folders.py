@@ -155,3 +155,11 @@ def dataset_of(output_dir: Path) -> Path | None:
         return folder if uri.scheme == "file" and folder.is_dir() else None
     except ValueError:  # what is no address, or no path
         return None
+
+
+def dataset_name(folder: Path) -> str:
+    """Return what a dataset calls itself, or its folder is called."""
+    from bgpvs_wf.imaging.files import read_json
+
+    name = read_json(folder / "dataset_description.json").get("Name")
+    return name.strip() if isinstance(name, str) and name.strip() else folder.absolute().name

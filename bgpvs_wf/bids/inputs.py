@@ -96,6 +96,17 @@ class Problem:
         return self.folder or label_of(self.subject, self.session)
 
 
+def subjects_and_sessions(number: int) -> str:
+    """Return how many there are, in words.
+
+    Examples
+    --------
+    >>> subjects_and_sessions(1), subjects_and_sessions(3)
+    ('1 subject and session', '3 subjects and sessions')
+    """
+    return f"{number} subject and session" if number == 1 else f"{number} subjects and sessions"
+
+
 @dataclass(frozen=True)
 class Cohort:
     """The subjects and sessions of a run, in order of their labels."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from bgpvs_wf.bids.inputs import subjects_and_sessions
 from bgpvs_wf.cli.common_options import add_results, add_verbose
 from bgpvs_wf.cli.process import set_up_process
 from bgpvs_wf.cli.terminal import say
@@ -60,7 +61,7 @@ def _tell(standings: list[Standing], everybody: bool) -> None:
         for state in STATES
         if any(one.state == state for one in standings)
     ]
-    say(f"{len(standings)} subjects and sessions: {', '.join(counts) or 'none'}.")
+    say(f"{subjects_and_sessions(len(standings))}: {', '.join(counts) or 'none'}.")
     for state in STATES[1:]:
         mine = [one for one in standings if one.state == state]
         shown = mine if everybody else mine[:_SHOWN]

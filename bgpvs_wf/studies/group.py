@@ -36,7 +36,7 @@ def write_group_level(config: RunConfig) -> tuple[Group, dict[str, str]]:
     BGPVSError
         If there are no results, none can be used, or ratings or norms cannot be read.
     """
-    from bgpvs_wf.bids.folders import check_folders
+    from bgpvs_wf.bids.folders import check_folders, dataset_name
     from bgpvs_wf.cohort.growth.norms_file import read_norms
     from bgpvs_wf.cohort.growth.standing import levels_of
     from bgpvs_wf.cohort.ratings import read_ratings
@@ -62,7 +62,7 @@ def write_group_level(config: RunConfig) -> tuple[Group, dict[str, str]]:
     if not members:
         label, why = next(iter(left_out.items()))
         raise BGPVSError(f"No results can be used. {label}: {why} ({len(left_out)} such)")
-    title = f"Infants of {config.bids_dir.name}"
+    title = dataset_name(config.bids_dir)
     levels = levels_of(norms, config.bids_dir, [(one.subject, one.session) for one in members])
     group = write_group(
         config.output_dir, members, title=title, ratings=ratings, norms=norms, levels=levels

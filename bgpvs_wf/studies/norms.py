@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bgpvs_wf.bids.folders import dataset_of
+from bgpvs_wf.bids.folders import dataset_name, dataset_of
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.studies.observer import Observer
 
@@ -96,7 +96,7 @@ def make_cohort_norms(
     published = read_marks(marks, find_measures(table)) if marks is not None else ()
     norms = make_norms(
         table,
-        dataset=_name(told or output_dir),
+        dataset=dataset_name(told or output_dir),
         voxels_mm3=voxels,
         by=by,
         seed=seed,
@@ -109,14 +109,6 @@ def make_cohort_norms(
 
         page = write_norms_page(norms, table, page, warnings=doubts, marks=published)
     return CohortNorms(norms, written, page, tuple(doubts))
-
-
-def _name(folder: Path) -> str:
-    """Return what a dataset calls itself, or its folder is called."""
-    from bgpvs_wf.imaging.files import read_json
-
-    name = read_json(folder / "dataset_description.json").get("Name")
-    return name.strip() if isinstance(name, str) and name.strip() else folder.absolute().name
 
 
 def _usable(table: pd.DataFrame, output_dir: Path) -> tuple[pd.DataFrame, np.ndarray, list[str]]:

@@ -149,6 +149,8 @@ def test_who_is_rated_to_be_excluded_leaves_the_group_level(site):
             "03",
         }
     page = (site.out / "group.html").read_text()
+    assert "<h1>toy</h1>" in page
+    assert "2 subjects and sessions" in page
     assert "sub-02" not in page
     assert "1 left out, not on this page" in page
     # Nobody is left out for ever.

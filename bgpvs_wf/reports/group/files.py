@@ -19,6 +19,7 @@ from bgpvs_wf.bids.derivatives import (
     subject_files,
     told_doubts,
 )
+from bgpvs_wf.bids.inputs import subjects_and_sessions
 from bgpvs_wf.cohort.advice import Reason, advise
 from bgpvs_wf.cohort.quality import AGE_COLUMNS, quality_of_cohort, read_quality
 from bgpvs_wf.cohort.ratings import Rating
@@ -133,7 +134,7 @@ def write_group(
         [*result_columns(results), *beside.columns, *page_columns()],
         group_page_path(output_dir),
         title=title,
-        facts=[f"{len(rows)} subjects and sessions", f"bgpvs-wf {__version__}"],
+        facts=[subjects_and_sessions(len(rows)), f"bgpvs-wf {__version__}"],
         warnings=beside.warnings,
         key=hashlib.sha256(os.fsencode(output_dir.absolute())).hexdigest()[:16],
         excluded=len(excluded),
