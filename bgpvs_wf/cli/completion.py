@@ -7,6 +7,7 @@ takes half a second.
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from bgpvs_wf.schema import all_settings
 SHELLS = ("bash", "zsh", "fish")
 _FOLDERS = ("DIR", "FOLDER", "OUT", "EXPORT", "DERIV")
 """How what stands for a folder in the help ends."""
+_USAGE = re.compile(r"^# Usage:\n(?:#.*\n)*", re.MULTILINE)
+"""Where shtab says to put a script, which is not where the documentation says."""
 _SETTINGS = {one.name: one for one in all_settings(RunConfig)}
 
 
@@ -36,7 +39,7 @@ class PrintCompletion(argparse.Action):
 
         for action in _actions(parser):
             _mark(action)
-        say(shtab.complete(parser, values))
+        say(_USAGE.sub("", shtab.complete(parser, values), count=1))
         parser.exit(0)
 
 

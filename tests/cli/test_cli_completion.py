@@ -74,6 +74,9 @@ def test_each_shell_has_a_script(tmp_path, shell):
     assert done.stderr == ""
     for word in ("bgpvs-wf", "associate", "participant-label", "pseudolabel"):
         assert word in done.stdout
+    # Where it goes is in the documentation.
+    assert "# Usage:" not in done.stdout
+    assert "Copy this to" not in done.stdout
     if shutil.which(shell):
         checked = subprocess.run(
             [shell, "-n"], input=done.stdout, text=True, capture_output=True, check=False
