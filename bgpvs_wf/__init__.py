@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         Observer,
         Segmentation,
         associate,
+        change,
         compare,
         evaluate,
         finetune,
@@ -40,10 +41,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Observer", "RunConfig", "Segmentation", "SubjectInputs", "__version__", "associate",
-    "compare", "evaluate", "find_model", "find_subjects", "finetune", "init_anatomy_wf",
-    "init_bgpvs_wf", "init_group_wf", "init_longitudinal_wf", "init_predict_wf",
-    "init_prepare_wf", "init_pseudolabel_wf", "init_quantify_wf", "init_sink_wf",
-    "init_subject_wf", "norms", "run", "segment", "simulate", "train", "validate",
+    "change", "compare", "evaluate", "find_model", "find_subjects", "finetune",
+    "init_anatomy_wf", "init_bgpvs_wf", "init_group_wf", "init_longitudinal_wf",
+    "init_predict_wf", "init_prepare_wf", "init_pseudolabel_wf", "init_quantify_wf",
+    "init_sink_wf", "init_subject_wf", "norms", "run", "segment", "simulate", "train",
+    "validate",
 ]  # fmt: skip
 
 for _folder in ("data", "interfaces", "workflows"):

@@ -6,13 +6,13 @@ with one line that says what is wrong, where, and what to do.
 
 from __future__ import annotations
 
-from bgpvs_wf.api.cohort import associate, norms
+from bgpvs_wf.api.cohort import associate, change, norms
 from bgpvs_wf.api.datasets import run, simulate
 from bgpvs_wf.api.training import compare, evaluate, finetune, train, validate
 from bgpvs_wf.studies.observer import Observer
 from bgpvs_wf.studies.single import Segmentation, segment
 
 __all__ = [
-    "Observer", "Segmentation", "associate", "compare", "evaluate", "finetune", "norms", "run",
-    "segment", "simulate", "train", "validate",
+    "Observer", "Segmentation", "associate", "change", "compare", "evaluate", "finetune", "norms",
+    "run", "segment", "simulate", "train", "validate",
 ]  # fmt: skip

@@ -1,14 +1,16 @@
-"""What a cohort tells, once its infants are measured: what goes with PVS, and centile curves."""
+"""What a cohort tells, once it is measured: what goes with PVS, centile curves, and change."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from bgpvs_wf.paths import PathLike, check_path
 from bgpvs_wf.studies.observer import Observer
 
 if TYPE_CHECKING:
     from bgpvs_wf.studies.association import Association
+    from bgpvs_wf.studies.longitudinal import Changes
     from bgpvs_wf.studies.norms import CohortNorms
 
 
@@ -60,6 +62,45 @@ def associate(
         out=None if out is None else check_path(out, "out").absolute(),
     )
     return study(question, observer=observer)
+
+
+def change(
+    output_dir: PathLike,
+    *,
+    subjects: Sequence[str] = (),
+    observer: Observer | None = None,
+    **machine: Any,
+) -> Changes:
+    """Tell what became of each PVS between sessions of an infant, as `bgpvs-wf change` does.
+
+    Parameters
+    ----------
+    output_dir : path
+        The output folder of a run; tables and pages of change go there, too.
+    subjects : sequence of str
+        Labels, with or without ``sub-``; by default all who have two finished sessions or more.
+    observer : Observer, optional
+    **machine
+        Settings of `RunConfig` that say where and how it runs: `nprocs`, `work_dir`, `plugin`, ...
+
+    Returns
+    -------
+    Changes
+        Whose page was written, and where (`written`); who is left out, and why (`problems`). An
+        infant that fails stops no other.
+
+    Raises
+    ------
+    UsageError
+        If no infant has two finished sessions, or one that is asked for has not.
+    """
+    from bgpvs_wf.config import RunConfig
+    from bgpvs_wf.studies.longitudinal import write_changes
+
+    out = check_path(output_dir, "output_dir").absolute()
+    config = RunConfig.from_mapping({**machine, "bids_dir": out, "output_dir": out})
+    labels = [label.removeprefix("sub-") for label in subjects]
+    return write_changes(config, subjects=labels, observer=observer)
 
 
 def norms(

@@ -29,15 +29,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _change(args: argparse.Namespace) -> int:
+    from bgpvs_wf.api import change
     from bgpvs_wf.config import RunConfig
-    from bgpvs_wf.studies.longitudinal import write_changes
 
-    out = args.output_dir.expanduser().absolute()
-    settings = machine_settings(vars(args))
-    config = RunConfig.from_mapping({**settings, "bids_dir": out, "output_dir": out})
+    out, machine = args.output_dir, machine_settings(vars(args))
+    config = RunConfig.from_mapping({**machine, "bids_dir": out, "output_dir": out})
     set_up_process(config.threads, args.verbose)
-    subjects = [label.removeprefix("sub-") for label in args.participant_label]
-    done = write_changes(config, subjects=subjects, observer=Terminal())
+    done = change(out, subjects=args.participant_label, observer=Terminal(), **machine)
     say(*(f"Page: {page}" for page in done.written.values()))
     say(*(f"In doubt: {problem}" for problem in done.problems))
     return 0 if done.written and not done.problems else 1

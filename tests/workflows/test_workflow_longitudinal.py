@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import bgpvs_wf
 from bgpvs_wf.cli.main import main
 from bgpvs_wf.cohort.change.files import change_files, find_sessions
 from bgpvs_wf.cohort.change.placing import place_nuclei
@@ -90,6 +91,18 @@ def test_tubes_keep_their_numbers_from_results_to_page(infant, results):
     page = files["page"].read_text()
     assert page.count("<svg") >= 2 + 2 * 3
     assert "ses-12m: 92.2 weeks" in page
+
+
+def test_python_is_told_who_is_written_and_who_is_not(results):
+    next(results.rglob("sub-01_ses-6m_desc-pvs_objects.tsv")).write_text("index\n")
+    work = {"work_dir": results.parent / "work", "plugin": "Linear", "nprocs": 1}
+    done = bgpvs_wf.change(str(results), subjects=["sub-01"], **work)
+    assert done.written == {}
+    assert done.problems[0].startswith("sub-01: ")
+    with pytest.raises(UsageError, match="sub-07 has not two finished sessions"):
+        bgpvs_wf.change(results, subjects=["07"], **work)
+    with pytest.raises(UsageError, match="did you mean 'nprocs'"):
+        bgpvs_wf.change(results, nproc=2)
 
 
 def test_without_ages_sessions_come_by_the_numbers_in_their_labels(results):
