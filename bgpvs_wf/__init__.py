@@ -84,3 +84,8 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         return getattr(importlib.import_module(f"bgpvs_wf.{_PLACES.get(name, 'api')}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    # So that Tab finds what is not imported yet.
+    return sorted({*globals(), *__all__})

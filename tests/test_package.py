@@ -25,6 +25,14 @@ def test_a_version_is_read_without_what_takes_seconds_to_import():
     assert done.stdout == "set()\n"
 
 
+def test_public_names_are_listed_before_they_are_imported():
+    script = "import bgpvs_wf; print(sorted({*bgpvs_wf.__all__} - {*dir(bgpvs_wf)}))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
 def test_a_checkout_without_links_says_so(tmp_path):
     package = tmp_path / "bgpvs_wf"
     package.mkdir()

@@ -31,6 +31,7 @@ class Report:
     outcomes: list[Outcome] = field(default_factory=list)
     """Of the subjects that were run, or that could not even begin."""
     finished_before: list[str] = field(default_factory=list)
+    """Who was left alone, since nothing has changed; these are not in `outcomes`."""
     warnings: dict[str, str] = field(default_factory=dict)
     """What the images of a finished subject contradict, by its label."""
     pages: list[Path] = field(default_factory=list)
@@ -52,7 +53,7 @@ class Report:
     config_file: Path | None = None
 
     def labels(self, state: str) -> list[str]:
-        """Return the subjects in a state, as `Outcome.state` has it."""
+        """Return the subjects in a state: `done`, `failed`, `not run`, `elsewhere`, `submitted`."""
         return [outcome.label for outcome in self.outcomes if outcome.state == state]
 
     @property
