@@ -21,6 +21,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         description="Make centile curves over the age of what was measured in a cohort, and keep "
         "them: with `bgpvs-wf run --norms FILE` other infants are told their centiles. "
         "See docs/how-to/growth.md for how many infants are needed.",
+        epilog="exit status: 0 all is done, 1 a table is not there or cannot be read, 2 no curve "
+        "can be made, or the call cannot be served",
     )
     add_results(parser, "results", "with the group level")
     parser.add_argument(

@@ -47,6 +47,8 @@ def test_each_region_has_a_model(results, tmp_path):
     ("words", "status", "message"),
     [
         (["--formula", "pvs_volume ~ agee"], 2, "did you mean age?"),
+        (["--formula", "pvs_volume ~ smoking"], 2, "bg_volume, sex, group, site, "),
+        (["--formula", "pvs_volume ~ smoking"], 2, "come from participants.tsv"),
         (["--formula", "pvs_volume ~ __import__('os').getcwd()"], 2, "may not have '__import__'"),
         (["--formula", "pvs_volume ~ bs(age, df=15)"], 1, "infants for 16 coefficients"),
         (["--formula", "pvs_volume ~ age", "--dataset", "nowhere"], 2, "no folder"),

@@ -51,7 +51,7 @@ def test_what_cannot_be_served_is_one_line(folder):
     write_tsv(cohort(5).drop(columns="age"), few / "group_bgpvs.tsv")
     done = call_program(folder, "norms", "few", "-o", "norms.json")
     assert done.returncode == 2
-    assert "5 infants, where 60 are needed" in done.stderr
+    assert "No curve can be made of 'few': 5 infants, where 60 are needed" in done.stderr
     assert done.stdout == ""
 
 

@@ -19,8 +19,13 @@ from bgpvs_wf.cohort.association.grammar import (
     used_names,
 )
 from bgpvs_wf.errors import UsageError, shown
+from bgpvs_wf.quantification.columns import GROUP_COLUMNS
 
 _LONGEST = 500
+_SHOWN = 12
+"""Columns that are named where one is not there."""
+_WHICH = frozenset({"subject", "session", "index", "name", "region", "side"})
+"""Columns that say what a row is of, which explain nothing."""
 _SIGNS = frozenset({"**", *"+-*/:()[],=~."})
 _KINDS = {
     *(tokenize.NAME, tokenize.NUMBER, tokenize.STRING, tokenize.OP),
@@ -114,7 +119,7 @@ def _joined(words: list[str]) -> str:
 
 
 def check_columns(names: Iterable[str], columns: Collection[str]) -> None:
-    """Refuse names that are no columns, with the nearest that is one.
+    """Refuse names that are no columns, with the nearest that is one, and what there is.
 
     Raises
     ------
@@ -125,8 +130,21 @@ def check_columns(names: Iterable[str], columns: Collection[str]) -> None:
     for name in names:
         if name not in columns:
             close = difflib.get_close_matches(name, sorted(columns), n=1, cutoff=0.5)
-            told = f"did you mean {close[0]}?" if close else f"there are {', '.join(columns)}."
-            raise UsageError(f"There is no column {name}; {told}")
+            asked = f"; did you mean {close[0]}?" if close else "."
+            raise UsageError(f"There is no column {name}{asked} {_known(columns)}")
+
+
+def _known(columns: Collection[str]) -> str:
+    """Return which columns there are, those first that are not measures of regions."""
+    known = sorted(
+        (name for name in columns if name not in _WHICH), key=lambda name: name in GROUP_COLUMNS
+    )
+    more = len(known) - _SHOWN
+    named = ", ".join(known[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return (
+        f"There are {named}. Columns of your own come from participants.tsv and sessions.tsv of "
+        "the dataset."
+    )
 
 
 def _words(text: str) -> list[str]:

@@ -13,7 +13,7 @@ from bgpvs_wf.arrays import Floats
 from bgpvs_wf.cohort.growth.curve import Curve
 from bgpvs_wf.cohort.growth.fitting import fit_curve
 from bgpvs_wf.cohort.growth.measures import Measure, find_measures, values_of
-from bgpvs_wf.errors import UsageError
+from bgpvs_wf.errors import UsageError, shown
 from bgpvs_wf.quantification.columns import GROUP_COLUMNS
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def make_norms(
     norms = Norms(dataset, by, seed, _sizes(voxels_mm3), tuple(measures))
     if not norms.names:
         why = next((text for one in measures for text in one.missing.values()), "no infant has one")
-        raise UsageError(f"No curve can be made of {dataset}: {why}.")
+        raise UsageError(f"No curve can be made of {shown(dataset)}: {why}.")
     return norms
 
 

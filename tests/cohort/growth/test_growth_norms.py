@@ -164,5 +164,5 @@ def test_columns_that_are_no_levels_are_refused(by, why):
 
 
 def test_too_few_infants_are_said():
-    with pytest.raises(UsageError, match="of toy: 10 infants, where 60 are needed"):
+    with pytest.raises(UsageError, match="of 'toy': 10 infants, where 60 are needed"):
         make_norms(cohort(10), dataset="toy", voxels_mm3=np.ones(10))
