@@ -47,6 +47,8 @@ class Report:
     """What kept the table of all from being written."""
     left_out_of_table: Mapping[str, str] = field(default_factory=dict)
     """Subjects with results that are not in the table, and why."""
+    not_alike: Sequence[str] = ()
+    """What those in the table were made with that is not the same in all, sentences."""
     left_out: list[str] = field(default_factory=list)
     """Files of the dataset that were not taken, and why."""
     log_file: Path | None = None
@@ -66,7 +68,7 @@ class Report:
     def lines(self) -> list[str]:
         """Return the summary: who is done, who failed or is in doubt and why, where results are."""
         told = [*self._counts(), *self._failures(), *self._warnings()]
-        return [*told, *left_out_lines(self.left_out), *self._places()]
+        return [*told, *left_out_lines(self.left_out), *self._places(), *self.not_alike]
 
     def _counts(self) -> list[str]:
         lines = []

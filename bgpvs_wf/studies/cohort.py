@@ -194,7 +194,7 @@ def _run_participants(
 def _run_group(config: RunConfig, report: Report) -> None:
     """Write tables and page of all there are results of; the report tells what went wrong."""
     from bgpvs_wf.bids.derivatives import group_page_path, group_table_path
-    from bgpvs_wf.studies.group import lacks_subjects, write_group_level
+    from bgpvs_wf.studies.group import lacks_subjects, told_not_alike, write_group_level
 
     path, page = group_table_path(config.output_dir), group_page_path(config.output_dir)
     done = report.labels("done")
@@ -208,7 +208,9 @@ def _run_group(config: RunConfig, report: Report) -> None:
             report.group_error = None if report.outcomes and not done else error
             return
         report.advised, report.excluded = group.advised, group.excluded
-        report.rated_unknown = group.unknown
+        report.rated_unknown, report.not_alike = group.unknown, group.not_alike
+    else:
+        report.not_alike = told_not_alike(config.output_dir)
     report.group_table, report.group_page = path, page
 
 

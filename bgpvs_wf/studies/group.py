@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bgpvs_wf.bids.derivatives import group_table_path
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine.summary import LAST_RUN_FAILED
 from bgpvs_wf.errors import BGPVSError, TableError
+from bgpvs_wf.studies.alike import made_with, not_alike
 from bgpvs_wf.tsv import read_tsv
 
 if TYPE_CHECKING:
@@ -58,7 +60,11 @@ def write_group_level(config: RunConfig) -> tuple[Group, dict[str, str]]:
     else:
         # Made from Python, without the command line: nobody kept a ledger.
         ages = _ages_in_dataset(config)
-    members = [Member(*_who(one), ages.get(one)) for one in labels if one not in left_out]
+    members = [
+        Member(*_who(one), ages.get(one), made_with(config.output_dir, one))
+        for one in labels
+        if one not in left_out
+    ]
     if not members:
         label, why = next(iter(left_out.items()))
         raise BGPVSError(f"No results can be used. {label}: {why} ({len(left_out)} such)")
@@ -79,6 +85,20 @@ def lacks_subjects(path: Path, labels: Iterable[str]) -> bool:
         return True
     there = set(zip(table.text("subject"), table.text("session"), strict=True))
     return not there.issuperset(map(_who, labels))
+
+
+def told_not_alike(output_dir: Path) -> tuple[str, ...]:
+    """Say what those in the group table were made with that is not the same in all.
+
+    Raises
+    ------
+    TableError
+        If the table cannot be read.
+    """
+    table = read_tsv(group_table_path(output_dir))
+    table.require(("subject", "session"))
+    who = zip(table.text("subject"), table.text("session"), strict=True)
+    return not_alike(output_dir, [(subject or "", session) for subject, session in who])
 
 
 def _finished(output_dir: Path) -> tuple[list[str], dict[str, str]]:

@@ -98,6 +98,30 @@ def test_what_changed_decides_what_runs(site):
     assert (site.out / "sub-01.html").is_file()
 
 
+def test_a_table_that_mixes_settings_says_so(site):
+    site.add("01")
+    site.add("02")
+    assert "made alike" not in site.run().stdout
+    page, about = site.out / "group.html", site.out / "group_qc.json"
+    assert "NotMadeAlike" not in json.loads(about.read_text())
+    one = ("--participant-label", "01", "--min-volume-mm3", "12")
+    said = (
+        "Not all were made alike: quantify.min_volume_mm3 is 0 in 1 and 12 in 1; run all of them "
+        "again with one setting."
+    )
+    mixed = site.run(*one)
+    assert mixed.returncode == 0
+    assert said in mixed.stdout.splitlines()
+    assert said in page.read_text()
+    assert json.loads(about.read_text())["NotMadeAlike"] == [said]
+    # It stays so, also where there is nothing to do.
+    again = site.run(*one)
+    assert "Nothing to do" in again.stdout
+    assert said in again.stdout.splitlines()
+    mended = site.run("--min-volume-mm3", "12")
+    assert "made alike" not in mended.stdout + page.read_text() + about.read_text()
+
+
 def test_whose_images_contradict_what_was_told_is_said(site):
     site.add("01")
     site.add("02")

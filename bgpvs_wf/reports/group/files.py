@@ -21,6 +21,7 @@ from bgpvs_wf.bids.derivatives import (
 )
 from bgpvs_wf.bids.inputs import subjects_and_sessions
 from bgpvs_wf.cohort.advice import Reason, advise
+from bgpvs_wf.cohort.alike import what_differs
 from bgpvs_wf.cohort.quality import AGE_COLUMNS, quality_of_cohort, read_quality
 from bgpvs_wf.cohort.ratings import Rating
 from bgpvs_wf.errors import TableError
@@ -54,6 +55,8 @@ class Group:
     """Labels of who was rated, and is no member."""
     refused: Mapping[str, str] = field(default_factory=dict)
     """Labels of who has results that cannot be used, and why."""
+    not_alike: tuple[str, ...] = ()
+    """What its members were made with that is not the same in all, sentences."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,8 @@ class Member:
     subject: str
     session: str | None
     age_weeks: float | None
+    made: Mapping[str, Any] = field(default_factory=dict)
+    """What its results were made with, for `bgpvs_wf.cohort.alike.what_differs`."""
 
     @property
     def label(self) -> str:
@@ -123,6 +128,7 @@ def write_group(
     quality = quality_of_cohort(measured, volumes)
     advised = advise(quality, doubts)
     beside = Beside.of(norms, table, quality, levels or {})
+    not_alike = what_differs(one.made for one in used)
     rows = [
         _row(one, values, advice, files[one.label], output_dir, _rating(ratings, one))
         for one, values, advice in zip(
@@ -135,7 +141,7 @@ def write_group(
         group_page_path(output_dir),
         title=title,
         facts=[subjects_and_sessions(len(rows)), f"bgpvs-wf {__version__}"],
-        warnings=beside.warnings,
+        warnings=(*not_alike, *beside.warnings),
         key=hashlib.sha256(os.fsencode(output_dir.absolute())).hexdigest()[:16],
         excluded=len(excluded),
     )
@@ -143,13 +149,19 @@ def write_group(
     return Group(
         table=write_tsv(table, group_table_path(output_dir)),
         quality=write_quality(
-            beside.joined(quality), advised, rated, group_quality_path(output_dir), beside.about
+            beside.joined(quality),
+            advised,
+            rated,
+            group_quality_path(output_dir),
+            beside.about,
+            not_alike,
         ),
         page=group_page_path(output_dir),
         advised=Counter(advice for advice, _ in advised),
         excluded=tuple(excluded),
         unknown=tuple(sorted({*ratings}.difference(one.label for one in members))),
         refused=refused,
+        not_alike=not_alike,
     )
 
 

@@ -50,6 +50,7 @@ def write_quality(
     ratings: Sequence[str],
     path: Path,
     more: Mapping[str, Mapping[str, str]] | None = None,
+    not_alike: Sequence[str] = (),
 ) -> Path:
     """Write the table of quality of a cohort, and its data dictionary beside it.
 
@@ -64,6 +65,9 @@ def write_quality(
     path : Path
     more : mapping of str to mapping, optional
         Data dictionary of further columns of `quality`.
+    not_alike : sequence of str
+        What its rows were made with that is not the same in all: told in the data dictionary, as
+        `NotMadeAlike`.
 
     Raises
     ------
@@ -83,5 +87,6 @@ def write_quality(
     about["reasons"] = {"Description": "What speaks against the result, in words"}
     about["rating"] = {"Description": "What a person said: keep, check or exclude"}
     about |= {**quality_columns(), **AGE_COLUMNS, **{k: dict(v) for k, v in (more or {}).items()}}
-    write_json(about, sidecar_path(path))
+    told = {"NotMadeAlike": list(not_alike)} if not_alike else {}
+    write_json(about | told, sidecar_path(path))
     return write_tsv(table[order], path)
