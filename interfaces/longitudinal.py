@@ -93,6 +93,7 @@ class ChangePageInputSpec(HomeInputSpec):
     nuclei = traits.List(File(), mandatory=True)
     pvs = traits.List(File(), mandatory=True)
     affines = traits.List(mandatory=True, desc="from each session to the next")
+    warnings = traits.List(traits.Str(), desc="sentences for the page")
 
 
 class ChangePageOutputSpec(TraitedSpec):
@@ -127,6 +128,7 @@ class ChangePage(HomeInterface):
             sessions=sessions,
             affines=[np.array(one) for one in inputs.affines],
             table=Path(inputs.table),
+            warnings=inputs.warnings if isdefined(inputs.warnings) else (),
         )
         page = write_change_page(report, Path(runtime.cwd) / "change.html")
         self._results["page"] = str(page)

@@ -21,7 +21,11 @@ _FILES = ("image", "nuclei", "pvs", "objects")
 
 
 def init_longitudinal_wf(
-    *, config: RunConfig, sessions: Sequence[SessionFiles], name: str = "longitudinal_wf"
+    *,
+    config: RunConfig,
+    sessions: Sequence[SessionFiles],
+    warnings: Sequence[str] = (),
+    name: str = "longitudinal_wf",
 ) -> Workflow:
     """Build what tells the change of one infant from its finished sessions.
 
@@ -36,6 +40,9 @@ def init_longitudinal_wf(
         Says where results go.
     sessions : sequence of SessionFiles
         Of one infant, in the order of age; two or more.
+    warnings : sequence of str
+        Sentences for the page.
+    name : str
 
     Inputs
     ------
@@ -68,7 +75,12 @@ def init_longitudinal_wf(
     place = Node(PlaceSessions(), name="place", mem_gb=1)
     match = Node(MatchSessions(**who), name="match", mem_gb=1)
     page = Node(
-        ChangePage(subject=subject, ages_weeks=[one.age_weeks for one in sessions], **who),
+        ChangePage(
+            subject=subject,
+            ages_weeks=[one.age_weeks for one in sessions],
+            warnings=list(warnings),
+            **who,
+        ),
         name="page",
         mem_gb=1.5,
     )

@@ -22,6 +22,7 @@ from bgpvs_wf.cohort.association.telling.table import TERM_COLUMNS, terms_table
 from bgpvs_wf.cohort.association.telling.words import sentences
 from bgpvs_wf.cohort.table import WHOLE, read_cohort
 from bgpvs_wf.errors import BGPVSError, UsageError, shown
+from bgpvs_wf.studies.alike import not_alike
 from bgpvs_wf.studies.observer import Observer
 
 if TYPE_CHECKING:
@@ -126,13 +127,14 @@ def associate(question: Question, *, observer: Observer | None = None) -> Associ
     sites, site_notes = _sites(table, models, question)
     said = [sentence for model in models for sentence in sentences(model, terms)]
     out = question.out or question.results / FOLDER
+    who = zip(table["subject"], table["session"], strict=True)
     found = Association(
         tuple(models),
         terms,
         sites,
         tuple(said),
         methods_paragraph(models, refused),
-        (*_doubts(models), *site_notes),
+        (*not_alike(question.results, who), *_doubts(models), *site_notes),
         refused,
         out / "association.html",
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.errors import BGPVSError, UsageError
+from bgpvs_wf.studies.alike import not_alike
 from bgpvs_wf.studies.observer import Observer
 
 if TYPE_CHECKING:
@@ -72,13 +73,15 @@ def write_changes(
     with workflow_process(config.threads):
         for name in subjects or infants:
             sessions = infants[name]
+            compared = [(name, one.session) for one in sessions]
+            warnings = not_alike(config.output_dir, compared)
             try:
-                done.written[f"sub-{name}"] = _run(config, sessions)
+                done.written[f"sub-{name}"] = _run(config, sessions, warnings)
             except BGPVSError as error:
                 done.problems.append(f"sub-{name}: {error}")
                 continue
             shown = ", ".join(f"ses-{one.session}" for one in sessions)
-            observer.say(f"sub-{name}: {shown}")
+            observer.say(f"sub-{name}: {shown}", *(f"sub-{name}: {one}" for one in warnings))
             if any(one.age_weeks is None for one in sessions):
                 observer.say(f"sub-{name}: not all ages are known; sessions go by their labels.")
     return done
@@ -100,8 +103,8 @@ class _Ages:
         return None if record is None else record.facts.get("age_weeks")
 
 
-def _run(config: RunConfig, sessions: Sequence[SessionFiles]) -> Path:
-    """Run the workflow of one infant; return its page."""
+def _run(config: RunConfig, sessions: Sequence[SessionFiles], warnings: Sequence[str]) -> Path:
+    """Run the workflow of one infant, and tell its page of warnings; return the page."""
     from bgpvs_wf.bids.derivatives import logs_path
     from bgpvs_wf.cohort.change.files import change_files
     from bgpvs_wf.engine.logs import logged_to
@@ -111,7 +114,7 @@ def _run(config: RunConfig, sessions: Sequence[SessionFiles]) -> Path:
 
     subject = f"sub-{sessions[0].subject}"
     name = f"{subject.replace('-', '_')}_change_wf"
-    workflow = init_longitudinal_wf(config=config, sessions=sessions, name=name)
+    workflow = init_longitudinal_wf(config=config, sessions=sessions, warnings=warnings, name=name)
     workflow.base_dir = str(config.work_dir)
     crashes = logs_path(config.output_dir) / "change"
     os.makedirs(crashes, exist_ok=True)

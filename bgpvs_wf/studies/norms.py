@@ -11,6 +11,7 @@ import numpy as np
 
 from bgpvs_wf.bids.folders import dataset_name, dataset_of
 from bgpvs_wf.errors import UsageError
+from bgpvs_wf.studies.alike import not_alike
 from bgpvs_wf.studies.observer import Observer
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ def make_cohort_norms(
         seed=seed,
         told=lambda label: observer.say(f"Curves of: {label}"),
     )
-    doubts += [*_doubts(norms), *_not_shown(norms, published)]
+    who = zip(table["subject"], table["session"], strict=True)
+    doubts += [*not_alike(output_dir, who), *_doubts(norms), *_not_shown(norms, published)]
     written = write_norms(norms, path)
     if page is not None:
         from bgpvs_wf.reports.growth.page import write_norms_page

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 import bgpvs_wf
+from bgpvs_wf.engine.ledger import Ledger
+from bgpvs_wf.engine.record import Record
 from bgpvs_wf.errors import BGPVSError, UsageError
 from bgpvs_wf.quantification.columns import GROUP_COLUMNS
 from bgpvs_wf.quantification.group import write_tsv
@@ -39,6 +41,18 @@ def test_python_gets_what_the_command_line_says(tmp_path, capsys):
     assert found.page == out / "association" / "association.html"
     assert found.left_out == {"BG": ()}
     assert capsys.readouterr().out == ""
+
+
+def test_results_that_were_not_made_alike_are_doubted(tmp_path):
+    out = write_results(tmp_path)
+    for who, model in (("00", "old 12ab"), ("01", "new 34cd")):
+        Ledger.of(out).write(f"sub-{who}", Record("1.0", facts={"model": model}))
+    found = bgpvs_wf.associate(out, "pvs_volume ~ age", dataset=tmp_path)
+    assert found.doubts[0] == (
+        'Not all were made alike: the model is "new 34cd" in 1 and "old 12ab" in 1; run all of '
+        "them again with one model."
+    )
+    assert "Not all were made alike" in found.page.read_text()
 
 
 def test_a_region_without_a_model_stops_no_other(tmp_path):

@@ -12,6 +12,8 @@ from growing_infants import cohort
 import bgpvs_wf
 from bgpvs_wf.cohort.growth import fitting
 from bgpvs_wf.cohort.growth.norms_file import read_norms
+from bgpvs_wf.engine.ledger import Ledger
+from bgpvs_wf.engine.record import Record
 from bgpvs_wf.errors import BGPVSError
 from bgpvs_wf.quantification.group import write_tsv
 
@@ -56,6 +58,18 @@ def test_norms_are_made_and_nothing_is_printed(folder, capfd):
     )
     assert "Growth in Toy infants" in page.read_text()
     assert capfd.readouterr() == ("", "")
+
+
+def test_results_that_were_not_made_alike_are_doubted(folder):
+    out, page = folder / "out", folder / "norms.html"
+    # 001 has no age: what is not in the curves is not compared.
+    for who, least in (("001", 5.0), ("010", 12.0), ("011", 0.0), ("012", 0.0)):
+        record = Record("1.0", {"quantify.min_volume_mm3": least}, {"model": "box 12ab"})
+        Ledger.of(out).write(f"sub-{who}", record)
+    done = bgpvs_wf.norms(out, folder / "norms.json", page=page)
+    said = "Not all were made alike: quantify.min_volume_mm3 is 12 in 1 and 0 in 2;"
+    assert sum(one.startswith(said) for one in done.doubts) == 1
+    assert said in page.read_text()
 
 
 def test_levels_come_from_the_dataset(folder):

@@ -14,6 +14,8 @@ from bgpvs_wf.cohort.change.files import change_files, find_sessions
 from bgpvs_wf.cohort.change.placing import place_nuclei
 from bgpvs_wf.cohort.change.table import COLUMNS
 from bgpvs_wf.config import RunConfig
+from bgpvs_wf.engine.ledger import Ledger
+from bgpvs_wf.engine.record import Record
 from bgpvs_wf.errors import BadLabelsError, UsageError
 from bgpvs_wf.imaging.files import save_image, write_table
 from bgpvs_wf.imaging.geometry import Grid
@@ -21,8 +23,19 @@ from bgpvs_wf.phantom.growing.infant import simulate_growing
 from bgpvs_wf.phantom.protocol import plain
 from bgpvs_wf.phantom.truth import instance_labels
 from bgpvs_wf.studies.longitudinal import write_changes
+from bgpvs_wf.studies.observer import Observer
 
 AGES = {"6m": 66.1, "12m": 92.2}
+
+
+class Notes(Observer):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, *lines: str) -> None:
+        self.lines += lines
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +91,15 @@ def test_nuclei_are_placed_where_the_tissue_is(infant):
 
 def test_tubes_keep_their_numbers_from_results_to_page(infant, results):
     ages = {f"sub-01_ses-{name}": age for name, age in AGES.items()}
-    done = write_changes(config(results), ages_weeks=ages)
+    # One of them without its smallest spaces.
+    for name, least in (("6m", 0.0), ("12m", 2.5)):
+        record = Record("1.0", {"quantify.min_volume_mm3": least})
+        Ledger.of(results).write(f"sub-01_ses-{name}", record)
+    said = "Not all were made alike: quantify.min_volume_mm3 is 0 in 1 and 2.5 in 1;"
+    notes = Notes()
+    done = write_changes(config(results), ages_weeks=ages, observer=notes)
     assert not done.problems
+    assert any(f"sub-01: {said}" in line for line in notes.lines)
     files = change_files(results, "sub-01")
     assert done.written == {"sub-01": files["page"]}
     table = pd.read_csv(files["table"], sep="\t", dtype={"index_from": str, "index_to": str})
@@ -91,6 +111,7 @@ def test_tubes_keep_their_numbers_from_results_to_page(infant, results):
     page = files["page"].read_text()
     assert page.count("<svg") >= 2 + 2 * 3
     assert "ses-12m: 92.2 weeks" in page
+    assert said in page
 
 
 def test_python_is_told_who_is_written_and_who_is_not(results):

@@ -33,6 +33,8 @@ class ChangeReport:
     """From each session to the next, mm, shape (4, 4)."""
     table: Path
     """TSV of change; see `bgpvs_wf.cohort.change.table`."""
+    warnings: Sequence[str] = ()
+    """Sentences on what makes the change doubtful."""
 
 
 def write_change_page(report: ChangeReport, path: Path) -> Path:
@@ -56,7 +58,7 @@ def write_change_page(report: ChangeReport, path: Path) -> Path:
     content = {
         "title": f"{report.subject}: change between sessions",
         "facts": [_about(one) for one in report.sessions],
-        "warnings": [],
+        "warnings": list(report.warnings),
         "headlines": [
             {"step": f"{a} to {b}", "counts": _counts(part)}
             for (a, b), part in zip(steps, parts, strict=True)
