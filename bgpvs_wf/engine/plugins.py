@@ -11,6 +11,7 @@ from bgpvs_wf.config import RunConfig
 from bgpvs_wf.engine import slurm
 from bgpvs_wf.engine.faults import sturdy
 from bgpvs_wf.engine.plugin_needs import require_needs
+from bgpvs_wf.engine.refusals import telling
 from bgpvs_wf.engine.resources import memory_gb
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.reading import load_yaml, parse_yaml, why_not
@@ -231,7 +232,7 @@ def load_plugin(plugin: str, arguments: Mapping[str, Any]) -> Any:
         return MultiProcPlugin(plugin_args=dict(arguments))
     import nipype.pipeline.plugins as plugins
 
-    kind = sturdy(getattr(plugins, f"{check_name(plugin)}Plugin"))
+    kind = telling(sturdy(getattr(plugins, f"{check_name(plugin)}Plugin")))
     try:
         return kind(plugin_args=dict(arguments))
     except ImportError as error:

@@ -58,3 +58,19 @@ def test_what_the_user_asks_of_slurm_is_left_alone(toy, cluster):
     assert toy.run([toy.job("01", "abc")], plugin="SLURM", plugin_args=arguments)
     assert "--cpus-per-task" not in (cluster / "asked").read_text()
     assert "--mem=" not in (cluster / "asked").read_text()
+
+
+def test_why_slurm_takes_no_job_is_told(toy, cluster):
+    (cluster / "sbatch").write_text(
+        "#!/bin/sh\n"
+        "echo 'sbatch: error: invalid partition specified: short' >&2\n"
+        "echo 'sbatch: error: Batch job submission failed: Invalid partition name' >&2\n"
+        "exit 1\n"
+    )
+    outcomes = toy.run([toy.job("01", "abc"), toy.job("02", "abc")], plugin="SLURM")
+    for outcome in outcomes.values():
+        assert outcome.state == "failed"
+        assert outcome.failures[0].cause == (
+            "sbatch refused: invalid partition specified: short; Batch job submission failed: "
+            "Invalid partition name; correct what --plugin-args asks for, or run again later."
+        )
