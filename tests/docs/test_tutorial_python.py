@@ -82,6 +82,11 @@ def test_own_nodes_run_between_stages_and_before_them(place, told):
     (segment,) = (node for node in graph.nodes() if node.fullname.endswith("predict_wf.segment"))
     assert Path(segment.inputs.t2w).name == "brighter.nii.gz"
     assert nib.load(segment.result.outputs.dseg).get_fdata().max() >= 1
+    result = place / "own_work/with_a_node_of_mine/predict_wf/segment"
+    assert {f"{name}.nii.gz" for name in ("dseg", "anatomy", "pvs_probability", "uncertainty")} <= {
+        path.name for path in result.iterdir()
+    }
+    assert not (place / "own").exists()
     behind = place / "behind/sub-01/anat/sub-01_desc-bgpvs_morph.tsv"
     volume = table(behind).set_index("name").loc["BG", "volume_mm3"]
     assert volume > 3000
