@@ -181,11 +181,18 @@ def _requests(config: RunConfig, sbatch_args: str, output: Path) -> str:
 
 def _command(config: RunConfig, folder: Path, level: str, nprocs: int) -> str:
     """Return the command of a job, but for its subject; an empty level means both."""
-    words = [sys.executable, str(Path(sys.argv[0]).absolute()), "run"]
+    words = [sys.executable, *_program(), "run"]
     words += [str(config.bids_dir), str(config.output_dir), *([level] if level else [])]
     words += ["--config", str(folder / "config.toml")]
     words += ["--plugin", "MultiProc", "--nprocs", str(nprocs)]
     return shlex.join(words)
+
+
+def _program() -> list[str]:
+    """Return the words that start this program in Python once more."""
+    script = Path(sys.argv[0]).absolute()
+    # Run as a file, __main__.py would put the package's folder, with its `bids`, before pybids.
+    return ["-m", "bgpvs_wf"] if script.name == "__main__.py" else [str(script)]
 
 
 def _chunks(labels: Sequence[str], size: int) -> Iterator[tuple[int, Sequence[str]]]:

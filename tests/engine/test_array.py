@@ -69,6 +69,15 @@ def test_a_script_runs_one_program_and_nothing_else(scripts, tmp_path):
     assert not [at for at, _, files in os.walk(tmp_path) if "executed" in files]
 
 
+def test_a_module_is_run_as_one(scripts, tmp_path, monkeypatch):
+    # As a file it would have the package's own folders, such as `bids`, before all others.
+    monkeypatch.setattr("sys.argv", [str(scripts / "bgpvs_wf" / "__main__.py")])
+    array.submit_arrays(_config(scripts), ["sub-01"], scripts)
+    environment = os.environ | {"SLURM_ARRAY_TASK_ID": "0"}
+    subprocess.run(["bash", scripts / "array-1.sh"], cwd=tmp_path, env=environment, check=True)
+    assert (tmp_path / "told").read_text().splitlines()[:3] == ["-m", "bgpvs_wf", "run"]
+
+
 @pytest.mark.parametrize("odd", ["x\ntouch executed", "x\rtouch executed", "x\x1b[2J"])
 def test_a_line_break_is_no_line_of_a_script(odd, scripts, tmp_path):
     for folder, arguments in ((scripts / odd, ""), (scripts, f"--comment={odd}")):
