@@ -14,14 +14,13 @@ from typing import Any
 
 from bgpvs_wf.cli.terminal import say
 from bgpvs_wf.config import RunConfig
-from bgpvs_wf.schema import all_settings
+from bgpvs_wf.schema import Setting, all_settings
 
 SHELLS = ("bash", "zsh", "fish")
 _FOLDERS = ("DIR", "FOLDER", "OUT", "EXPORT", "DERIV")
 """How what stands for a folder in the help ends."""
 _USAGE = re.compile(r"^# Usage:\n(?:#.*\n)*", re.MULTILINE)
 """Where shtab says to put a script, which is not where the documentation says."""
-_SETTINGS = {one.name: one for one in all_settings(RunConfig)}
 
 
 class PrintCompletion(argparse.Action):
@@ -37,8 +36,9 @@ class PrintCompletion(argparse.Action):
         """Write the script."""
         import shtab
 
+        settings = {one.name: one for one in all_settings(RunConfig)}
         for action in _actions(parser):
-            _mark(action)
+            _mark(action, settings.get(action.dest))
         say(_USAGE.sub("", shtab.complete(parser, values), count=1))
         parser.exit(0)
 
@@ -53,9 +53,8 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
             yield action
 
 
-def _mark(action: argparse.Action) -> None:
+def _mark(action: argparse.Action, setting: Setting | None) -> None:
     """Tell shtab what completes an argument, where argparse does not know."""
-    setting = _SETTINGS.get(action.dest)
     if setting is not None and setting.rule.choices:
         action.choices = setting.rule.choices
     kind = _kind_of_path(action, is_path=setting is not None and setting.kind == "Path")
