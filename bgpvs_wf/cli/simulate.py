@@ -123,18 +123,11 @@ def _simulate(args: argparse.Namespace) -> int:
     from bgpvs_wf.anatomy.harmonisation import read_labels
     from bgpvs_wf.phantom import simulate_dataset
     from bgpvs_wf.phantom.growth import parse_ages
-    from bgpvs_wf.phantom.protocol import load_protocol
 
     out = simulate_dataset(
         args.out,
-        n_subjects=args.subjects,
         ages_weeks=parse_ages("--ages", args.ages),
-        seed=args.seed,
-        protocol=load_protocol(args.preset),
-        jobs=args.jobs,
-        n_tubes=args.tubes,
-        fill=args.fill,
-        oblique_deg=args.oblique,
+        **_asked(args),
         labels=None if args.from_dseg is None else read_labels(args.from_dseg, args.table),
         on_subject=_report,
     )
@@ -142,20 +135,28 @@ def _simulate(args: argparse.Namespace) -> int:
     return 0
 
 
+def _asked(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what infants of one age and those who grow are both made with."""
+    from bgpvs_wf.phantom.protocol import load_protocol
+
+    return {
+        "n_subjects": args.subjects,
+        "seed": args.seed,
+        "protocol": load_protocol(args.preset),
+        "jobs": args.jobs,
+        "n_tubes": args.tubes,
+        "fill": args.fill,
+        "oblique_deg": args.oblique,
+    }
+
+
 def _simulate_growing(args: argparse.Namespace) -> int:
     from bgpvs_wf.phantom.growing.dataset import parse_sessions, simulate_growing_dataset
-    from bgpvs_wf.phantom.protocol import load_protocol
 
     out = simulate_growing_dataset(
         args.out,
-        n_subjects=args.subjects,
         sessions=parse_sessions("--sessions", args.sessions),
-        seed=args.seed,
-        protocol=load_protocol(args.preset),
-        jobs=args.jobs,
-        n_tubes=args.tubes,
-        fill=args.fill,
-        oblique_deg=args.oblique,
+        **_asked(args),
         on_subject=_report_growing,
     )
     results = f"{out}-results"

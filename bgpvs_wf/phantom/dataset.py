@@ -94,12 +94,9 @@ def simulate_dataset(
         If the folder cannot be written to, or a worker is killed.
     """
     out = Path(out).expanduser().absolute()
-    if n_subjects < 1 or jobs < 1:
-        raise UsageError(f"{n_subjects} subjects, {jobs} jobs asked for; ask for one or more.")
+    check_asked(n_subjects, jobs, seed)
     if not ages_weeks:
         raise UsageError("No ages given; give one or more, such as 40w or 3m.")
-    if seed < 0:
-        raise UsageError(f"The seed is {seed}; give a number from 0 up.")
     for age in ages_weeks:
         growth_at(age)
     protocol = protocol or plain()
@@ -107,9 +104,9 @@ def simulate_dataset(
         tasks = [
             _Task(
                 root=partial,
-                label=f"{i + 1:0{max(2, len(str(n_subjects)))}d}",
+                label=label_of(i, n_subjects),
                 age_weeks=float(ages_weeks[i % len(ages_weeks)]),
-                seed=int(np.random.SeedSequence([seed, i]).generate_state(1)[0]),
+                seed=seed_of(seed, i),
                 protocol=protocol,
                 settings=settings,
                 label_map=label_maps[i % len(label_maps)] if label_maps else None,
@@ -119,6 +116,29 @@ def simulate_dataset(
         run_all(_make, tasks, jobs, on_subject)
         _write_tables(partial, tasks)
     return out
+
+
+def check_asked(n_subjects: int, jobs: int, seed: int) -> None:
+    """Refuse numbers that no dataset can be made with.
+
+    Raises
+    ------
+    UsageError
+    """
+    if n_subjects < 1 or jobs < 1:
+        raise UsageError(f"{n_subjects} subjects, {jobs} jobs asked for; ask for one or more.")
+    if seed < 0:
+        raise UsageError(f"The seed is {seed}; give a number from 0 up.")
+
+
+def label_of(place: int, n_subjects: int) -> str:
+    """Return the label of a subject by its place from 0: as many digits as the last one has."""
+    return f"{place + 1:0{max(2, len(str(n_subjects)))}d}"
+
+
+def seed_of(seed: int, place: int) -> int:
+    """Return the seed of a subject of its own, from that of the dataset."""
+    return int(np.random.SeedSequence([seed, place]).generate_state(1)[0])
 
 
 def run_all(
@@ -160,25 +180,19 @@ def _make(task: _Task) -> Made:
         labels = np.asarray(image.dataobj).astype(np.int16)
         settings = {**settings, "labels": infant_of_map(labels, image.affine, task.age_weeks)}
     infant = simulate_subject(task.age_weeks, seed=task.seed, protocol=task.protocol, **settings)
-    write_images(task.root, f"sub-{task.label}", infant, task.protocol, task.seed)
-    write_truth(
-        task.root / TRUTH,
-        f"sub-{task.label}",
-        dseg=infant.dseg,
-        bgpvs=infant.bgpvs,
-        occupancy=infant.occupancy,
-        affine=infant.affine,
-        tubes=infant.tubes,
-        regions=infant.regions,
-        snr=infant.snr,
-    )
+    write_infant(task.root, f"sub-{task.label}", infant, task.protocol, task.seed)
     return Made(task.label, infant.age_weeks, len(infant.tubes), infant.pvs_mm3)
 
 
-def write_images(
-    root: Path, stem: str, infant: SyntheticInfant, protocol: ProtocolConfig, seed: int
+def write_infant(
+    root: Path,
+    stem: str,
+    infant: SyntheticInfant,
+    protocol: ProtocolConfig,
+    seed: int,
+    numbers: Sequence[int] | None = None,
 ) -> None:
-    """Write T1w and T2w of an infant, with their sidecars.
+    """Write T1w and T2w of an infant, with their sidecars, and the truth.
 
     Parameters
     ----------
@@ -189,7 +203,27 @@ def write_images(
     infant : SyntheticInfant
     protocol, seed
         What it was made with.
+    numbers : sequence of int, optional
+        Of its tubes; see `bgpvs_wf.phantom.truth.write_truth`.
     """
+    _write_images(root, stem, infant, protocol, seed)
+    write_truth(
+        root / TRUTH,
+        stem,
+        dseg=infant.dseg,
+        bgpvs=infant.bgpvs,
+        occupancy=infant.occupancy,
+        affine=infant.affine,
+        tubes=infant.tubes,
+        regions=infant.regions,
+        snr=infant.snr,
+        numbers=numbers,
+    )
+
+
+def _write_images(
+    root: Path, stem: str, infant: SyntheticInfant, protocol: ProtocolConfig, seed: int
+) -> None:
     from bgpvs_wf.imaging.files import save_image, write_json
 
     folder = root.joinpath(*stem.split("_"), "anat")

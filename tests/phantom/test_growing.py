@@ -110,3 +110,11 @@ def test_what_fixes_one_age_cannot_be_given(tmp_path, capsys):
     arguments = ["simulate", str(tmp_path / "out"), "--sessions", "1m,6m", "--ages", "3m"]
     assert main(arguments) == 2
     assert "--ages cannot be given with --sessions" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("absurd", [{"n_subjects": 0}, {"jobs": 0}, {"seed": -1}])
+def test_numbers_that_make_no_dataset_are_refused(tmp_path, absurd):
+    asked = {"n_subjects": 1, "seed": 1, "sessions": {"6m": 66.1, "12m": 92.2}} | absurd
+    with pytest.raises(UsageError, match=r"ask for one or more|from 0 up"):
+        simulate_growing_dataset(tmp_path / "out", **asked)
+    assert not (tmp_path / "out").exists()

@@ -10,16 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bgpvs_wf.errors import UsageError
 from bgpvs_wf.phantom.bids_folder import AGE, building, write_tables
-from bgpvs_wf.phantom.dataset import run_all, write_images
+from bgpvs_wf.phantom.dataset import check_asked, label_of, run_all, seed_of, write_infant
 from bgpvs_wf.phantom.growing.infant import GrowingInfant, simulate_growing
 from bgpvs_wf.phantom.growing.truth import COLUMNS, lives_table
 from bgpvs_wf.phantom.growth import parse_ages
 from bgpvs_wf.phantom.protocol import ProtocolConfig, plain
-from bgpvs_wf.phantom.truth import TRUTH, write_truth
+from bgpvs_wf.phantom.truth import TRUTH
 
 
 @dataclass(frozen=True)
@@ -94,13 +92,14 @@ def simulate_growing_dataset(
         As `simulate_dataset` and `simulate_growing`.
     """
     out = Path(out).expanduser().absolute()
+    check_asked(n_subjects, jobs, seed)
     with building(out) as partial:
         tasks = [
             _Task(
                 root=partial,
-                label=f"{i + 1:0{max(2, len(str(n_subjects)))}d}",
+                label=label_of(i, n_subjects),
                 sessions=sessions,
-                seed=int(np.random.SeedSequence([seed, i]).generate_state(1)[0]),
+                seed=seed_of(seed, i),
                 protocol=protocol or plain(),
                 settings=settings,
             )
@@ -117,19 +116,7 @@ def _make(task: _Task) -> MadeGrowing:
     )
     for label, one, numbers in zip(task.sessions, infant.sessions, infant.numbers, strict=True):
         stem = f"sub-{task.label}_ses-{label}"
-        write_images(task.root, stem, one, task.protocol, task.seed)
-        write_truth(
-            task.root / TRUTH,
-            stem,
-            dseg=one.dseg,
-            bgpvs=one.bgpvs,
-            occupancy=one.occupancy,
-            affine=one.affine,
-            tubes=one.tubes,
-            regions=one.regions,
-            snr=one.snr,
-            numbers=numbers,
-        )
+        write_infant(task.root, stem, one, task.protocol, task.seed, numbers)
     _write_subject(task, infant)
     told = zip(task.sessions, infant.sessions, strict=True)
     return MadeGrowing(task.label, tuple((name, len(one.tubes), one.pvs_mm3) for name, one in told))
