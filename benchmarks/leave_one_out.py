@@ -1,12 +1,18 @@
 """Each real infant segmented by a model that never saw it: one command, which goes on where it was.
 
     python benchmarks/leave_one_out.py OUT [--infants 02 04] [--start MODEL]
+    python benchmarks/leave_one_out.py OUT --pvs
 
 A model is trained for each infant on synthetic ones and on known tubes in the other infants, from
 where a model stands that never saw it: `--start`, or one that this trains on synthetic infants
 alone first. Steps are set below and not by the infant left out. Then the infant is segmented, told
 nothing, as `benchmarks/heads.py` does, and its basal ganglia are held against the reference.
 `--nothing-new` only scores the model to start from. Needs BGPVS_TEST_DATA.
+
+`--pvs` trains the network for PVS alone, the others are those of the box: on synthetic infants
+(OUT/synthetic), and from there with known tubes in real ones: in all of them (OUT/all, which is
+what goes into the box), and without two at a time (OUT/without_01_03, OUT/without_02_04), for
+`benchmarks/volumes.py` to score on these two.
 """
 
 from __future__ import annotations
@@ -40,6 +46,34 @@ FURTHER = {"coarse": 500, "fine": 500, "pvs": 0}
 """Steps from there, with real infants (set beforehand)."""
 
 
+PVS_PHANTOMS: dict[str, dict[str, Any]] = {
+    "dhcp": {"ages": ["32w", "35w", "37w", "39w", "40w", "42w", "43w", "45w"], "seed": 12101},
+    "bcp": {
+        "ages": [
+            *("40w", "1m", "2m", "3m", "4m", "6m", "7m"),
+            *("9m", "11m", "13m", "16m", "19m", "22m", "24m"),
+        ],
+        "seed": 12102,
+    },
+    "clinical": {
+        "ages": [
+            *("35w", "38w", "41w", "1m", "3m", "5m"),
+            *("7m", "9m", "12m", "15m", "18m", "24m"),
+        ],
+        "seed": 12103,
+    },
+}
+"""Infants whose tubes are 0.2 to 1 of the way."""
+PVS_FILL, PVS_CASES = [0.2, 1.0], 5
+PVS_LEFT_OUT: dict[str, tuple[str, ...]] = {
+    "all": (),
+    "without_01_03": ("01", "03"),
+    "without_02_04": ("02", "04"),
+}
+PVS_ALONE, PVS_FURTHER = 9000, 3000
+"""Steps on synthetic infants, and from there with real ones (set beforehand)."""
+
+
 def main() -> None:
     """Train and print a line an infant and modality."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -47,20 +81,33 @@ def main() -> None:
     parser.add_argument("--infants", nargs="+", default=list(INFANTS), choices=INFANTS)
     parser.add_argument("--start", default="", help="model in the box that never saw them")
     parser.add_argument("--nothing-new", action="store_true", help="only score that model")
+    parser.add_argument("--pvs", action="store_true", help="train networks for PVS alone")
+    parser.add_argument("--only", nargs="+", default=list(PVS_LEFT_OUT), choices=PVS_LEFT_OUT)
     options = parser.parse_args()
     out = options.out.absolute()
+    if options.pvs:
+        start = train(out, "synthetic", pvs_recipe(out, "synthetic", (), ""))
+        for name in options.only:
+            infants = [label for label in INFANTS if label not in PVS_LEFT_OUT[name]]
+            train(out, name, pvs_recipe(out, name, infants, start))
+        return
     known = sorted(set(SEEN.get(options.start, ())) & set(options.infants))
     if known:
         parser.error(f"the model {options.start} has learnt from {', '.join(known)}.")
-    start = options.start or train(out, "phantoms", (), "")
+    start = options.start or train(out, "phantoms", make_recipe(out, "phantoms", (), ""))
     for left_out in options.infants:
         others = [label for label in INFANTS if label != left_out]
-        name = start if options.nothing_new else train(out, f"without_{left_out}", others, start)
-        score(left_out, find_model(name))
+        name = f"without_{left_out}"
+        model = (
+            start
+            if options.nothing_new
+            else train(out, name, make_recipe(out, name, others, start))
+        )
+        score(left_out, find_model(model))
 
 
-def train(out: Path, name: str, infants: list[str] | tuple[str, ...], start: str) -> str:
-    """Train a model, unless it is there; return its folder."""
+def train(out: Path, name: str, content: dict[str, Any]) -> str:
+    """Train a model by a recipe, unless it is there; return its folder."""
     folder = out / name
     for shared in ("cohorts", "cases"):
         # A cohort is made once for all trainings.
@@ -69,7 +116,7 @@ def train(out: Path, name: str, infants: list[str] | tuple[str, ...], start: str
         if not (folder / shared).is_symlink():
             (folder / shared).symlink_to(Path("..") / shared)
     recipe = folder / "recipe.toml"
-    recipe.write_text(tomli_w.dumps(make_recipe(out, name, infants, start)))
+    recipe.write_text(tomli_w.dumps(content))
     program = Path(sys.executable).with_name("bgpvs-wf")
     command = [program, "train", recipe, folder, "-w", out / "work"]
     subprocess.run(list(map(str, command)), check=True)
@@ -90,15 +137,7 @@ def make_recipe(
         }
         for preset, content in PHANTOMS.items()
     }
-    for label in infants:
-        cohorts[f"infant{label}"] = {
-            "onto": str(scans(out)),
-            "derivatives": {"reference": str(DATA / "reference")},
-            "participants": [label],
-            "cases": CASES,
-            "seed": HYBRID_SEED + int(label),
-            "anatomy_from": "reference",
-        }
+    cohorts |= {f"infant{label}": known_tubes(out, label, CASES) for label in infants}
     steps = FURTHER if start else ALONE
     networks = {
         table: {"steps": count, **({"start": start} if start else {})}
@@ -113,6 +152,50 @@ def make_recipe(
         **networks,
         "training": {"batch": 1, "learning_rate": 0.001 if start else 0.003, "validate_steps": 250},
         "augmentation": {"bending": 0.15, "scaling": 0.2, "contrast": 0.4},
+    }
+
+
+def pvs_recipe(
+    out: Path, name: str, infants: list[str] | tuple[str, ...], start: str
+) -> dict[str, Any]:
+    """Return the recipe of a training of the network for PVS, the others being the box's."""
+    cohorts: dict[str, Any] = {
+        preset: {
+            "preset": preset,
+            "subjects": len(content["ages"]),
+            "anatomy_from": "truth",
+            "fill": PVS_FILL,
+            **content,
+        }
+        for preset, content in PVS_PHANTOMS.items()
+    }
+    for label in infants:
+        cohorts[f"tubes{label}"] = {**known_tubes(out, label, PVS_CASES), "fill": PVS_FILL}
+    return {
+        "name": name,
+        "strategy": "manual",
+        "seed": 29,
+        "held_out": 0.16,
+        "cohorts": cohorts,
+        "coarse": {"model": "infant"},
+        "fine": {"start": "infant", "steps": 0},
+        "pvs": {
+            "steps": PVS_FURTHER if start else PVS_ALONE,
+            **({"start": start} if start else {}),
+        },
+        "training": {"learning_rate": 0.002 if start else 0.003, "validate_steps": 1000},
+    }
+
+
+def known_tubes(out: Path, label: str, cases: int) -> dict[str, Any]:
+    """Return the cohort of known tubes in a real infant."""
+    return {
+        "onto": str(scans(out)),
+        "derivatives": {"reference": str(DATA / "reference")},
+        "participants": [label],
+        "cases": cases,
+        "seed": HYBRID_SEED + int(label),
+        "anatomy_from": "reference",
     }
 
 

@@ -32,6 +32,7 @@ class CutCaseInputSpec(HomeInputSpec):
     confidence = File(desc="how sure the labels are, 0 to 1")
     fluid = File(desc="share of each voxel that a PVS fills, on their grid")
     ignore = File(desc="voxels about which nothing is known, on their grid")
+    brightness = traits.Float(desc="of the fluid in PVS, where it is known")
     by_hand = traits.Bool(mandatory=True, desc="whether the labels were given")
     subject = traits.Str(mandatory=True)
     folder = traits.Str(mandatory=True, hash_files=False, desc="where the case goes")
@@ -78,6 +79,7 @@ class CutCase(HomeInterface):
             confidence=read_optional(inputs.confidence, "confidence"),
             **told,
             by_hand=inputs.by_hand,
+            **({"brightness": inputs.brightness} if isdefined(inputs.brightness) else {}),
         )
         self._results["case"] = str(case.folder / "case.json")
         return runtime

@@ -33,6 +33,8 @@ class GivenLabels:
     """Share of each voxel that a PVS fills."""
     ignore: Path | None = None
     """Voxels about which nothing is known."""
+    brightness: float | None = None
+    """Of the fluid in PVS, on its way from tissue to a ventricle's."""
 
 
 def init_cases_wf(
@@ -115,6 +117,8 @@ def init_case_wf(
     if labels is not None:
         workflow.connect(prepare, "outputnode.scan_grid", sink, "inputnode.scan_grid")
         sink.inputs.inputnode.bgpvs = str(labels.bgpvs)
+        if labels.brightness is not None:
+            cut.inputs.brightness = labels.brightness
         for key in ("fluid", "ignore"):
             if getattr(labels, key) is not None:
                 setattr(cut.inputs, key, str(getattr(labels, key)))

@@ -31,5 +31,9 @@ def fill_of_infant(fill: tuple[float, float], rng: np.random.Generator) -> tuple
     least, largest = fill[0] / (1 - _ALIKE), fill[1] / (1 + _ALIKE)
     if largest <= least:
         return fill
-    middle = float(rng.uniform(least, largest))
+    return fill_around(float(rng.uniform(least, largest)))
+
+
+def fill_around(middle: float) -> tuple[float, float]:
+    """Return the least and the largest of an infant whose tubes are so bright on average."""
     return middle * (1 - _ALIKE), middle * (1 + _ALIKE)

@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from bgpvs_wf.config import RunConfig
 from bgpvs_wf.errors import BGPVSError, UsageError
-from bgpvs_wf.evaluation.case_files import BGPVS, IGNORE, OCCUPANCY
+from bgpvs_wf.evaluation.case_files import BGPVS, IGNORE, OBJECTS, OCCUPANCY
 from bgpvs_wf.learning.training.recipe import GIVEN, Recipe, TrainingCohort
 from bgpvs_wf.studies.cohort import run_jobs
 from bgpvs_wf.studies.datasets.cohorts import Dataset, make_cohort
 from bgpvs_wf.studies.observer import Observer
+from bgpvs_wf.tsv import read_tsv
 
 if TYPE_CHECKING:
     from bgpvs_wf.bids.inputs import SubjectInputs
@@ -251,10 +254,20 @@ def given_labels(folder: Path) -> dict[str, GivenLabels]:
             bgpvs=files[BGPVS][0],
             fluid=files[OCCUPANCY][0] if OCCUPANCY in files else None,
             ignore=files[IGNORE][0] if IGNORE in files else None,
+            brightness=_brightness(files[OBJECTS][0]) if OBJECTS in files else None,
         )
         for key, files in find_cases(folder).items()
         if BGPVS in files
     }
+
+
+def _brightness(table: Path) -> float | None:
+    """Return how bright the fluid in PVS is by a table of them, where it says so."""
+    rows = read_tsv(table)
+    if not {"fill", "volume_mm3"} <= set(rows.columns) or not len(rows):
+        return None
+    volumes = rows.numbers("volume_mm3")
+    return round(float(np.average(rows.numbers("fill"), weights=volumes)), 4)
 
 
 def _name_unchanged(labels: Mapping[str, GivenLabels], observer: Observer) -> None:

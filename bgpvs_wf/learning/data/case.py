@@ -24,6 +24,7 @@ from bgpvs_wf.imaging.intensity import foreground
 from bgpvs_wf.json_shapes import check_shape
 from bgpvs_wf.learning.data.classes import BG_CLASSES, coarse_classes, divide_bg, fine_classes
 from bgpvs_wf.learning.data.painted_tubes import ScanSignals, scan_signals
+from bgpvs_wf.learning.data.pvs_input import UNTOLD
 from bgpvs_wf.learning.data.scan import BoxImages, Scan, canonical
 from bgpvs_wf.learning.data.tissues import all_named, named_tissues, with_unnamed
 from bgpvs_wf.reading import load_json, why_not
@@ -37,7 +38,8 @@ COARSE_CHANNELS = ("T2w", "T1w", "classes", "tissue")
 _SITES = 4000
 _FACTS = {
     "subject": str, "present": [bool, bool], "ventricles": bool, "voxel_mm": [float] * 3,
-    "own_to_fine": [[float] * 4] * 4, "pvs_voxels": int, "by_hand": bool, "digest": str,
+    "own_to_fine": [[float] * 4] * 4, "pvs_voxels": int, "by_hand": bool, "brightness": float,
+    "digest": str,
 }  # fmt: skip
 
 
@@ -59,6 +61,8 @@ class TrainingCase:
     """Of the scan."""
     by_hand: bool
     """Whether the labels were given, rather than made by a program."""
+    brightness: float = UNTOLD
+    """Of the fluid in the PVS, on its way from tissue to a ventricle's, where it is known."""
     digest: str
     """Of the arrays' bytes: what was learnt from other arrays was another training."""
 
@@ -111,6 +115,7 @@ def make_case(
     confidence: np.ndarray | None = None,
     fluid: np.ndarray | None = None,
     by_hand: bool = True,
+    brightness: float = UNTOLD,
 ) -> TrainingCase:
     """Cut a labelled subject as the networks see it, and write it into a folder.
 
@@ -133,6 +138,8 @@ def make_case(
         Share of each voxel that a PVS fills; default: the labelled voxels, whole.
     by_hand : bool
         Whether the labels were given, rather than made by a program.
+    brightness : float
+        Of the fluid in the PVS, as far as it is known.
 
     Raises
     ------
@@ -187,6 +194,7 @@ def make_case(
         "voxel_mm": (x, y, z),
         "own_to_fine": (np.linalg.inv(grid.affine) @ own_grid.affine).tolist(),
         "by_hand": by_hand,
+        "brightness": float(brightness),
     }
     arrays = {
         "fine": np.stack(channels),
@@ -258,6 +266,8 @@ def write_case(
         with atomic_file(folder / f"{name}.npy") as file:
             np.save(file, array)
         digest.update(array.tobytes())
+    if brightness := facts.get("brightness", UNTOLD):
+        digest.update(repr(brightness).encode())
     classes, pvs = (arrays["own"][OWN_CHANNELS.index(name)] for name in ("classes", "pvs"))
     _save_sites(pvs > 0, classes > 0, folder / "sites.npz")
     known = {

@@ -24,9 +24,10 @@ from bgpvs_wf.learning.data.cascade_input import Surroundings, case_surroundings
 from bgpvs_wf.learning.data.case import COARSE_CHANNELS, FINE_CHANNELS, OWN_CHANNELS, TrainingCase
 from bgpvs_wf.learning.data.classes import BG_CLASSES, BRAIN, LEFT_NUCLEI, MIRRORED, SURE
 from bgpvs_wf.learning.data.contrasts import random_contrast
-from bgpvs_wf.learning.data.painted_tubes import ScanSignals, labelled, paint_tubes
-from bgpvs_wf.learning.data.pvs_input import pvs_input, rough_mask
+from bgpvs_wf.learning.data.painted_tubes import FILL, ScanSignals, labelled, paint_tubes
+from bgpvs_wf.learning.data.pvs_input import UNTOLD, pvs_input, rough_mask
 from bgpvs_wf.learning.data.scan import COARSE_MM, FINE_MM
+from bgpvs_wf.phantom.fill import fill_around, fill_of_infant
 
 if TYPE_CHECKING:
     import torch
@@ -39,6 +40,9 @@ _IN_TUBE = 0.3
 """Share of a voxel that a tube fills, from which on it tells how bright that is (chosen)."""
 _FLUID_WRONG = 0.07
 """The signal of fluid is measured with this error, as a share of it (chosen)."""
+_TOLD, _TOLD_WRONG = 0.6, 0.2
+"""Share of patches whose network is told how bright fluid in PVS is, and with which error, of the
+logarithm (chosen: estimates are off by 0.05 to 0.15)."""
 _EVERY = 7
 """Every so manieth voxel tells how contrast was altered; prime to the size of patches, so that
 they lie in all planes (chosen)."""
@@ -149,9 +153,9 @@ class PVSExamples(_Examples):
     _signals: dict[str, ScanSignals] = field(default_factory=dict, init=False)
 
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
-        """Return `image`, `classes`, `pvs` and `confidence`, `painted` and `brightness`.
+        """Return `image`, `classes`, `pvs` and `confidence`, `asked` and `brightness`.
 
-        `painted` is where tubes were painted, and `brightness` that of what these hold.
+        `asked` is where tubes are whose brightness, `brightness`, the network is to tell.
         """
         import torch
 
@@ -161,7 +165,10 @@ class PVSExamples(_Examples):
         before, image = part.pop("before").numpy(), part["image"].numpy()
         fluid = _carried(self._signals_of(case).fluid, before, image)
         fluid *= np.exp(rng.normal(0, _FLUID_WRONG, 2))
-        part["image"] = torch.from_numpy(pvs_input(image, rough, case.voxel_mm, fluid))
+        told = _told(part, rng)
+        if told != UNTOLD:
+            part["asked"] = torch.zeros_like(part["asked"])
+        part["image"] = torch.from_numpy(pvs_input(image, rough, case.voxel_mm, fluid, told))
         return part
 
     def _patch(
@@ -187,14 +194,16 @@ class PVSExamples(_Examples):
         for axis in mirrored:
             if rng.random() < 0.5:
                 part = {name: value.flip(axis) for name, value in part.items()}
-        unpainted = {"painted": torch.zeros_like(part["pvs"]), "brightness": torch.tensor(0.0)}
-        part = {**part, **unpainted}
+        own = part["pvs"] > 0
+        known = case.brightness if own.any() else UNTOLD
+        brightness = torch.tensor(known, dtype=torch.float32)
+        part = {**part, "asked": (own & (known != UNTOLD)).float(), "brightness": brightness}
         if rng.random() < painted:
             self._paint(part, case, rng)
         voxel_mm = float(np.mean(case.voxel_mm))
         before = torch.stack([part["T2w"], part["T1w"]])
         image = alter(before, case.present, rng, config, voxel_mm)
-        kept = {name: part[name] for name in ("pvs", "confidence", "painted", "brightness")}
+        kept = {name: part[name] for name in ("pvs", "confidence", "asked", "brightness")}
         kept |= {"before": before, "image": image, "classes": part["classes"].long()}
         return rng, case, kept
 
@@ -207,10 +216,10 @@ class PVSExamples(_Examples):
     def _paint(
         self, part: dict[str, torch.Tensor], case: TrainingCase, rng: np.random.Generator
     ) -> None:
-        """Put tubes into a patch beside those that are there."""
+        """Put tubes into a patch beside those that are there, as bright if that is known."""
         import torch
 
-        pvs = part["pvs"].numpy() > 0
+        pvs, alike = part["pvs"].numpy() > 0, float(part["brightness"])
         done = paint_tubes(
             np.stack([part["T2w"].numpy(), part["T1w"].numpy()]),
             part["classes"].numpy(),
@@ -219,12 +228,16 @@ class PVSExamples(_Examples):
             self._signals_of(case),
             rng,
             1 + int(rng.poisson(_MORE_TUBES)),
+            fill_around(alike) if alike != UNTOLD else None,
         )
         part["T2w"], part["T1w"] = torch.from_numpy(done.images)
         part["pvs"] = torch.from_numpy((pvs | labelled(done.share)).astype(np.float32))
         if np.isfinite(done.brightness):
-            part["painted"] = torch.from_numpy((done.share >= _IN_TUBE).astype(np.float32))
-            part["brightness"] = torch.tensor(done.brightness, dtype=torch.float32)
+            shown = done.share >= _IN_TUBE
+            if alike == UNTOLD:
+                part["brightness"] = torch.tensor(done.brightness, dtype=torch.float32)
+                part["asked"] = torch.zeros_like(part["asked"])
+            part["asked"] = torch.clamp(part["asked"] + torch.from_numpy(shown).float(), max=1)
 
     def _middle(
         self, case: TrainingCase, shape: tuple[int, ...], rng: np.random.Generator
@@ -354,6 +367,18 @@ def turn_head(
     turned = classes.flip(axes)
     turned[turned >= LEFT_NUCLEI] = BRAIN
     return image.flip([axis + 1 for axis in axes]), turned
+
+
+def _told(part: Mapping[str, torch.Tensor], rng: np.random.Generator) -> float:
+    """Draw which brightness of fluid in PVS the network is told in a patch, if any."""
+    if rng.random() >= _TOLD:
+        return UNTOLD
+    known = float(part["brightness"])
+    if known == UNTOLD and part["pvs"].any():
+        return UNTOLD
+    # Where there is nothing to be found, the infant may have been told anything elsewhere.
+    right = known or float(np.mean(fill_of_infant(FILL, rng)))
+    return right * float(np.exp(rng.normal(0, _TOLD_WRONG)))
 
 
 def _carried(fluid: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:

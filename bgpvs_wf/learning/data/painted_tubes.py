@@ -84,6 +84,7 @@ def paint_tubes(
     signals: ScanSignals,
     rng: np.random.Generator,
     count: int,
+    fill: tuple[float, float] | None = None,
 ) -> Painted:
     """Put tubes into the basal ganglia of standardised images.
 
@@ -101,13 +102,16 @@ def paint_tubes(
     rng : Generator
     count : int
         Tubes wanted; fewer are painted where there is no room.
+    fill : tuple of 2 float, optional
+        Least and largest signal of what is in them; default: as of some infant.
     """
     bg = np.isin(classes, BG_CLASSES)
     free = bg & ~ndimage.binary_dilation(barred, _ONE_VOXEL)
     seen = [channel for channel in range(2) if images[channel].any()]
     if free.sum() < _LEAST_VOXELS or not np.isfinite(signals.fluid[seen]).all():
         return Painted(images, np.zeros(classes.shape, np.float32), float("nan"))
-    share, filled = fill_grid(_draw(free, affine, rng, count), Grid(classes.shape, affine))
+    tubes = _draw(free, affine, rng, count, fill or fill_of_infant(FILL, rng))
+    share, filled = fill_grid(tubes, Grid(classes.shape, affine))
     painted = images.copy()
     for channel in seen:
         around = images[channel] - images[channel].min()
@@ -124,7 +128,13 @@ def labelled(share: np.ndarray) -> np.ndarray:
     return np.asarray(share >= PVS_SHARE)
 
 
-def _draw(free: np.ndarray, affine: np.ndarray, rng: np.random.Generator, count: int) -> list[Tube]:
+def _draw(
+    free: np.ndarray,
+    affine: np.ndarray,
+    rng: np.random.Generator,
+    count: int,
+    fill: tuple[float, float],
+) -> list[Tube]:
     """Draw tubes that fan out from a point below, as arteries do, but from anywhere there."""
     distance = SignedDistance(free, affine)
     places = np.argwhere(free)
@@ -140,5 +150,5 @@ def _draw(free: np.ndarray, affine: np.ndarray, rng: np.random.Generator, count:
         origin=places.mean(axis=0) + _ORIGIN_MM * away / np.linalg.norm(away),
         outwards=outwards / np.linalg.norm(outwards),
         diameters_mm=DIAMETERS_MM if rng.random() < 0.5 else None,
-        fill=fill_of_infant(FILL, rng),
+        fill=fill,
     )

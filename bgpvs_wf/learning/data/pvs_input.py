@@ -6,7 +6,8 @@ it was measured on (docs/decisions/network-for-pvs.md). The network is small: it
 nuclei, only be told where they are, roughly, as the fine network finds them. In training that is
 imitated.
 Signal is told over noise, which says what can be seen, and over that of fluid, which says what it
-may be.
+may be. A voxel half filled by bright fluid looks like a whole one of fluid half as bright; so where
+it is known how bright that of an infant's perivascular spaces is, signal is told over that.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from bgpvs_wf.imaging.intensity import median_and_spread
 from bgpvs_wf.learning.data.sampling import sampler_grid, smooth_noise, voxel_indices
 from bgpvs_wf.phantom.scan_facts import signals_of_fluid
 
+UNTOLD = 0.0
+"""Brightness that is not known."""
 _LOCAL_MM = 3.0
 """What changes over more than this is tissue or bias, and taken away (chosen)."""
 _SOFT_MM = 0.7
@@ -41,6 +44,7 @@ def pvs_input(
     bg: np.ndarray,
     voxel_mm: Sequence[float] | np.ndarray,
     fluid: np.ndarray | None = None,
+    brightness: float = UNTOLD,
 ) -> np.ndarray:
     """Return the input of the PVS network.
 
@@ -54,10 +58,13 @@ def pvs_input(
     fluid : ndarray, optional, shape (2,)
         Signal of fluid in the images, NaN where it is not known. Default: as the images show it
         (`bgpvs_wf.phantom.scan_facts.signals_of_fluid`), which a patch may be too small for.
+    brightness : float
+        Of the fluid in perivascular spaces, on its way from tissue to a ventricle's, as far as it
+        is known.
 
     Returns
     -------
-    ndarray of float32, shape (5, x, y, z)
+    ndarray of float32, shape (6, x, y, z)
         The channels are `bgpvs_wf.learning.nets.architectures.NetworkConfig.inputs`.
     """
     sizes = np.asarray(voxel_mm, float)
@@ -66,11 +73,12 @@ def pvs_input(
     excess = [image - ndimage.gaussian_filter(image, _LOCAL_MM / sizes) for image in images]
     over_noise = [_over_noise(more, bg) for more in excess]
     over_fluid = [
-        _over_fluid(more, image, bg, float(signal))
+        _over_fluid(more, image, bg, float(signal), brightness or 1.0)
         for more, image, signal in zip(excess, images, fluid, strict=True)
     ]
     share = ndimage.gaussian_filter(bg.astype(np.float32), _SOFT_MM / sizes)
-    return np.stack([*over_noise, *over_fluid, share]).astype(np.float32)
+    told = np.full(bg.shape, brightness)
+    return np.stack([*over_noise, *over_fluid, share, told]).astype(np.float32)
 
 
 def _over_noise(excess: np.ndarray, inside: np.ndarray) -> np.ndarray:
@@ -81,13 +89,13 @@ def _over_noise(excess: np.ndarray, inside: np.ndarray) -> np.ndarray:
 
 
 def _over_fluid(
-    excess: np.ndarray, image: np.ndarray, inside: np.ndarray, fluid: float
+    excess: np.ndarray, image: np.ndarray, inside: np.ndarray, fluid: float, brightness: float
 ) -> np.ndarray:
-    """Return how much an image exceeds what is around, as a share of what fluid does."""
+    """Return how much an image exceeds what is around, as a share of what fluid in PVS does."""
     contrast = fluid - float(np.median(image[inside] if inside.any() else image))
     if not abs(contrast) > _LEAST_CONTRAST:
         return np.zeros_like(excess)
-    return np.clip(excess / contrast, -_MOST_SHARE, _MOST_SHARE)
+    return np.clip(excess / (contrast * brightness), -_MOST_SHARE, _MOST_SHARE)
 
 
 def rough_mask(

@@ -9,7 +9,7 @@ import numpy as np
 
 from bgpvs_wf.imaging.geometry import bounding_box, voxel_sizes
 from bgpvs_wf.learning.data.classes import BG_CLASSES
-from bgpvs_wf.learning.data.pvs_input import pvs_input
+from bgpvs_wf.learning.data.pvs_input import UNTOLD, pvs_input
 from bgpvs_wf.learning.data.scan import BoxImages
 from bgpvs_wf.learning.inference.resampling import to_own_grid
 from bgpvs_wf.learning.nets.architectures import (
@@ -22,10 +22,15 @@ from bgpvs_wf.learning.nets.architectures import (
 )
 from bgpvs_wf.learning.nets.losses import LARGEST_LOG_WEIGHT
 from bgpvs_wf.learning.nets.sliding_window import apply_network
+from bgpvs_wf.phantom.scan_facts import signals_of_fluid
 from bgpvs_wf.quantification.brightness import LEAST, MOST
 
 Network = tuple[NetworkConfig, Any]
 """A network, and the module of torch that it is."""
+
+
+_AT_FIRST = 0.3
+"""Probability from which on voxels tell at first how bright fluid is (chosen)."""
 
 
 class Member(NamedTuple):
@@ -54,6 +59,8 @@ class FoundPVS(NamedTuple):
     """The same; how bright the fluid is there, on its way from tissue to a ventricle's."""
     log_weight: np.ndarray
     """The same; how much that is worth."""
+    told: float = UNTOLD
+    """Brightness that the probability was told under."""
 
     def brightness(self, pvs: np.ndarray) -> float:
         """Return how bright the fluid in perivascular spaces is, of all together.
@@ -137,10 +144,14 @@ def apply_pvs(
     images: BoxImages,
     bg: np.ndarray,
     *,
+    brightness: float | None = None,
     flips: bool = False,
     fast: bool = False,
 ) -> FoundPVS:
     """Return the members' mean of what they tell of PVS in a box; see `apply_anatomy`.
+
+    They look twice. At first they tell how bright the fluid in PVS is, by all of them together;
+    then, told that, how far PVS go: what half fills a voxel is as bright as what is half as bright.
 
     Parameters
     ----------
@@ -148,21 +159,35 @@ def apply_pvs(
     images : BoxImages
     bg : ndarray of bool, shape (x, y, z)
         The basal ganglia on the scan's own grid.
+    brightness : float, optional
+        Of fluid in PVS, where that is known: they look once.
     flips, fast : bool
     """
     if members[0].pvs[0].tells == JOINT:
         probability = _mean([one.pvs for one in members], images.own, flips, fast)[-1]
         unknown = np.full(probability.shape, np.nan, np.float32)
         return FoundPVS(probability, unknown, np.zeros_like(unknown))
-    seen = pvs_input(images.own, bg, voxel_sizes(images.own_grid.affine))
     networks = [member.pvs for member in members]
-    whole = np.zeros((len(CHANNELS[PVS]), *bg.shape), np.float32)
-    if bg.any():
-        # What is farther away than a network sees does not change its answer.
-        reach = max(reach_voxels(config) for config, _ in networks)
-        box = (slice(None), *bounding_box(bg, np.eye(4), reach))
-        whole[box] = _mean(networks, seen[box], flips, fast)
-    return FoundPVS(*whole)
+    affine = images.own_grid.affine
+    fluid = signals_of_fluid(images.own, bg, affine)
+
+    def look(told: float) -> np.ndarray:
+        whole = np.zeros((len(CHANNELS[PVS]), *bg.shape), np.float32)
+        if bg.any():
+            seen = pvs_input(images.own, bg, voxel_sizes(affine), fluid, told)
+            # What is farther away than a network sees does not change its answer.
+            reach = max(reach_voxels(config) for config, _ in networks)
+            box = (slice(None), *bounding_box(bg, np.eye(4), reach))
+            whole[box] = _mean(networks, seen[box], flips, fast)
+        return whole
+
+    if brightness is not None:
+        return FoundPVS(*look(brightness))._replace(told=brightness)
+    first = FoundPVS(*look(UNTOLD))
+    told = first.brightness(bg & (first.probability >= _AT_FIRST))
+    if np.isnan(told):
+        return first
+    return first._replace(probability=look(told)[0], told=told)
 
 
 def _without_pvs(shares: np.ndarray) -> np.ndarray:

@@ -296,7 +296,13 @@ def _finished(
     faint = too_faint(pvs, leading, part.labels, part.nuclei, affine)
     pvs &= ~faint
     again = found_again(
-        part.members, part.images, part.searched, pvs, model.pvs_threshold, flips=flips
+        part.members,
+        part.images,
+        part.searched,
+        pvs,
+        model.pvs_threshold,
+        brightness=part.pvs.told,
+        flips=flips,
     )
     labels = part.labels
     if record["nuclei"] != "given" and bg_region == "nuclei":

@@ -29,6 +29,7 @@ def found_again(
     pvs: np.ndarray,
     threshold: float,
     *,
+    brightness: float,
     flips: bool = False,
 ) -> float:
     """Look for perivascular spaces once more, on a grid that lies half a voxel off.
@@ -43,8 +44,8 @@ def found_again(
         What was found.
     threshold : float
         Probability from which on a voxel is PVS.
-    flips : bool
-        As it was found.
+    brightness, flips
+        As it was found; see `bgpvs_wf.learning.inference.ensemble.apply_pvs`.
 
     Returns
     -------
@@ -56,7 +57,7 @@ def found_again(
         return float("nan")
     moved = dataclasses.replace(images, own=np.stack([_shifted(one) for one in images.own]))
     inside = ndimage.shift(searched.astype(np.float32), -_SHIFT, order=1, mode="nearest") >= 0.5
-    found = apply_pvs(members, moved, inside, flips=flips)
+    found = apply_pvs(members, moved, inside, brightness=brightness, flips=flips)
     again = (found.probability >= threshold) & inside
     # A voxel shares space with eight that lie half a voxel off.
     near = ndimage.maximum_filter(again, size=2, origin=0, mode="constant")

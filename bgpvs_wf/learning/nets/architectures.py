@@ -46,7 +46,7 @@ class NetworkConfig:
         """Names of the channels of the input: each network knows what the one before it found."""
         if self.tells == PVS:
             over = [f"{name} over its {what}" for what in ("noise", "fluid") for name in MODALITIES]
-            return (*over, "basal ganglia")
+            return (*over, "basal ganglia", "brightness of fluid in perivascular spaces")
         return MODALITIES if self.tells in (HEAD, MASK, COARSE, JOINT) else (*MODALITIES, *CONTEXT)
 
 

@@ -71,7 +71,7 @@ def brightness_loss(
     found: Tensor,
     log_brightness: Tensor,
     log_weight: Tensor,
-    painted: Tensor,
+    asked: Tensor,
     brightness: Tensor,
 ) -> Tensor:
     """Return the squared error of how bright tubes are, of each voxel and of them together.
@@ -83,8 +83,8 @@ def brightness_loss(
     found, log_brightness, log_weight : Tensor, shape (batch, x, y, z)
         Output (the first are logits, and learn nothing from this); see
         `bgpvs_wf.learning.inference.ensemble.FoundPVS`.
-    painted : Tensor, shape (batch, x, y, z)
-        1 where tubes are whose brightness is known.
+    asked : Tensor, shape (batch, x, y, z)
+        1 where tubes are whose brightness is to be told.
     brightness : Tensor, shape (batch,)
         Above 0 where there are any.
 
@@ -95,15 +95,15 @@ def brightness_loss(
     """
     truth = brightness.clamp(min=1e-3).log()
     error = (log_brightness - truth[:, None, None, None]) ** 2
-    each = (error * painted).sum() / painted.sum().clamp(min=1)
+    each = (error * asked).sum() / asked.sum().clamp(min=1)
     weight = (
-        painted
+        asked
         * found.detach().sigmoid()
         * log_weight.clamp(-LARGEST_LOG_WEIGHT, LARGEST_LOG_WEIGHT).exp()
     )
     axes = (1, 2, 3)
     pooled = (weight * log_brightness).sum(axes) / weight.sum(axes).clamp(min=1e-6)
-    there = (painted.sum(axes) > 0).float()
+    there = (asked.sum(axes) > 0).float()
     together = ((pooled - truth) ** 2 * there).sum() / there.sum().clamp(min=1)
     return each + together
 

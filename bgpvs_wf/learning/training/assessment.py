@@ -83,16 +83,17 @@ def calibrate(member: Member, cases: Sequence[TrainingCase]) -> None:
     if member.pvs[0].tells == JOINT:
         return
     network = member.pvs[1]
-    known = [_pvs(member, case) for case in cases]
-    if known:
-        probability, pvs = (np.concatenate(parts) for parts in zip(*known, strict=True))
-        if pvs.any() and not pvs.all():
-            follow_line(network, *fit_line(probability, pvs))
     painted = [case for case in cases if isinstance(case, PaintedCase)]
     pairs = np.array([_brightness(member, case) for case in painted]).reshape(-1, 2)
     pairs = np.log(pairs[np.isfinite(pairs).all(axis=1)])
     if len(pairs) >= _LEAST_PAINTED:
         follow_line(network, *equal_spread(*pairs.T), channel=_LOG_BRIGHTNESS)
+    # Probabilities are told under a brightness, which has to be settled before.
+    known = [_pvs(member, case) for case in cases]
+    if known:
+        probability, pvs = (np.concatenate(parts) for parts in zip(*known, strict=True))
+        if pvs.any() and not pvs.all():
+            follow_line(network, *fit_line(probability, pvs))
 
 
 def assess(

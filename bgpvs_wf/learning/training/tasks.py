@@ -18,7 +18,7 @@ from bgpvs_wf.learning.data.examples import (
     JointExamples,
     PVSExamples,
 )
-from bgpvs_wf.learning.data.pvs_input import pvs_input
+from bgpvs_wf.learning.inference.ensemble import Member, apply_pvs
 from bgpvs_wf.learning.nets.architectures import ANATOMY, COARSE, JOINT, NetworkConfig
 from bgpvs_wf.learning.nets.losses import (
     brightness_loss,
@@ -129,7 +129,7 @@ class PVSTask:
         pvs, log_brightness, log_weight = logits.unbind(1)
         loss = pvs_loss(pvs, batch["pvs"], batch["classes"], batch["confidence"])
         return loss + _BRIGHTNESS * brightness_loss(
-            pvs, log_brightness, log_weight, batch["painted"], batch["brightness"]
+            pvs, log_brightness, log_weight, batch["asked"], batch["brightness"]
         )
 
     def scores(self, network: nn.Module) -> dict[str, float]:
@@ -138,9 +138,9 @@ class PVSTask:
         for case in self.held_out:
             array = _own(case)
             bg = np.isin(array["classes"], BG_CLASSES)
-            images = pvs_input(case.boxed().own, bg, case.voxel_mm)
-            given = apply_network(network, self.network, images, fast=True)
-            counts += pvs_counts(given[0], array)
+            member = Member.of([(self.network, network)])
+            given = apply_pvs([member], case.boxed(), bg, fast=True)
+            counts += pvs_counts(given.probability, array)
         return pvs_score(counts)
 
 

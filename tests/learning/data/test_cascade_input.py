@@ -312,6 +312,7 @@ def test_the_context_of_a_patch_is_that_of_its_place(tmp_path, no_mistakes, monk
             (
                 *("T2w over its noise", "T1w over its noise"),
                 *("T2w over its fluid", "T1w over its fluid", "basal ganglia"),
+                "brightness of fluid in perivascular spaces",
             ),
         ),
     ],

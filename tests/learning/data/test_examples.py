@@ -182,11 +182,11 @@ def test_examples_on_the_own_grid_are_voxels_of_the_scan(tmp_path):
         for number in range(60):
             example = examples[number]
             assert {key: tuple(value.shape) for key, value in example.items()} == {
-                "image": (5, 12, 12, 12),
+                "image": (6, 12, 12, 12),
                 "classes": (12, 12, 12),
                 "pvs": (12, 12, 12),
                 "confidence": (12, 12, 12),
-                "painted": (12, 12, 12),
+                "asked": (12, 12, 12),
                 "brightness": (),
             }
             assert torch.equal(seen["place"], seen["place"].round())

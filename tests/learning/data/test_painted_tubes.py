@@ -9,7 +9,7 @@ import pytest
 from scipy import ndimage
 
 from bgpvs_wf.learning.data.augmentation import AugmentationConfig
-from bgpvs_wf.learning.data.case import OWN_CHANNELS, write_case
+from bgpvs_wf.learning.data.case import OWN_CHANNELS, read_case, write_case
 from bgpvs_wf.learning.data.examples import PVSExamples, _carried
 from bgpvs_wf.learning.data.painted_case import with_tubes
 from bgpvs_wf.learning.data.painted_tubes import labelled, paint_tubes, scan_signals
@@ -88,6 +88,9 @@ def test_where_nothing_can_be_painted():
     assert not done.images[0].any()
 
 
+DERIVED = ("folder", "pvs_voxels", "digest")
+
+
 @pytest.fixture
 def case(tmp_path):
     """Return a case of the scene, without PVS of its own."""
@@ -129,14 +132,49 @@ def test_examples_tell_how_bright_their_tubes_are(case):
     quiet = {"turned": 0, "intensity": 0, "pvs_intensity": 0, "motion": 0, "t1w_only": 0}
     config = AugmentationConfig(tubes=1.0, t2w_only=0, **quiet)
     examples = PVSExamples([case], 1, (20, 20, 20), config)
-    found = [examples[number] for number in range(12)]
-    told = [one for one in found if one["painted"].any()]
-    assert len({float(one["brightness"]) for one in told}) == len(told) > 3
-    for one in found:
-        assert (one["brightness"] > 0) == one["painted"].any()
+    found = [examples[number] for number in range(24)]
+    asked = [one for one in found if one["asked"].any()]
+    assert len({float(one["brightness"]) for one in asked}) == len(asked) > 3
+    for one in asked:
+        assert one["brightness"] > 0
         # Of what is labelled nothing is more than a rim away from what was painted.
-        near = ndimage.binary_dilation(one["painted"].numpy() > 0)
+        near = ndimage.binary_dilation(one["asked"].numpy() > 0)
         assert not (one["pvs"].numpy() > 0)[~near].any()
+
+
+def test_some_examples_tell_the_network_how_bright_tubes_are(case):
+    quiet = {"turned": 0, "intensity": 0, "pvs_intensity": 0, "motion": 0, "t1w_only": 0}
+    config = AugmentationConfig(tubes=1.0, t2w_only=0, **quiet)
+    examples = PVSExamples([case], 1, (20, 20, 20), config)
+    found = [one for number in range(40) if (one := examples[number])["brightness"] > 0]
+    errors = []
+    for one in found:
+        told = one["image"][-1]
+        assert (told == told[0, 0, 0]).all()
+        # It is told how bright they are, or is to tell it.
+        assert bool(told[0, 0, 0] > 0) != bool(one["asked"].any())
+        if told[0, 0, 0] > 0:
+            errors.append(float((told[0, 0, 0] / one["brightness"]).log()))
+    assert 10 < len(errors) < len(found)
+    assert 0.05 < np.std(errors) < 0.25
+
+
+def test_tubes_beside_those_of_a_case_are_as_bright(case, tmp_path):
+    arrays = {"fine": case.fine(), "own": with_tubes(case).own(), "coarse": case.coarse()}
+    facts = {name: value for name, value in vars(case).items() if name not in DERIVED}
+    quiet = {"turned": 0, "intensity": 0, "pvs_intensity": 0, "motion": 0, "t1w_only": 0}
+    config = AugmentationConfig(tubes=1.0, t2w_only=0, **quiet)
+    for brightness in (0.3, 0.9):
+        made = write_case(tmp_path / str(brightness), arrays, {**facts, "brightness": brightness})
+        assert read_case(made.folder / "case.json") == made
+        examples = PVSExamples([made], 2, (48, 40, 36), config)
+        for number in range(4):
+            one = examples[number]
+            assert float(one["brightness"]) == pytest.approx(brightness)
+            where = one["pvs"] > 0
+            assert where.any()
+            if one["asked"].any():
+                assert (one["asked"][where] > 0).all()
 
 
 def test_fluid_is_told_as_bright_as_contrast_makes_it(case):

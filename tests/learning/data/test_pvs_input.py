@@ -50,6 +50,21 @@ def test_what_is_seen_is_signal_over_noise(seed, voxel, gain, level):
     assert seen[0, 12, 10, 10] > 3
 
 
+@pytest.mark.parametrize("brightness", [0.25, 0.8])
+def test_faint_fluid_looks_like_bright_where_it_is_told(brightness):
+    """A tube in an infant whose fluid is so bright, and one as wide full of a ventricle's."""
+    tube = ndimage.gaussian_filter(np.eye(24, 22)[..., None] * np.ones(20), 0.6)
+    bright, faint = np.stack([tube, -tube]), brightness * np.stack([tube, -tube])
+    seen = pvs_input(faint.astype(np.float32), middle(), (0.8,) * 3, FLUID, brightness)
+    whole = pvs_input(bright.astype(np.float32), middle(), (0.8,) * 3, FLUID)
+    inside = middle()
+    for channel in (2, 3):
+        # The median of what is around differs a little.
+        np.testing.assert_allclose(seen[channel][inside], whole[channel][inside], rtol=0.12)
+    assert (seen[5] == np.float32(brightness)).all()
+    assert not whole[5].any()
+
+
 @pytest.mark.parametrize("there", [0, 1])
 def test_an_image_that_is_missing_shows_nothing(there):
     images = noise(1)
