@@ -70,8 +70,8 @@ PVS_LEFT_OUT: dict[str, tuple[str, ...]] = {
     "without_01_03": ("01", "03"),
     "without_02_04": ("02", "04"),
 }
-PVS_ALONE, PVS_FURTHER = 9000, 3000
-"""Steps on synthetic infants, and from there with real ones (set beforehand)."""
+PVS_ALONE, PVS_AGAIN, PVS_FURTHER = 9000, 5000, 2000
+"""Steps on synthetic infants, from there again, and from there with real ones (set beforehand)."""
 
 
 def main() -> None:
@@ -86,10 +86,11 @@ def main() -> None:
     options = parser.parse_args()
     out = options.out.absolute()
     if options.pvs:
-        start = train(out, "synthetic", pvs_recipe(out, "synthetic", (), ""))
+        first = train(out, "synthetic", pvs_recipe(out, "synthetic", (), "", PVS_ALONE))
+        start = train(out, "again", pvs_recipe(out, "again", (), first, PVS_AGAIN))
         for name in options.only:
             infants = [label for label in INFANTS if label not in PVS_LEFT_OUT[name]]
-            train(out, name, pvs_recipe(out, name, infants, start))
+            train(out, name, pvs_recipe(out, name, infants, start, PVS_FURTHER))
         return
     known = sorted(set(SEEN.get(options.start, ())) & set(options.infants))
     if known:
@@ -156,7 +157,7 @@ def make_recipe(
 
 
 def pvs_recipe(
-    out: Path, name: str, infants: list[str] | tuple[str, ...], start: str
+    out: Path, name: str, infants: list[str] | tuple[str, ...], start: str, steps: int
 ) -> dict[str, Any]:
     """Return the recipe of a training of the network for PVS, the others being the box's."""
     cohorts: dict[str, Any] = {
@@ -180,7 +181,7 @@ def pvs_recipe(
         "coarse": {"model": "infant"},
         "fine": {"start": "infant", "steps": 0},
         "pvs": {
-            "steps": PVS_FURTHER if start else PVS_ALONE,
+            "steps": steps,
             **({"start": start} if start else {}),
         },
         "training": {"learning_rate": 0.002 if start else 0.003, "validate_steps": 1000},
