@@ -163,7 +163,8 @@ def brightness_network(
 
     network = build_network(config)
     if config.tells == PVS:
-        return _tell_bright(network, images[0], tubes)
+        bg = config.inputs.index("basal ganglia")
+        return _tell_bright(network, images[0], tubes, bg)
     for name, value in network.state_dict().items():
         value.fill_(1.0 if name.endswith("weight") and "norm" in name else 0.0)
         if "norm" in name and name.endswith("bias"):
@@ -182,7 +183,7 @@ def brightness_network(
     return network
 
 
-def _tell_bright(network: nn.Module, image: np.ndarray, tubes: np.ndarray) -> nn.Module:
+def _tell_bright(network: nn.Module, image: np.ndarray, tubes: np.ndarray, bg: int) -> nn.Module:
     """Let a network on the own grid tell voxels as bright as tubes, well inside the nuclei."""
     import torch
 
@@ -190,7 +191,7 @@ def _tell_bright(network: nn.Module, image: np.ndarray, tubes: np.ndarray) -> nn
     with torch.no_grad():
         for value in network.parameters():
             value.zero_()
-        for out, channel in ((0, 0), (1, network.layers[0].in_channels - 1)):
+        for out, channel in ((0, 0), (1, bg)):
             network.layers[0].weight[out, channel, 1, 1, 1] = 1
         network.output.weight[0, 0] = _STEEP
         network.output.weight[0, 1] = _OF_SHARE
