@@ -19,10 +19,16 @@ import numpy as np
 from bgpvs_wf.anatomy.labels import NUCLEI, VENTRICLE_LABELS
 from bgpvs_wf.errors import BadLabelsError, BGPVSError
 from bgpvs_wf.imaging.files import atomic_file, write_json
-from bgpvs_wf.imaging.geometry import Grid, coarse_labels, coarsen, voxel_sizes
+from bgpvs_wf.imaging.geometry import Grid, coarse_labels, coarsen, voxel_sizes, voxel_volume
 from bgpvs_wf.imaging.intensity import foreground
 from bgpvs_wf.json_shapes import check_shape
-from bgpvs_wf.learning.data.classes import BG_CLASSES, coarse_classes, divide_bg, fine_classes
+from bgpvs_wf.learning.data.classes import (
+    BG_CLASSES,
+    SURE,
+    coarse_classes,
+    divide_bg,
+    fine_classes,
+)
 from bgpvs_wf.learning.data.painted_tubes import ScanSignals, scan_signals
 from bgpvs_wf.learning.data.pvs_input import UNTOLD
 from bgpvs_wf.learning.data.scan import BoxImages, Scan, canonical
@@ -81,8 +87,7 @@ class TrainingCase:
     def boxed(self) -> BoxImages:
         """Return the images of the box; its first voxel on the scan's own grid is the origin."""
         fine, own = (np.asarray(array[:2], np.float32) for array in (self.fine(), self.own()))
-        affine = np.diag([*self.voxel_mm, 1.0])
-        fine_affine = affine @ np.linalg.inv(np.array(self.own_to_fine))
+        affine, fine_affine = self._affines()
         return BoxImages(fine, Grid(fine.shape[1:], fine_affine), own, Grid(own.shape[1:], affine))
 
     def signals(self) -> ScanSignals:
@@ -92,6 +97,12 @@ class TrainingCase:
         images = np.stack([own["T2w"], own["T1w"]])
         return scan_signals(images, bg, np.diag([*self.voxel_mm, 1.0]))
 
+    def pvs_volume_mm3(self) -> float:
+        """Return the volume that PVS fill, as far as known, where the labels are believed."""
+        fine = dict(zip(FINE_CHANNELS, self.fine(), strict=True))
+        share = fine["fluid"][fine["confidence"] > SURE]
+        return float(share.sum(dtype=float)) * voxel_volume(self._affines()[1])
+
     def sites(self) -> Mapping[str, np.ndarray]:
         """Return voxels of the scan to put patches around, int16, shape (n, 3): `pvs`, `nuclei`."""
         with np.load(self.folder / "sites.npz") as sites:
@@ -100,6 +111,11 @@ class TrainingCase:
     def coarse(self) -> np.ndarray:
         """Return the mapped array of the head at 2 mm, float16, shape (channels, x, y, z)."""
         return np.asarray(np.load(self.folder / "coarse.npy", mmap_mode="r"))
+
+    def _affines(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return those of the scan's own grid and of the fine one."""
+        affine = np.diag([*self.voxel_mm, 1.0])
+        return affine, affine @ np.linalg.inv(np.array(self.own_to_fine))
 
 
 def make_case(

@@ -15,7 +15,7 @@ import numpy as np
 
 from bgpvs_wf.learning.data.case import OWN_CHANNELS, TrainingCase
 from bgpvs_wf.learning.data.classes import SURE
-from bgpvs_wf.learning.data.painted_tubes import labelled, paint_tubes
+from bgpvs_wf.learning.data.painted_tubes import Painted, labelled, paint_tubes
 
 _TUBES = 11
 """As many as an infant has on average (`bgpvs_wf.phantom.trees.draw_pvs`)."""
@@ -37,9 +37,15 @@ class PaintedCase(TrainingCase):
 
         See `bgpvs_wf.learning.data.painted_tubes.Painted`.
         """
-        return self._drawn()[1:]
+        painted = self._drawn()[1]
+        return labelled(painted.share), painted.brightness
 
-    def _drawn(self) -> tuple[np.ndarray, np.ndarray, float]:
+    def pvs_volume_mm3(self) -> float:
+        """Return the volume that PVS fill, those that are painted in as well."""
+        painted = float(self._drawn()[1].share.sum(dtype=float)) * float(np.prod(self.voxel_mm))
+        return super().pvs_volume_mm3() + painted
+
+    def _drawn(self) -> tuple[np.ndarray, Painted]:
         return _painted(TrainingCase(**_facts(self)), self.number)
 
 
@@ -53,7 +59,7 @@ def _facts(case: TrainingCase) -> dict[str, Any]:
 
 
 @functools.lru_cache(maxsize=1)
-def _painted(case: TrainingCase, number: int) -> tuple[np.ndarray, np.ndarray, float]:
+def _painted(case: TrainingCase, number: int) -> tuple[np.ndarray, Painted]:
     rng = np.random.default_rng([zlib.crc32(case.digest.encode()), number])
     array = np.array(case.own(), np.float32)
     part = dict(zip(OWN_CHANNELS, array, strict=True))
@@ -68,6 +74,5 @@ def _painted(case: TrainingCase, number: int) -> tuple[np.ndarray, np.ndarray, f
         _TUBES,
     )
     array[:2] = painted.images
-    tubes = labelled(painted.share)
-    array[OWN_CHANNELS.index("pvs")] = pvs | tubes
-    return array, tubes, painted.brightness
+    array[OWN_CHANNELS.index("pvs")] = pvs | labelled(painted.share)
+    return array, painted

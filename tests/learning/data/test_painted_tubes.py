@@ -7,9 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 from scipy import ndimage
+from toy_cases import rewritten
 
 from bgpvs_wf.learning.data.augmentation import AugmentationConfig
-from bgpvs_wf.learning.data.case import OWN_CHANNELS, read_case, write_case
+from bgpvs_wf.learning.data.case import FINE_CHANNELS, OWN_CHANNELS, read_case, write_case
 from bgpvs_wf.learning.data.examples import PVSExamples, _carried
 from bgpvs_wf.learning.data.painted_case import with_tubes
 from bgpvs_wf.learning.data.painted_tubes import labelled, paint_tubes, scan_signals
@@ -117,6 +118,19 @@ def test_a_case_gets_the_same_tubes_each_time(case):
     tubes, brightness = with_tubes(case).tubes()
     np.testing.assert_array_equal(tubes, pvs)
     assert 0.15 < brightness <= 1
+
+
+@pytest.mark.parametrize("voxels", [0, 200])
+def test_the_volume_of_painted_tubes_is_what_they_add_to_the_signal(case, voxels):
+    fine = np.array(case.fine())
+    fine[FINE_CHANNELS.index("confidence")] = 1
+    fine[FINE_CHANNELS.index("fluid"), 1, 1, 1:3] = voxels / 2
+    case = rewritten(case, fine=fine)
+    painted = with_tubes(case)
+    added = float((painted.own()[0] - np.asarray(case.own()[0], np.float32)).sum())
+    share = added / (painted.tubes()[1] * (case.signals().fluid[0] - TISSUE[0]))
+    assert share > 20
+    assert painted.pvs_volume_mm3() == pytest.approx((share + voxels) * VOXEL_MM**3, rel=0.03)
 
 
 def test_examples_of_a_case_without_pvs_have_some(case):

@@ -158,6 +158,7 @@ def test_the_fine_grid_has_what_most_of_a_voxel_is(tmp_path, voxel_mm):
         assert (classes == number).sum() == pytest.approx(volume, rel=0.15)
     fluid = channel(case, "fluid").sum()
     assert fluid == pytest.approx(case.pvs_voxels * voxel_mm**3, rel=0.05)
+    assert case.pvs_volume_mm3() == pytest.approx(case.pvs_voxels * voxel_mm**3, rel=0.05)
 
 
 @pytest.mark.parametrize("turn", [[[1, -1], [2, 1], [0, 1]], [[0, -1], [2, -1], [1, -1]]])
@@ -203,6 +204,8 @@ def test_what_is_ignored_is_not_learnt_from(tmp_path, sure):
     same = make_case(tmp_path / "b", "x", **{**subject, "anatomy": anatomy}, confidence=confidence)
     assert case.digest == same.digest
     assert set(np.unique(case.own()[OWN_CHANNELS.index("confidence")])) == {0, sure or 1}
+    believed = ((subject["bgpvs"] == 2) & (ignore == 0)).sum() * 2.5**3
+    assert case.pvs_volume_mm3() == pytest.approx(believed, rel=0.1)
 
 
 @pytest.mark.parametrize("missing", ["t2w", "t1w"])
