@@ -49,6 +49,7 @@ def measure(
     t1w: Image | None = None,
     probability: Floats | None = None,
     brightness: float | None = None,
+    margin: float | None = None,
     config: QuantifyConfig | None = None,
     include_thalamus: bool = False,
     bg_region: str = "nuclei",
@@ -75,6 +76,8 @@ def measure(
         How far the fluid in PVS goes from the signal of the nucleus to that of ventricles, as a
         network tells it. The images tell it, too, or alone; see
         `bgpvs_wf.quantification.brightness`.
+    margin : float, optional
+        How far the volume of tubes may be off; see `bgpvs_wf.quantification.interval`.
     config : QuantifyConfig, optional
     include_thalamus : bool
         Count the thalamus as BG. If not, its rows are there all the same; PVS that have not
@@ -105,7 +108,7 @@ def measure(
     scene = _scene(cut, crop_affine(affine, box), config, bg_region, brightness)
     found = object_rows(scene)
     labels = {int(i) for i in np.unique(scene.anatomy)}
-    regions = region_table(scene, found, labels, include_thalamus, bg_region)
+    regions = region_table(scene, found, labels, include_thalamus, bg_region, margin)
     instances = np.zeros(arrays["bgpvs"].shape, np.int32)
     instances[box] = scene.instances
     return Measurements(regions, object_table(found), instances)

@@ -11,6 +11,7 @@ from bgpvs_wf.anatomy.labels import CSF_LABELS, THALAMUS_LABELS
 from bgpvs_wf.arrays import Floats
 from bgpvs_wf.quantification.boundary import border_gain
 from bgpvs_wf.quantification.columns import REGION_COLUMNS
+from bgpvs_wf.quantification.interval import volume_interval
 from bgpvs_wf.quantification.parcels import RegionRow, region_rows
 from bgpvs_wf.quantification.scene import Scene
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _TEXT = ("name", "region", "side")
 _WHOLE = ("index", "pvs_count")
+_INTERVAL = ("pvs_volume_tube_low_mm3", "pvs_volume_tube_high_mm3")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ def region_table(
     labels: set[int],
     include_thalamus: bool,
     bg_region: str,
+    margin: float | None,
 ) -> pd.DataFrame:
     """Sum up parcels and objects; see `REGION_COLUMNS`.
 
@@ -52,7 +55,7 @@ def region_table(
         From `object_rows`.
     labels : set of int
         Labels of the anatomy.
-    include_thalamus, bg_region
+    include_thalamus, bg_region, margin
         See `measure`.
     """
     import pandas as pd
@@ -65,7 +68,11 @@ def region_table(
         for parcel in row.parcels:
             total += volumes.get(parcel, _Volumes())
         mine = [o for o in objects if o["parcel"] in row.parcels]
-        rows.append(_row(row, total, mine, _examined(scene, row)))
+        values = _row(row, total, mine, _examined(scene, row))
+        if (row.region, row.side) == ("BG", "both"):
+            ends = volume_interval(total.pvs_volume_tube_mm3, margin)
+            values.update(zip(_INTERVAL, ends, strict=True))
+        rows.append(values)
     frame = pd.DataFrame(rows, columns=list(REGION_COLUMNS))
     floats = {n: "float64" for n in frame if n not in _TEXT + _WHOLE}
     return frame.astype({**floats, **dict.fromkeys(_WHOLE, "Int64")})

@@ -15,7 +15,8 @@ Columns = Mapping[str, Mapping[str, Any]]
 """Columns to `Description` and `Units`."""
 
 IN_FILES_ALONE = {
-    "index", "name", "volume_pv_mm3", "pvs_volume_fluid_mm3", "pvs_mean_tortuosity",
+    "index", "name", "volume_pv_mm3", "pvs_volume_tube_low_mm3", "pvs_volume_tube_high_mm3",
+    "pvs_volume_fluid_mm3", "pvs_mean_tortuosity",
 }  # fmt: skip
 """Columns of the table of regions that the page leaves to the file."""
 OF_PVS_IN_FILES_ALONE = {

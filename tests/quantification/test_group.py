@@ -90,7 +90,7 @@ def test_bad_tables_are_named(regions, tmp_path):
         (("name", "n/a"), "has a row 'n/a' (line 4)"),
         ("drop", "lacks the row 'Left-Putamen'"),
         ("repeat", "has several rows 'Left-Putamen'"),
-        ("short", "line 4 has 15 fields where the header has 16"),
+        ("short", "line 4 has 17 fields where the header has 18"),
         ("commas", "is separated by commas"),
         ("latin-1", "is not UTF-8 text (line 4, column 'name')"),
         ("header", "has no rows, only a header"),

@@ -327,6 +327,24 @@ def test_every_column_is_described():
                 assert name.endswith(f"_{unit}") == (about.get("Units") == unit)
 
 
+def test_the_volume_of_all_tubes_has_an_interval_where_a_margin_is_known():
+    _, anatomy, bgpvs, affine, image = planted(3, 0.5, 1.2, length=8.0)
+    told = {"bgpvs": bgpvs, "anatomy": anatomy, "affine": affine}
+    ends = ["pvs_volume_tube_low_mm3", "pvs_volume_tube_high_mm3"]
+    known = measure(**told, t2w=image, margin=0.5).regions
+    order = list(known.columns)
+    assert order[order.index("pvs_volume_tube_mm3") + 1 :][:2] == ends
+    whole = (known["region"] == "BG") & (known["side"] == "both")
+    volume, low, high = known.loc[whole, ["pvs_volume_tube_mm3", *ends]].to_numpy()[0]
+    assert low == pytest.approx(max((volume + 10) / np.exp(0.5) - 10, 0))
+    assert high == pytest.approx((volume + 10) * np.exp(0.5) - 10)
+    assert 0 <= low < volume < high
+    assert known.loc[~whole, ends].isna().all(axis=None)
+    assert measure(**told, t2w=image).regions[ends].isna().all(axis=None)
+    # Without an image there are no tubes.
+    assert measure(**told, margin=0.5).regions[ends].isna().all(axis=None)
+
+
 def test_tubes_are_fluid_over_how_bright_it_is_told_to_be():
     """The images have a say in it, too, and all of it where nothing is told."""
     _, anatomy, bgpvs, affine, image = planted(3, 0.5, 1.2, length=8.0)
