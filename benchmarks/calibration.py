@@ -1,11 +1,12 @@
 """What the probability of PVS and the interval of their volume are worth, on scans of known truth.
 
-    python benchmarks/calibration.py COMPARISON [--strategy model] [--model infant]
+    python benchmarks/calibration.py COMPARISON [--strategy model]
 
 COMPARISON is where `bgpvs-wf compare` (benchmarks/model.toml) put its results. For each cohort:
 the expected calibration error of the probability in the basal ganglia, true or found (where it is
-0.1 or more), and the share of scans whose true volume is in the interval. Writes
-`reliability.svg` there.
+0.1 or more), the share of scans whose true volume of tubes is in the interval of their table of
+regions, and all widths over all true volumes. Scans of which some is ignored do not count in these
+two: their table measures that as well. Writes `reliability.svg` there.
 """
 
 from __future__ import annotations
@@ -18,8 +19,12 @@ import numpy as np
 import pandas as pd
 
 from bgpvs_wf.evaluation.case_files import BGPVS, IGNORE, OCCUPANCY, find_cases
-from bgpvs_wf.learning.inference.calibration import calibration_error, moved_thresholds, reliability
-from bgpvs_wf.learning.models.bundle import Model, find_model
+from bgpvs_wf.imaging.geometry import voxel_volume
+from bgpvs_wf.learning.inference.calibration import calibration_error, reliability
+from bgpvs_wf.quantification.group import read_regions
+
+MORPH = "desc-bgpvs_morph.tsv"
+INTERVAL = ("pvs_volume_tube_low_mm3", "pvs_volume_tube_high_mm3")
 
 
 def main() -> None:
@@ -27,16 +32,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("comparison", type=Path)
     parser.add_argument("--strategy", default="model")
-    parser.add_argument("--model", default="infant")
     options = parser.parse_args()
-    model = find_model(options.model)
     rows, curves = [], {}
     for folder in sorted(options.comparison.glob(f"*/{options.strategy}")):
-        scans = read_scans(folder.parent / "bids" / "derivatives" / "truth", folder)
+        known = folder.parent / "bids" / "derivatives" / "truth"
+        scans = read_scans(known, folder)
         name = folder.parent.name
         probability, truth = (np.concatenate(parts) for parts in zip(*scans, strict=True))
         curves[name] = reliability(probability, truth)
-        rows.append([name, len(scans), calibration_error(curves[name]), *coverage(scans, model)])
+        rows.append([name, len(scans), calibration_error(curves[name]), *coverage(known, folder)])
     columns = ["cohort", "scans", "calibration_error", "covered", "relative_width"]
     print(pd.DataFrame(rows, columns=columns).round(3).to_string(index=False))
     draw(curves, options.comparison / "reliability.svg")
@@ -60,15 +64,24 @@ def read_scans(truth: Path, found: Path) -> list[tuple[np.ndarray, np.ndarray]]:
     return scans
 
 
-def coverage(scans: list[tuple[np.ndarray, np.ndarray]], model: Model) -> tuple[float, float]:
+def coverage(truth: Path, found: Path) -> tuple[float, float]:
     """Return the share of scans in their interval, and all widths over all true volumes."""
-    if model.volume_margin is None:
+    known, ends = find_cases(truth), []
+    for key, files in find_cases(found).items():
+        path = files[BGPVS][0]
+        regions = read_regions(path.with_name(path.name.replace(f"{BGPVS}.nii.gz", MORPH)))
+        whole = (regions["region"] == "BG") & (regions["side"] == "both")
+        low, high = regions.loc[whole, list(INTERVAL)].to_numpy().ravel()
+        if IGNORE in known[key] or np.isnan(high):
+            continue
+        image = nib.load(known[key][OCCUPANCY][0])
+        true = float(np.sum(image.dataobj, dtype=float)) * voxel_volume(image.affine)
+        ends.append((low, true, high))
+    if not ends:
         return np.nan, np.nan
-    lower, higher = moved_thresholds(model.pvs_threshold, model.volume_margin)
-    ends = [((share >= higher).sum(), (share >= lower).sum()) for share, _ in scans]
-    true = [truth.sum() for _, truth in scans]
-    held = [low <= number <= high for (low, high), number in zip(ends, true, strict=True)]
-    return float(np.mean(held)), float(sum(high - low for low, high in ends) / sum(true))
+    low, true, high = np.array(ends).T
+    held = (low <= true) & (true <= high)
+    return float(held.mean()), float((high - low).sum() / true.sum())
 
 
 def draw(curves: dict[str, pd.DataFrame], path: Path) -> None:

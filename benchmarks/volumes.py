@@ -26,7 +26,6 @@ from bgpvs_wf.anatomy.labels import BG_LABELS
 from bgpvs_wf.evaluation.agreement import agreement
 from bgpvs_wf.imaging.geometry import Grid, bounding_box, crop_affine, resample, voxel_volume
 from bgpvs_wf.imaging.tubes import fill_grid
-from bgpvs_wf.learning.inference.calibration import COVERAGE
 from bgpvs_wf.learning.inference.prediction import predict
 from bgpvs_wf.learning.models.bundle import Model, find_model
 from bgpvs_wf.phantom.hybrid import Hybrid, insert_tubes
@@ -35,6 +34,7 @@ from bgpvs_wf.quantification import measure
 FILL, DIAMETERS_MM = (0.3, 1.0), (0.4, 1.8)
 REACH_MM = 20.0
 TUBE, FLUID, COUNT = "tube", "fluid", "count"
+INTERVAL = ("pvs_volume_tube_low_mm3", "pvs_volume_tube_high_mm3")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,31 +122,33 @@ def score(head: Head, made: Hybrid, model: Model, options: argparse.Namespace) -
     dseg = np.where((found.dseg == 2) & ignored, 1, found.dseg)
     told = found.record.get("pvs_brightness")
     regions = measure(
-        bgpvs=dseg, anatomy=found.anatomy, affine=affine, brightness=told, **given
+        bgpvs=dseg,
+        anatomy=found.anatomy,
+        affine=affine,
+        brightness=told,
+        margin=found.record.get("pvs_volume_margin"),
+        **given,
     ).regions
     bg = regions[(regions["region"] == "BG") & (regions["side"] == "both")].iloc[0]
     mm3 = voxel_volume(affine)
     true_voxels, voxels = (share >= 0.4) & ~ignored, dseg == 2
     both = (true_voxels & voxels).sum()
     volumes = np.array([tube.volume_mm3 for tube in made.tubes])
+    true, (low, high) = float(share[~ignored].sum() * mm3), bg[list(INTERVAL)]
     return {
         "fill": float(np.average([tube.fill for tube in made.tubes], weights=volumes)),
-        "true": float(share[~ignored].sum() * mm3),
+        "true": true,
         COUNT: bg["pvs_volume_mm3"],
         TUBE: bg["pvs_volume_tube_mm3"],
         FLUID: bg["pvs_volume_fluid_mm3"],
         "brightness": np.nan if told is None else told,
-        "covered": covered(found.record, true_voxels.sum() * mm3),
+        "low": low,
+        "high": high,
+        "covered": np.nan if np.isnan(high) else float(low <= true <= high),
         "dice": 2 * both / max(true_voxels.sum() + voxels.sum(), 1),
         "recall": both / max(true_voxels.sum(), 1),
         "ppv": both / max(voxels.sum(), 1),
     }
-
-
-def covered(record: dict[str, Any], true_mm3: float) -> float:
-    """Return whether a volume by voxel count is in the interval of a prediction; NaN without."""
-    ends = record.get(f"pvs_volume_{round(100 * COVERAGE)}_percent_interval_mm3")
-    return float("nan") if ends is None else float(ends[0] <= true_mm3 <= ends[1])
 
 
 def cubes(grid: Grid, voxel_mm: float) -> Grid:
@@ -159,7 +161,7 @@ def cubes(grid: Grid, voxel_mm: float) -> Grid:
 
 
 def tell(table: pd.DataFrame) -> None:
-    """Print agreement by infant and measure, and bias by fifth of brightness."""
+    """Print agreement by infant and measure; coverage and bias by fifth of brightness, too."""
     for infant, rows in [("all", table), *table.groupby("infant")]:
         bright = rows[rows["fill"] >= 0.6]
         means = rows[["dice", "recall", "ppv"]].mean()
@@ -167,9 +169,9 @@ def tell(table: pd.DataFrame) -> None:
             f"\n{infant} (n {len(rows)}): PVS Dice {means['dice']:.3f}, from 0.6 of the way on "
             f"{bright['dice'].mean():.3f}; recall {means['recall']:.2f}, PPV {means['ppv']:.2f}"
         )
-        if rows["covered"].notna().all():
-            print(f"  true volumes by voxel count in their interval: {rows['covered'].mean():.0%}")
         fifths = np.array_split(np.argsort(rows["fill"].to_numpy()), 5)
+        if rows["covered"].notna().all():
+            tell_intervals(rows, fifths)
         for name in (TUBE, FLUID, COUNT):
             true, measured = rows["true"].to_numpy(), rows[name].to_numpy()
             found = agreement(true, measured)
@@ -179,6 +181,17 @@ def tell(table: pd.DataFrame) -> None:
                 f"{100 * (measured.sum() / true.sum() - 1):+.0f} %; by fifth of brightness "
                 + ", ".join(f"{bias:+.0f}" for bias in biases)
             )
+
+
+def tell_intervals(rows: pd.DataFrame, fifths: list[np.ndarray]) -> None:
+    """Print how many true volumes are in their interval, and how wide that is."""
+    held = [rows["covered"].iloc[i].mean() for i in fifths if len(i)]
+    width = ((rows["high"] - rows["low"]) / rows["true"]).mean()
+    print(
+        f"  true volumes in their interval: {rows['covered'].mean():.0%}; by fifth of brightness "
+        + ", ".join(f"{share:.0%}" for share in held)
+        + f"; {width:.0%} of the true volume wide on average"
+    )
 
 
 if __name__ == "__main__":

@@ -61,6 +61,7 @@ class Measure(HomeInterface):
             t1w=read_optional(self.inputs.t1w, "T1w"),
             probability=read_optional(self.inputs.probability, "PVS probability"),
             brightness=record.get("pvs_brightness"),
+            margin=record.get("pvs_volume_margin"),
             config=QuantifyConfig(**self.inputs.settings),
             include_thalamus=self.inputs.include_thalamus,
             bg_region=self.inputs.bg_region,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 UNSURE_BELOW = 0.5
 """A PVS of a lower mean probability is rather none, to the network."""
-_INTERVAL = "pvs_volume_90_percent_interval_mm3"
+_INTERVAL = ("pvs_volume_tube_low_mm3", "pvs_volume_tube_high_mm3")
 _PLACES = {"Lentiform": "lentiform nucleus", "BG-rest": "tissue between the nuclei"}
 
 
@@ -56,7 +56,7 @@ def found_sentences(
         count = int(bg["pvs_count"].get("both", 0))
         told = [_count(bg["pvs_count"], unknown, faint=faint, blind=blind)]
         if count and not blind:
-            told += [_places(regions, count), _volume(bg, count, unknown)]
+            told += [_places(regions, count), _volume(bg, count, unknown), _interval(bg)]
             told.append(_shape(bg, objects, count))
     return [sentence for sentence in (*told, _nuclei(regions, bg, unknown)) if sentence]
 
@@ -79,15 +79,6 @@ def sure_sentences(
         return []
     count = None if objects is None else len(objects)
     told = [again_text(record, count) if count != 0 else "", _probability(objects)]
-    interval = record.get(_INTERVAL)
-    if interval is not None:
-        low, high = (readable(float(end)) for end in interval)
-        volume = readable(float(record["pvs_volume_mm3"]))
-        told.append(
-            f"By another measure, the voxels called PVS, the volume is {volume} mm³; by that "
-            f"measure the true one is between {low} and {high} mm³ with nine chances in ten, if "
-            "the scan is like those that the model was calibrated on."
-        )
     return [sentence for sentence in told if sentence]
 
 
@@ -170,6 +161,17 @@ def _volume(bg: pd.DataFrame, count: int, unknown: bool) -> str:
     if math.isfinite(_value(bg, share)):
         text += f", {readable(100 * _value(bg, share))} % of the basal ganglia"
     return text + ("." if count == 1 else f"{_sides_of(bg, volume, 'mm³', 1, unknown)}.")
+
+
+def _interval(bg: pd.DataFrame) -> str:
+    """Return how far the volume of tubes may be off, where that is known."""
+    low, high = (_value(bg, column) for column in _INTERVAL)
+    if not math.isfinite(high):
+        return ""
+    return (
+        f"The true volume is {readable(low)} to {readable(high)} mm³ with nine chances in ten, if "
+        "the scan is like those that the model was calibrated on."
+    )
 
 
 def _shape(bg: pd.DataFrame, objects: pd.DataFrame | None, count: int) -> str:

@@ -12,6 +12,8 @@ MEANINGS = {
     "the nucleus to the ventricles; left out",
     "pvs_brightness": "of the fluid in PVS as the network sees it, between the nucleus (0) and the "
     "ventricles (1); the fainter, the more the volume of tubes is above that of fluid",
+    "pvs_volume_margin": "by so much of its logarithm the volume of tubes may be off, in nine of "
+    "ten scans like those that the model was calibrated on",
     "pvs_found_again": "the share of the PVS that are found again where the grid of the scan lies "
     "half a voxel off: the number of thin ones is worth no more",
     "pvs_threshold": "the probability from which on a voxel is PVS",
@@ -38,7 +40,7 @@ _TOLD_BY_QUALITY = {
     "pvs_found_again": "pvs_found_again",
 }
 """Entries to the measures of quality that say the same."""
-_TOLD_BY_REGIONS = ("bg_volume_mm3", "pvs_volume_mm3", "pvs_volume_90_percent_interval_mm3")
+_TOLD_BY_REGIONS = ("bg_volume_mm3", "pvs_volume_mm3", "pvs_volume_margin")
 """Entries that the sentences and the table of regions say."""
 
 

@@ -9,7 +9,6 @@ of the last layer, so that whoever uses the network has calibrated probabilities
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,14 +19,11 @@ if TYPE_CHECKING:
 
 _EXTREME = 1e-6
 """Probabilities nearer to 0 or 1 are taken for this."""
-_ROUNDING = 1e-5
 _TOLD = 0.1
 _SLOPES = (0.05, 20.0)
 _STEEPER = (1.0, 3.0)
 """Slopes of `equal_spread`: networks exaggerate nothing, and what hardly follows tells nothing
 (chosen)."""
-COVERAGE = 0.9
-"""Share of the scans whose true volume of PVS the interval is to hold (chosen)."""
 
 
 def fit_line(probability: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
@@ -122,56 +118,6 @@ def calibration_error(table: pd.DataFrame) -> float:
         return math.nan
     gap = (told["probability"] - told["share"]).abs()
     return float((gap * told["voxels"]).sum() / told["voxels"].sum())
-
-
-def volume_margin(cases: Sequence[tuple[np.ndarray, np.ndarray]], threshold: float) -> float | None:
-    """Return how far the threshold has to move for an interval of volumes that holds the true one.
-
-    The interval of a scan goes from the volume above a higher threshold to that above a lower one,
-    as far away in the logit; it is wide where a network is unsure. Nested sets of a split conformal
-    prediction (Gupta et al., Pattern Recognit 2022, doi 10.1016/j.patcog.2021.108496): of new scans
-    like these, `COVERAGE` or more are covered on average.
-
-    Parameters
-    ----------
-    cases : sequence of (probability, truth), each shape (n,)
-        Of all voxels in the basal ganglia of scans that were not learnt from.
-    threshold : float
-        Probability from which on a voxel is PVS.
-
-    Returns
-    -------
-    float or None
-        None if there are too few scans for that coverage: nine are needed.
-    """
-    rank = math.ceil((len(cases) + 1) * COVERAGE)
-    if rank > len(cases):
-        return None
-    return sorted(_needed(probability, truth, threshold) for probability, truth in cases)[rank - 1]
-
-
-def moved_thresholds(threshold: float, margin: float) -> tuple[float, float]:
-    """Return the lower and the higher threshold of an interval of volumes.
-
-    Examples
-    --------
-    >>> moved_thresholds(0.5, 0.0)
-    (0.5, 0.5)
-    """
-    logit = special.logit(threshold)
-    return float(special.expit(logit - margin)), float(special.expit(logit + margin))
-
-
-def _needed(probability: np.ndarray, truth: np.ndarray, threshold: float) -> float:
-    """Return the least margin under which the interval holds the true number of voxels."""
-    ordered = np.sort(_logit(probability))[::-1]
-    true, at = int(truth.sum()), float(special.logit(threshold))
-    found = int((ordered >= at).sum())
-    if true == found:
-        return 0.0
-    # The last voxel that is missing is in, the first one too many is out, whatever the rounding.
-    last = at - ordered[true - 1] if true > found else ordered[true] - at
-    return float(last) + _ROUNDING
 
 
 def _logit(probability: np.ndarray) -> np.ndarray:

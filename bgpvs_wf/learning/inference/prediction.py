@@ -27,7 +27,6 @@ from bgpvs_wf.learning.data.scan import (
 )
 from bgpvs_wf.learning.heads.lie import Lie
 from bgpvs_wf.learning.inference.border_refinement import follow_borders
-from bgpvs_wf.learning.inference.calibration import COVERAGE, moved_thresholds
 from bgpvs_wf.learning.inference.ensemble import FoundPVS, Member, apply_anatomy, apply_pvs
 from bgpvs_wf.learning.inference.faint import too_faint
 from bgpvs_wf.learning.inference.localisation import HeadNuclei, find_head
@@ -133,6 +132,9 @@ def predict(
         part, record = _guided(model, scan, box, labels[box], nuclei[box], chosen, flips)
     _log.info("All networks on %s: %.1f s", chosen, time.perf_counter() - start)
     found = _finished(model, scan, box, part, bg_region, record, doubts, flips)
+    # It was settled on the nuclei alone.
+    if model.tube_volume_margin is not None and bg_region == "nuclei" and not include_thalamus:
+        found.record["pvs_volume_margin"] = model.tube_volume_margin
     if anatomy is None and brain is not None and brain.any():
         share = np.isin(found.anatomy, BG_LABELS).sum() / brain.sum()
         found.record["bg_share_of_brain"] = round(float(share), 4)
@@ -335,19 +337,9 @@ def _finished(
             **({} if math.isnan(brightness) else {"pvs_brightness": round(brightness, 4)}),
             **({} if math.isnan(again) else {"pvs_found_again": round(again, 3)}),
             "pvs_volume_mm3": round(float(pvs.sum() * volume), 3),
-            **_volume_interval(model, np.where(faint, 0, pvs_share), volume),
         },
         doubts=doubts,
     )
-
-
-def _volume_interval(model: Model, pvs_share: np.ndarray, voxel_mm3: float) -> dict[str, Any]:
-    """Return the interval of the volume of PVS for the record, least and largest, in mm3."""
-    if model.volume_margin is None:
-        return {}
-    lower, higher = moved_thresholds(model.pvs_threshold, model.volume_margin)
-    ends = [round(float((pvs_share >= t).sum() * voxel_mm3), 3) for t in (higher, lower)]
-    return {f"pvs_volume_{round(100 * COVERAGE)}_percent_interval_mm3": ends}
 
 
 def uncertainty(bg: np.ndarray, pvs: np.ndarray) -> np.ndarray:

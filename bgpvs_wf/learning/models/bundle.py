@@ -72,8 +72,11 @@ class Model:
     """What finds the brain in a whole head, and how it lies; None: that of the model in the box."""
     mask: NetworkFile | None = None
     """What sees more precisely what is brain then; it is there where `head` is."""
-    volume_margin: float | None = None
-    """How far, in the logit, it is moved for an interval of volumes of PVS; None is no interval."""
+    tube_volume_margin: float | None = None
+    """How far, in the logarithm, volumes of tubes may be off; None: there is no interval of them.
+
+    See `bgpvs_wf.quantification.interval`.
+    """
     caution: str = ""
     """What everybody who uses it must know; it stands on top of each subject's page."""
 
@@ -82,7 +85,7 @@ class Model:
         """SHA-256 of all weights and thresholds: the same results come from the same one."""
         head = [file.sha256 for file in (self.head, self.mask) if file is not None]
         weights = [self.coarse.sha256, [[one.sha256 for one in m] for m in self.fine]]
-        content = json.dumps([*weights, self.pvs_threshold, self.volume_margin, *head])
+        content = json.dumps([*weights, self.pvs_threshold, self.tube_volume_margin, *head])
         return hashlib.sha256(content.encode()).hexdigest()
 
     @property
@@ -189,7 +192,7 @@ def read_bundle(path: str | Path) -> Model:
             ),
             head=_network_file(section[HEAD]) if section.get(HEAD) else None,
             mask=_network_file(section[MASK]) if section.get(MASK) else None,
-            volume_margin=_margin(section.get("volume_margin")),
+            tube_volume_margin=_margin(section.get("tube_volume_margin")),
             caution=_text(section.get("caution", ""), "caution"),
         )
         _check_parts(
@@ -217,7 +220,7 @@ def write_bundle(
     card: str,
     facts: Mapping[str, Any],
     head: tuple[Trained, Trained] | None = None,
-    volume_margin: float | None = None,
+    tube_volume_margin: float | None = None,
     caution: str = "",
     fill: Callable[[Path], None] | None = None,
 ) -> Model:
@@ -238,7 +241,7 @@ def write_bundle(
         data_source, intended_use, eval_metrics, ...
     head : pair of such tuples, optional
         For whole heads: what finds the brain, and what sees more precisely what is brain.
-    volume_margin : float, optional
+    tube_volume_margin : float, optional
     caution : str
         See `Model`.
     fill : callable, optional
@@ -279,7 +282,7 @@ def write_bundle(
             "name": name,
             "strategy": strategy,
             "pvs_threshold": float(pvs_threshold),
-            "volume_margin": volume_margin,
+            "tube_volume_margin": tube_volume_margin,
             "caution": caution,
             **{one[0].tells: save(one[0].tells, one) for one in head or ()},
             "coarse": save("coarse", coarse),
@@ -400,7 +403,7 @@ def _text(value: Any, name: str) -> str:
 
 
 def _margin(value: Any) -> float | None:
-    return None if value is None else float(check_number(value, "volume_margin", at_least=0.0))
+    return None if value is None else float(check_number(value, "tube_volume_margin", at_least=0.0))
 
 
 def _network_file(entry: Mapping[str, Any]) -> NetworkFile:

@@ -21,12 +21,13 @@ from bgpvs_wf.learning.inference.calibration import (
     fit_line,
     follow_line,
     reliability,
-    volume_margin,
 )
-from bgpvs_wf.learning.inference.ensemble import Member, apply_anatomy, apply_pvs
+from bgpvs_wf.learning.inference.ensemble import FoundPVS, Member, apply_anatomy, apply_pvs
 from bgpvs_wf.learning.nets.architectures import JOINT
 from bgpvs_wf.learning.training.tasks import dice
+from bgpvs_wf.learning.training.tube_volume import tube_volume
 from bgpvs_wf.pseudolabels.region import with_gaps
+from bgpvs_wf.quantification.interval import volume_margin
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,8 +59,8 @@ class Assessment:
 
     See `bgpvs_wf.learning.inference.calibration.calibration_error`.
     """
-    volume_margin: float | None
-    """See `bgpvs_wf.learning.inference.calibration.volume_margin`."""
+    tube_volume_margin: float | None
+    """See `bgpvs_wf.quantification.interval.volume_margin`."""
 
 
 def evenly(cases: Sequence[Case], count: int) -> list[Case]:
@@ -119,7 +120,7 @@ def assess(
     if np.any(scores):
         threshold = THRESHOLDS[int(np.mean(scores, axis=0).argmax())]
     error = calibration_error(reliability(*_voxels(found)))
-    margin = volume_margin([(one.probability, one.pvs) for one in found], threshold)
+    margin = volume_margin(one.volumes(threshold) for one in found)
     return Assessment(threshold, _table(found, threshold), error, margin)
 
 
@@ -148,14 +149,20 @@ def assess_model(
     assessment = assess(members, seen, usual_threshold)
     if held_out:
         return replace(assessment, cases=assessment.cases.iloc[: len(cases)])
-    return replace(assessment, cases=assessment.cases.iloc[:0], volume_margin=None)
+    return replace(assessment, cases=assessment.cases.iloc[:0], tube_volume_margin=None)
 
 
 @dataclass(frozen=True)
 class _Found:
     """What a model finds in a case; arrays of voxels in the basal ganglia, true or found."""
 
-    subject: str
+    case: TrainingCase
+    labels: np.ndarray
+    """int16, shape (x, y, z): nuclei and ventricles."""
+    inside: np.ndarray
+    """bool, shape (x, y, z): where PVS were looked for."""
+    found: FoundPVS
+    """Of the voxels there."""
     bg: np.ndarray
     true_bg: np.ndarray
     probability: np.ndarray
@@ -165,6 +172,11 @@ class _Found:
         """Return the Dice of PVS."""
         return dice(self.probability >= threshold, self.pvs)
 
+    def volumes(self, threshold: float) -> tuple[float, float]:
+        """Return the volume of tubes as it would be measured, and the true one, mm3."""
+        measured = tube_volume(self.case, self.labels, self.inside, self.found, threshold)
+        return measured, self.case.pvs_volume_mm3()
+
 
 def _apply(members: Sequence[Member], case: TrainingCase) -> _Found:
     images = case.boxed()
@@ -173,10 +185,20 @@ def _apply(members: Sequence[Member], case: TrainingCase) -> _Found:
     labels = follow_borders(shares, images, np.zeros(shares.shape[1:], bool)).labels
     nuclei = np.where(np.isin(labels, BG_LABELS), labels, 0)
     inside = with_gaps(nuclei > 0, nuclei, images.own_grid.affine)
-    probability = np.where(inside, apply_pvs(members, images, inside, fast=True).probability, 0)
+    found = apply_pvs(members, images, inside, fast=True)
+    probability = np.where(inside, found.probability, 0)
     true_bg, pvs, sure = _labels(case)
     known = (inside | true_bg) & sure
-    return _Found(case.subject, nuclei[known] > 0, true_bg[known], probability[known], pvs[known])
+    return _Found(
+        case,
+        labels,
+        inside,
+        found.within(inside),
+        nuclei[known] > 0,
+        true_bg[known],
+        probability[known],
+        pvs[known],
+    )
 
 
 def _pvs(member: Member, case: TrainingCase) -> tuple[np.ndarray, np.ndarray]:
@@ -219,7 +241,7 @@ def _table(found: Sequence[_Found], threshold: float) -> pd.DataFrame:
     for one in found:
         rows.append(
             {
-                "subject": one.subject,
+                "subject": one.case.subject,
                 "bg_dice": dice(one.bg | (one.probability >= threshold), one.true_bg),
                 "pvs_dice": one.dice(threshold),
                 "pvs_voxels_true": int(one.pvs.sum()),

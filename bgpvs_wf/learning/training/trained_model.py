@@ -66,7 +66,7 @@ def write_model(
             for member in members
         ],
         pvs_threshold=assessment.pvs_threshold,
-        volume_margin=assessment.volume_margin,
+        tube_volume_margin=assessment.tube_volume_margin,
         card=model_card(recipe, assessment, n_cases),
         facts={"data_source": ", ".join(recipe["cohorts"])},
         caution=recipe.get("caution", ""),

@@ -15,9 +15,7 @@ from bgpvs_wf.learning.inference.calibration import (
     calibration_error,
     fit_line,
     follow_line,
-    moved_thresholds,
     reliability,
-    volume_margin,
 )
 from bgpvs_wf.learning.nets.architectures import PVS, NetworkConfig, build_network
 
@@ -91,41 +89,3 @@ def test_the_error_falls_when_a_network_is_calibrated():
     assert before > 0.05
     assert after < 0.01
     assert calibration_error(reliability(np.array([0.0, 1.0]), np.array([False, True]))) == 0
-
-
-def scans(seed, count, size=300):
-    """Return scans whose network is wrong by a different shift of the logit each."""
-    rng = np.random.default_rng(seed)
-    made = []
-    for shift in rng.normal(0, 0.7, count):
-        logit = rng.normal(-2, 2, size)
-        made.append((special.expit(logit), rng.random(size) < special.expit(logit + shift)))
-    return made
-
-
-def covered(scan, threshold, margin):
-    probability, truth = scan
-    lower, higher = moved_thresholds(threshold, margin)
-    return (probability >= higher).sum() <= truth.sum() <= (probability >= lower).sum()
-
-
-@given(st.integers(0, 999), st.integers(9, 25), st.floats(0.1, 0.9))
-def test_the_margin_is_the_least_that_covers_enough_scans(seed, count, threshold):
-    cases = scans(seed, count)
-    margin = volume_margin(cases, threshold)
-    wanted = np.ceil((count + 1) * 0.9)
-    assert sum(covered(case, threshold, margin) for case in cases) >= wanted
-    assert margin == 0 or sum(covered(c, threshold, margin - 3e-5) for c in cases) < wanted
-
-
-def test_new_scans_are_covered_as_often_as_promised():
-    shares = []
-    for seed in range(40):
-        margin = volume_margin(scans(seed, 19), 0.3)
-        shares += [covered(scan, 0.3, margin) for scan in scans(1000 + seed, 25)]
-    assert 0.87 < np.mean(shares) < 0.95
-
-
-def test_of_few_scans_nothing_is_promised():
-    assert volume_margin(scans(1, 8), 0.5) is None
-    assert volume_margin([], 0.5) is None

@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import ndimage, special
+from scipy import ndimage
 from scipy.spatial.transform import Rotation
 from toy_networks import Toy, random_model, random_network, toy_head, toy_model
 
@@ -142,16 +142,14 @@ def test_maps_agree_with_each_other(found, toy, model):
     assert edge.sum() < 0.05 * edge.size
 
 
-def test_the_volume_has_an_interval_where_the_model_has_one(model, toy, found):
-    key = "pvs_volume_90_percent_interval_mm3"
+def test_the_margin_of_volumes_is_told_for_the_region_that_it_was_settled_on(model, toy, found):
+    key = "pvs_volume_margin"
     assert key not in found.record
-    told = _predict(dataclasses.replace(model, volume_margin=2.0), toy)
-    low, high = told.record[key]
-    volume = np.prod(np.linalg.norm(toy.affine[:3, :3], axis=0))
-    lower, higher = special.expit(special.logit(model.pvs_threshold) + np.array([-2.0, 2.0]))
-    share = told.pvs_probability
-    assert (low, high) == pytest.approx([(share >= t).sum() * volume for t in (higher, lower)])
-    assert low <= told.record["pvs_volume_mm3"] <= high
+    known = dataclasses.replace(model, tube_volume_margin=0.4)
+    assert _predict(known, toy).record[key] == 0.4
+    assert _predict(known, toy, anatomy=toy.dseg).record[key] == 0.4
+    assert key not in _predict(known, toy, include_thalamus=True).record
+    assert key not in _predict(known, toy, bg_region="closed").record
 
 
 @settings(max_examples=5)

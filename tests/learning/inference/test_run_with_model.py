@@ -39,7 +39,7 @@ def site(tmp_path_factory) -> Site:
     root = tmp_path_factory.mktemp("model_run")
     site = Site.found(root)
     site.add("01", "T2w", "T1w")
-    toy_model(site.model)
+    toy_model(site.model, tube_volume_margin=0.5)
     return site
 
 
@@ -93,6 +93,21 @@ def test_each_pvs_has_the_mean_probability_of_its_voxels(site, done):
     assert set(found.index) == set(np.unique(numbers[numbers > 0]))
     means = {index: probability[numbers == index].mean() for index in found.index}
     assert found.to_dict() == pytest.approx(means, rel=1e-4)
+
+
+def test_how_far_the_volume_may_be_off_is_in_the_tables_and_on_the_page(site, done):
+    names = [f"pvs_volume_tube{end}_mm3" for end in ("", "_low", "_high")]
+    for path in (site.out / "sub-01" / "anat" / "sub-01_desc-bgpvs_morph.tsv", "group_bgpvs.tsv"):
+        table = pd.read_csv(site.out / path, sep="\t")
+        whole = (table["region"] == "BG") & (table["side"] == "both")
+        volume, *ends = table.loc[whole, names].to_numpy()[0]
+        expected = [max((volume + 10) * np.exp(way) - 10, 0) for way in (-0.5, 0.5)]
+        assert ends == pytest.approx(expected, rel=1e-4)
+        assert table.loc[~whole, names[1:]].isna().all(axis=None)
+    page = re.sub(r"\s+", " ", (site.out / "sub-01.html").read_text())
+    told = re.search(r"The true volume is (\S+) to (\S+) mm³ with nine chances in ten", page)
+    assert [float(end) for end in told.groups()] == pytest.approx(ends, rel=0.01)
+    assert "PVS volume margin" not in page
 
 
 def test_sidecars_and_page_say_which_model(site, done):

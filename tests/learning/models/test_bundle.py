@@ -85,7 +85,7 @@ def test_the_same_weights_give_the_same_files(model, tmp_path):
 def test_the_checksum_is_that_of_what_changes_results(model, tmp_path):
     others = {
         "threshold": {"pvs_threshold": 0.4},
-        "margin": {"volume_margin": 0.4},
+        "margin": {"tube_volume_margin": 0.4},
         "coarse": {"coarse": random_network(COARSE, seed=1)},
         "fine": {"fine": [member(1, 0)]},
         "PVS": {"fine": [member(0, 1)]},
@@ -93,9 +93,21 @@ def test_the_checksum_is_that_of_what_changes_results(model, tmp_path):
     }
     sums = [random_model(tmp_path / name, **change).checksum for name, change in others.items()]
     assert len({model.checksum, *sums}) == 7
-    assert read_bundle(tmp_path / "margin").volume_margin == 0.4
+    assert read_bundle(tmp_path / "margin").tube_volume_margin == 0.4
     renamed = random_model(tmp_path / "renamed", name="other", card="x", facts={"version": "2"})
     assert renamed.checksum == model.checksum
+
+
+def test_a_margin_of_voxels_is_none_of_tubes(tmp_path):
+    """Models of before have one of that meaning."""
+    model = random_model(tmp_path / "model")
+    path = model.folder / "configs" / "metadata.json"
+    described = json.loads(path.read_text())
+    described["bgpvs_wf"]["volume_margin"] = 2.5
+    del described["bgpvs_wf"]["tube_volume_margin"]
+    path.write_text(json.dumps(described))
+    assert read_bundle(model.folder) == model
+    assert model.tube_volume_margin is None
 
 
 def test_facts_win_over_what_is_filled_in(tmp_path):

@@ -142,7 +142,35 @@ def test_what_was_learnt_is_no_measure_of_accuracy(case, answering):
     assert learnt.pvs_threshold == told.pvs_threshold
     assert learnt.cases.empty
     assert list(learnt.cases) == list(told.cases)
-    assert learnt.volume_margin is None
+    assert learnt.tube_volume_margin is None
+
+
+def test_the_margin_is_that_of_volumes_as_measured_and_true(tmp_path, monkeypatch):
+    cases = [toy_case(tmp_path / str(i), seed=i) for i in range(10)]
+    given = answers(cases[0], 0, blur=0)
+    monkeypatch.setattr(assessment, "apply_anatomy", lambda *_, **__: given["anatomy"].copy())
+    monkeypatch.setattr(assessment, "apply_pvs", lambda *_, **__: found(given["pvs"][0]))
+    # As they are, all are off alike.
+    alike = assess([], cases[:9]).tube_volume_margin
+    assert 0 < alike < 0.3
+    # The tube has 12 voxels of 1 mm.
+    assert {case.pvs_volume_mm3() for case in cases} == {12}
+    measured = {case.subject: 10.0 + 3 * i for i, case in enumerate(cases)}
+    told = []
+
+    def tube_volume(case, labels, inside, found, threshold):
+        told.append((labels.shape, inside.sum() == len(found.probability), threshold))
+        return measured[case.subject]
+
+    monkeypatch.setattr(assessment, "tube_volume", tube_volume)
+    result = assess([], cases)
+    assert result.tube_volume_margin == pytest.approx(np.log(47 / 22))
+    assert set(told) == {((20, 18, 16), True, result.pvs_threshold)}
+    # Nothing is measured in one of them: the largest score is that of the ninth.
+    measured["9"] = np.nan
+    assert assess([], cases).tube_volume_margin == pytest.approx(np.log(44 / 22))
+    measured["8"] = np.nan
+    assert assess([], cases).tube_volume_margin is None
 
 
 def test_without_pvs_the_threshold_stays(tmp_path, answering):
