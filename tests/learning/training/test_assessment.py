@@ -345,11 +345,11 @@ def test_networks_see_the_box_and_what_was_found_before(case, monkeypatch):
     # An ensemble is the mean.
     np.testing.assert_allclose(shares, given[ANATOMY], rtol=1e-6)
     bg = np.arange(shape[0])[:, None, None] * np.ones(shape) > 8
-    told = apply_pvs(ensemble, boxed, bg, flips=True)
+    told = apply_pvs(ensemble, boxed, bg, brightness=0.6, flips=True)
     near = slice(9 - reach_voxels(ensemble[0].pvs[0]), None)
-    whole = pvs_input(boxed.own, bg, (1.0,) * 3)
+    whole = pvs_input(boxed.own, bg, (1.0,) * 3, brightness=0.6)
     np.testing.assert_array_equal(seen[PVS], whole[:, near])
-    np.testing.assert_allclose(np.stack(told)[:, near], given[PVS][:, near], rtol=1e-6)
+    np.testing.assert_allclose(np.stack(told[:3])[:, near], given[PVS][:, near], rtol=1e-6)
 
 
 def saying(answer):
@@ -387,7 +387,9 @@ def test_pvs_are_scored_on_cases_held_out(case, tmp_path, monkeypatch):
     pvs[0, 0, 0] = True  # far from the nuclei; nobody asks there
     task = task_of(PVS, case)
     assert isinstance(task, PVSTask)
-    monkeypatch.setattr("bgpvs_wf.learning.training.tasks.apply_network", saying(pvs[None]))
+    monkeypatch.setattr(
+        "bgpvs_wf.learning.training.tasks.apply_pvs", lambda *given, **options: found(pvs * 1.0)
+    )
     assert task.scores(None) == pytest.approx({"pvs_dice": expected})
     task.held_out = [toy_case(tmp_path / "without", pvs=False)]
     assert task.scores(None) == {}
@@ -430,9 +432,14 @@ def test_models_are_told_what_the_labels_say(case, tmp_path, monkeypatch):
         seen[config.tells] = images
         return answers(case, 1)[config.tells]
 
+    def validated(members, images, bg, **options):
+        seen[members[0].pvs[0].tells] = images.own, bg
+        return pvs(members, images, bg)
+
     for module in (assessment, selftraining):
         monkeypatch.setattr(module, "apply_anatomy", apply)
         monkeypatch.setattr(module, "apply_pvs", pvs)
+    monkeypatch.setattr("bgpvs_wf.learning.training.tasks.apply_pvs", validated)
     monkeypatch.setattr("bgpvs_wf.learning.training.tasks.apply_network", applied)
     assess([], [case])
     relabel(case, [], tmp_path / "new")
@@ -446,5 +453,7 @@ def test_models_are_told_what_the_labels_say(case, tmp_path, monkeypatch):
         np.testing.assert_array_equal(given, images)
         np.testing.assert_array_equal(its_context, context)
     np.testing.assert_array_equal(seen[ANATOMY], np.concatenate([images, context]))
-    bg = np.isin(array["classes"], BG_CLASSES)
-    np.testing.assert_array_equal(seen[PVS], pvs_input(images, bg, (1.0,) * 3))
+    for given, expected in zip(
+        seen[PVS], (images, np.isin(array["classes"], BG_CLASSES)), strict=True
+    ):
+        np.testing.assert_array_equal(given, expected)
