@@ -125,7 +125,6 @@ def score(head: Head, made: Hybrid, model: Model, options: argparse.Namespace) -
         bgpvs=dseg,
         anatomy=found.anatomy,
         affine=affine,
-        brightness=told,
         margin=found.record.get("pvs_volume_margin"),
         **given,
     ).regions

@@ -60,7 +60,6 @@ class Measure(HomeInterface):
             t2w=read_optional(self.inputs.t2w, "T2w"),
             t1w=read_optional(self.inputs.t1w, "T1w"),
             probability=read_optional(self.inputs.probability, "PVS probability"),
-            brightness=record.get("pvs_brightness"),
             margin=record.get("pvs_volume_margin"),
             config=QuantifyConfig(**self.inputs.settings),
             include_thalamus=self.inputs.include_thalamus,

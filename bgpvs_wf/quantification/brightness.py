@@ -1,4 +1,4 @@
-"""How bright the fluid in an infant's perivascular spaces is, told by a network and the images.
+"""How bright the fluid in an infant's perivascular spaces is, as the images tell it.
 
 The volume of fluid that a signal shows (`bgpvs_wf.quantification.occupancy`) is that of the tubes
 only if what they hold is as bright as the ventricles. It is not: a vessel and flow darken it, in
@@ -8,8 +8,8 @@ tell how far their fluid goes from the nucleus to the ventricle, and so the volu
 Where all are thin, these voxels are darker than the fluid, and the volume comes out too large; the
 number of voxels called PVS is too small where the fluid is faint. So what the images tell is the
 mean of both: the geometric one of what the brightest voxels tell and of the fluid in a voxel called
-PVS. The network for PVS tells it better where tubes are wider than voxels, so that it has most of
-the say.
+PVS. A network that knows how bright fluid is calls as many voxels PVS as tubes fill
+(docs/decisions/told-brightness.md), and so the second of these is right, too.
 """
 
 from __future__ import annotations
@@ -28,10 +28,6 @@ tuning (benchmarks/volumes.py)."""
 USUAL = 0.55
 """Where hardly any PVS tell, their fluid is taken to be this bright (chosen: the middle of what is
 known)."""
-_TOLD = 0.75
-"""Of the logarithm, what a network tells is this much, and what the images tell the rest (chosen
-from 0, 0.25, 0.5, 0.75 and 1 on 32 hybrids and synthetic infants with seeds of tuning: volumes of
-wide tubes are right by the network alone, those of thin ones in coarse voxels by the images)."""
 _VOXELS = 10.0
 """So many voxels tell as much as what is usual does (chosen)."""
 LEAST, MOST = 0.15, 1.0
@@ -72,21 +68,3 @@ def fluid_brightness(share: Floats, pvs: Mask, rim: Mask) -> float:
     in_a_voxel = float(np.nansum(share[rim])) / values.size
     both = np.clip([told, in_a_voxel], LEAST, MOST)
     return float(np.sqrt(both.prod()))
-
-
-def settled_brightness(told: float | None, seen: float) -> float:
-    """Return how bright fluid is taken to be: by what a network tells, if one does, and the images.
-
-    Parameters
-    ----------
-    told : float or None
-        By a network.
-    seen : float
-        By the images; see `fluid_brightness`.
-
-    Examples
-    --------
-    >>> round(settled_brightness(0.4, 0.8), 3), settled_brightness(None, 0.8)
-    (0.476, 0.8)
-    """
-    return seen if told is None else float(told**_TOLD * seen ** (1 - _TOLD))

@@ -14,7 +14,7 @@ from bgpvs_wf.arrays import Affine, Floats, Image, Labels, Mask
 from bgpvs_wf.config import BG_REGIONS, QuantifyConfig
 from bgpvs_wf.errors import BadLabelsError
 from bgpvs_wf.imaging.geometry import bounding_box, crop_affine, voxel_volume
-from bgpvs_wf.quantification.brightness import fluid_brightness, settled_brightness
+from bgpvs_wf.quantification.brightness import fluid_brightness
 from bgpvs_wf.quantification.instances import label_instances, rim_instances
 from bgpvs_wf.quantification.objects import object_rows, object_table
 from bgpvs_wf.quantification.occupancy import UNKNOWN, occupancy
@@ -73,9 +73,8 @@ def measure(
     probability : ndarray, optional
         PVS probability, for its mean over each PVS.
     brightness : float, optional
-        How far the fluid in PVS goes from the signal of the nucleus to that of ventricles, as a
-        network tells it. The images tell it, too, or alone; see
-        `bgpvs_wf.quantification.brightness`.
+        How far the fluid in PVS goes from the signal of the nucleus to that of ventricles, where
+        that is known. Default: as the images tell it (`bgpvs_wf.quantification.brightness`).
     margin : float, optional
         How far the volume of tubes may be off; see `bgpvs_wf.quantification.interval`.
     config : QuantifyConfig, optional
@@ -142,7 +141,7 @@ def _scene(
         rim=rim,
         near_pvs=ndimage.binary_dilation(pvs, np.ones((3, 3, 3), bool)),
         occupancy=measured,
-        brightness=settled_brightness(brightness, seen),
+        brightness=seen if brightness is None else brightness,
         image=image,
         probability=arrays.get("probability"),
     )

@@ -62,12 +62,6 @@ class FoundPVS(NamedTuple):
     told: float = UNTOLD
     """Brightness that the probability was told under."""
 
-    def within(self, mask: np.ndarray) -> FoundPVS:
-        """Return what is told of the voxels of a mask, each shape (n,)."""
-        return FoundPVS(
-            self.probability[mask], self.log_brightness[mask], self.log_weight[mask], self.told
-        )
-
     def brightness(self, pvs: np.ndarray) -> float:
         """Return how bright the fluid in perivascular spaces is, of all together.
 

@@ -309,7 +309,7 @@ def _finished(
     labels = part.labels
     if record["nuclei"] != "given" and bg_region == "nuclei":
         labels = with_tubes(labels, part.nuclei, pvs, affine)
-    volume, brightness = voxel_volume(affine), part.pvs.brightness(pvs)
+    volume = voxel_volume(affine)
 
     def home(data: np.ndarray) -> np.ndarray:
         whole = np.zeros(scan.grid.shape, data.dtype)
@@ -334,7 +334,7 @@ def _finished(
             "bg_mean_uncertainty": round(float(unsure[bg | pvs].mean()), 3),
             "bg_volume_mm3": round(float((bg | pvs).sum() * volume), 3),
             "pvs_too_faint_mm3": round(float(faint.sum() * volume), 3),
-            **({} if math.isnan(brightness) else {"pvs_brightness": round(brightness, 4)}),
+            **({"pvs_brightness": round(part.pvs.told, 4)} if part.pvs.told else {}),
             **({} if math.isnan(again) else {"pvs_found_again": round(again, 3)}),
             "pvs_volume_mm3": round(float(pvs.sum() * volume), 3),
         },

@@ -22,7 +22,7 @@ from bgpvs_wf.learning.inference.calibration import (
     follow_line,
     reliability,
 )
-from bgpvs_wf.learning.inference.ensemble import FoundPVS, Member, apply_anatomy, apply_pvs
+from bgpvs_wf.learning.inference.ensemble import Member, apply_anatomy, apply_pvs
 from bgpvs_wf.learning.nets.architectures import JOINT
 from bgpvs_wf.learning.training.tasks import dice
 from bgpvs_wf.learning.training.tube_volume import tube_volume
@@ -159,10 +159,8 @@ class _Found:
     case: TrainingCase
     labels: np.ndarray
     """int16, shape (x, y, z): nuclei and ventricles."""
-    inside: np.ndarray
-    """bool, shape (x, y, z): where PVS were looked for."""
-    found: FoundPVS
-    """Of the voxels there."""
+    whole: np.ndarray
+    """float32, shape (x, y, z): probability of PVS, 0 where they were not looked for."""
     bg: np.ndarray
     true_bg: np.ndarray
     probability: np.ndarray
@@ -174,7 +172,7 @@ class _Found:
 
     def volumes(self, threshold: float) -> tuple[float, float]:
         """Return the volume of tubes as it would be measured, and the true one, mm3."""
-        measured = tube_volume(self.case, self.labels, self.inside, self.found, threshold)
+        measured = tube_volume(self.case, self.labels, self.whole, threshold)
         return measured, self.case.pvs_volume_mm3()
 
 
@@ -185,15 +183,13 @@ def _apply(members: Sequence[Member], case: TrainingCase) -> _Found:
     labels = follow_borders(shares, images, np.zeros(shares.shape[1:], bool)).labels
     nuclei = np.where(np.isin(labels, BG_LABELS), labels, 0)
     inside = with_gaps(nuclei > 0, nuclei, images.own_grid.affine)
-    found = apply_pvs(members, images, inside, fast=True)
-    probability = np.where(inside, found.probability, 0)
+    probability = np.where(inside, apply_pvs(members, images, inside, fast=True).probability, 0)
     true_bg, pvs, sure = _labels(case)
     known = (inside | true_bg) & sure
     return _Found(
         case,
         labels,
-        inside,
-        found.within(inside),
+        probability,
         nuclei[known] > 0,
         true_bg[known],
         probability[known],

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from bgpvs_wf.anatomy.labels import BG_LABELS
 from bgpvs_wf.learning.data.case import OWN_CHANNELS, TrainingCase
 from bgpvs_wf.learning.data.classes import SURE
-from bgpvs_wf.learning.inference.ensemble import FoundPVS
 from bgpvs_wf.learning.inference.faint import too_faint
 from bgpvs_wf.pseudolabels.region import with_tubes
 from bgpvs_wf.quantification import measure
@@ -18,8 +15,7 @@ from bgpvs_wf.quantification import measure
 def tube_volume(
     case: TrainingCase,
     labels: np.ndarray,
-    inside: np.ndarray,
-    found: FoundPVS,
+    probability: np.ndarray,
     threshold: float,
 ) -> float:
     """Measure the tubes that a model finds in a case, without those where nobody knows the truth.
@@ -29,10 +25,8 @@ def tube_volume(
     case : TrainingCase
     labels : ndarray of int, shape (x, y, z)
         Harmonised labels of nuclei and ventricles, as found.
-    inside : ndarray of bool, shape (x, y, z)
-        Where PVS were looked for.
-    found : FoundPVS
-        Of the voxels inside, each shape (n,).
+    probability : ndarray, shape (x, y, z)
+        Of PVS; 0 where they were not looked for.
     threshold : float
         Probability from which on a voxel is PVS.
 
@@ -50,16 +44,13 @@ def tube_volume(
         if there
     }
     nuclei = np.where(np.isin(labels, BG_LABELS), labels, 0)
-    pvs = np.zeros(labels.shape, bool)
-    pvs[inside] = found.probability >= threshold
+    pvs = probability >= threshold
     pvs &= ~too_faint(pvs, next(iter(given.values())), labels, nuclei, affine)
     pvs &= case.own()[OWN_CHANNELS.index("confidence")] > SURE
-    brightness = found.brightness(pvs[inside])
     regions = measure(
         bgpvs=((nuclei > 0) | pvs).astype(np.uint8) + pvs,
         anatomy=with_tubes(labels, nuclei, pvs, affine),
         affine=affine,
-        brightness=None if math.isnan(brightness) else brightness,
         **given,
     ).regions
     whole = (regions["region"] == "BG") & (regions["side"] == "both")

@@ -158,14 +158,14 @@ def test_the_margin_is_that_of_volumes_as_measured_and_true(tmp_path, monkeypatc
     measured = {case.subject: 10.0 + 3 * i for i, case in enumerate(cases)}
     told = []
 
-    def tube_volume(case, labels, inside, found, threshold):
-        told.append((labels.shape, inside.sum() == len(found.probability), threshold))
+    def tube_volume(case, labels, probability, threshold):
+        told.append((labels.shape, probability.shape, threshold))
         return measured[case.subject]
 
     monkeypatch.setattr(assessment, "tube_volume", tube_volume)
     result = assess([], cases)
     assert result.tube_volume_margin == pytest.approx(np.log(47 / 22))
-    assert set(told) == {((20, 18, 16), True, result.pvs_threshold)}
+    assert set(told) == {((20, 18, 16), (20, 18, 16), result.pvs_threshold)}
     # Nothing is measured in one of them: the largest score is that of the ninth.
     measured["9"] = np.nan
     assert assess([], cases).tube_volume_margin == pytest.approx(np.log(44 / 22))

@@ -8,11 +8,8 @@ from toy_cases import toy_subject
 
 from bgpvs_wf.learning.data.case import OWN_CHANNELS, make_case
 from bgpvs_wf.learning.data.classes import anatomy_labels
-from bgpvs_wf.learning.inference.ensemble import FoundPVS
 from bgpvs_wf.learning.training.tube_volume import tube_volume
 from bgpvs_wf.quantification import measure
-
-BRIGHTNESS = 0.8
 
 
 def in_images(subject, bgpvs):
@@ -22,7 +19,6 @@ def in_images(subject, bgpvs):
         bgpvs=bgpvs,
         anatomy=subject["anatomy"],
         affine=subject["affine"],
-        brightness=BRIGHTNESS,
         **images,
     ).regions
     whole = (regions["region"] == "BG") & (regions["side"] == "both")
@@ -40,9 +36,7 @@ def in_case(case, also=None, ventricles=True):
     told = np.where(own["pvs"] > 0, 0.9, 0.1)
     if also is not None:
         told[also(own, inside)] = 0.9
-    log_brightness = np.full(told.shape, np.log(BRIGHTNESS))
-    found = FoundPVS(told, log_brightness, np.zeros(told.shape))
-    return tube_volume(case, labels, inside, found.within(inside), 0.5)
+    return tube_volume(case, labels, np.where(inside, told, 0), 0.5)
 
 
 @pytest.mark.parametrize("missing", [None, "t2w", "t1w"])
