@@ -11,7 +11,7 @@ MEANINGS = {
     "pvs_too_faint_mm3": "looked like PVS to the network, but are nowhere a sixth of the way from "
     "the nucleus to the ventricles; left out",
     "pvs_brightness": "of the fluid in PVS as the network sees it, between the nucleus (0) and the "
-    "ventricles (1); the fainter, the more the volume of tubes is above that of fluid",
+    "ventricles (1); it is told so when it looks for them the second time",
     "pvs_volume_margin": "by so much of its logarithm the volume of tubes may be off, in nine of "
     "ten scans like those that the model was calibrated on",
     "pvs_found_again": "the share of the PVS that are found again where the grid of the scan lies "
