@@ -299,7 +299,7 @@ def _write_model(folder: Path) -> None:
             with torch.no_grad():
                 for value in network.parameters():
                     value.zero_()
-                for out, channel in ((0, 0), (1, len(config.inputs) - 1)):
+                for out, channel in ((0, 0), (1, config.inputs.index("basal ganglia"))):
                     network.layers[0].weight[out, channel, 1, 1, 1] = 1
                 network.output.weight[0, 0], network.output.weight[0, 1] = 3.0, 60.0
                 network.output.bias[0] = -12.0 - 55.0
