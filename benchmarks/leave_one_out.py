@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,6 @@ ALONE = {"coarse": 2500, "fine": 2000, "pvs": 2500}
 """Steps on synthetic infants alone."""
 FURTHER = {"coarse": 500, "fine": 500, "pvs": 0}
 """Steps from there, with real infants (set beforehand)."""
-
-
 PVS_PHANTOMS: dict[str, dict[str, Any]] = {
     "dhcp": {"ages": ["32w", "35w", "37w", "39w", "40w", "42w", "43w", "45w"], "seed": 12101},
     "bcp": {
@@ -70,8 +69,9 @@ PVS_LEFT_OUT: dict[str, tuple[str, ...]] = {
     "without_01_03": ("01", "03"),
     "without_02_04": ("02", "04"),
 }
-PVS_ALONE, PVS_AGAIN, PVS_FURTHER = 9000, 5000, 2000
-"""Steps on synthetic infants, from there again, and from there with real ones (set beforehand)."""
+PVS_ALONE, PVS_AGAIN, PVS_FURTHER = (9000, 29), (5000, 30), (2000, 31)
+"""Steps and seed on synthetic infants, from there again, and from there with real ones (set
+beforehand)."""
 
 
 def main() -> None:
@@ -86,11 +86,11 @@ def main() -> None:
     options = parser.parse_args()
     out = options.out.absolute()
     if options.pvs:
-        first = train(out, "synthetic", pvs_recipe(out, "synthetic", (), "", PVS_ALONE))
-        start = train(out, "again", pvs_recipe(out, "again", (), first, PVS_AGAIN))
+        first = train(out, "synthetic", pvs_recipe(out, "synthetic", (), "", *PVS_ALONE))
+        start = train(out, "again", pvs_recipe(out, "again", (), first, *PVS_AGAIN))
         for name in options.only:
             infants = [label for label in INFANTS if label not in PVS_LEFT_OUT[name]]
-            train(out, name, pvs_recipe(out, name, infants, start, PVS_FURTHER))
+            train(out, name, pvs_recipe(out, name, infants, start, *PVS_FURTHER))
         return
     known = sorted(set(SEEN.get(options.start, ())) & set(options.infants))
     if known:
@@ -98,12 +98,9 @@ def main() -> None:
     start = options.start or train(out, "phantoms", make_recipe(out, "phantoms", (), ""))
     for left_out in options.infants:
         others = [label for label in INFANTS if label != left_out]
-        name = f"without_{left_out}"
-        model = (
-            start
-            if options.nothing_new
-            else train(out, name, make_recipe(out, name, others, start))
-        )
+        name, model = f"without_{left_out}", start
+        if not options.nothing_new:
+            model = train(out, name, make_recipe(out, name, others, start))
         score(left_out, find_model(model))
 
 
@@ -124,20 +121,9 @@ def train(out: Path, name: str, content: dict[str, Any]) -> str:
     return str(folder / "model")
 
 
-def make_recipe(
-    out: Path, name: str, infants: list[str] | tuple[str, ...], start: str
-) -> dict[str, Any]:
+def make_recipe(out: Path, name: str, infants: Sequence[str], start: str) -> dict[str, Any]:
     """Return the recipe of a training on synthetic infants and tubes in these real ones."""
-    cohorts: dict[str, Any] = {
-        preset: {
-            "preset": preset,
-            "subjects": len(content["ages"]),
-            "anatomy_from": "truth",
-            "held_out": 0.15,
-            **content,
-        }
-        for preset, content in PHANTOMS.items()
-    }
+    cohorts = synthetic(PHANTOMS, held_out=0.15)
     cohorts |= {f"infant{label}": known_tubes(out, label, CASES) for label in infants}
     steps = FURTHER if start else ALONE
     networks = {
@@ -157,34 +143,36 @@ def make_recipe(
 
 
 def pvs_recipe(
-    out: Path, name: str, infants: list[str] | tuple[str, ...], start: str, steps: int
+    out: Path, name: str, infants: Sequence[str], start: str, steps: int, seed: int
 ) -> dict[str, Any]:
     """Return the recipe of a training of the network for PVS, the others being the box's."""
-    cohorts: dict[str, Any] = {
-        preset: {
-            "preset": preset,
-            "subjects": len(content["ages"]),
-            "anatomy_from": "truth",
-            "fill": PVS_FILL,
-            **content,
-        }
-        for preset, content in PVS_PHANTOMS.items()
-    }
+    cohorts = synthetic(PVS_PHANTOMS, fill=PVS_FILL)
     for label in infants:
         cohorts[f"tubes{label}"] = {**known_tubes(out, label, PVS_CASES), "fill": PVS_FILL}
     return {
         "name": name,
         "strategy": "manual",
-        "seed": 29,
+        "seed": seed,
         "held_out": 0.16,
         "cohorts": cohorts,
         "coarse": {"model": "infant"},
         "fine": {"start": "infant", "steps": 0},
-        "pvs": {
-            "steps": steps,
-            **({"start": start} if start else {}),
-        },
+        "pvs": {"steps": steps, **({"start": start} if start else {})},
         "training": {"learning_rate": 0.002 if start else 0.003, "validate_steps": 1000},
+    }
+
+
+def synthetic(infants: dict[str, dict[str, Any]], **options: Any) -> dict[str, Any]:
+    """Return cohorts of synthetic infants, by preset."""
+    return {
+        preset: {
+            "preset": preset,
+            "subjects": len(content["ages"]),
+            "anatomy_from": "truth",
+            **options,
+            **content,
+        }
+        for preset, content in infants.items()
     }
 
 
