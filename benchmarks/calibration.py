@@ -21,10 +21,10 @@ import pandas as pd
 from bgpvs_wf.evaluation.case_files import BGPVS, IGNORE, OCCUPANCY, find_cases
 from bgpvs_wf.imaging.geometry import voxel_volume
 from bgpvs_wf.learning.inference.calibration import calibration_error, reliability
+from bgpvs_wf.quantification.columns import INTERVAL_COLUMNS
 from bgpvs_wf.quantification.group import read_regions
 
 MORPH = "desc-bgpvs_morph.tsv"
-INTERVAL = ("pvs_volume_tube_low_mm3", "pvs_volume_tube_high_mm3")
 
 
 def main() -> None:
@@ -71,7 +71,7 @@ def coverage(truth: Path, found: Path) -> tuple[float, float]:
         path = files[BGPVS][0]
         regions = read_regions(path.with_name(path.name.replace(f"{BGPVS}.nii.gz", MORPH)))
         whole = (regions["region"] == "BG") & (regions["side"] == "both")
-        low, high = regions.loc[whole, list(INTERVAL)].to_numpy().ravel()
+        low, high = regions.loc[whole, list(INTERVAL_COLUMNS)].to_numpy().ravel()
         if IGNORE in known[key] or np.isnan(high):
             continue
         image = nib.load(known[key][OCCUPANCY][0])

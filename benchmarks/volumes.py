@@ -30,11 +30,11 @@ from bgpvs_wf.learning.inference.prediction import predict
 from bgpvs_wf.learning.models.bundle import Model, find_model
 from bgpvs_wf.phantom.hybrid import Hybrid, insert_tubes
 from bgpvs_wf.quantification import measure
+from bgpvs_wf.quantification.columns import INTERVAL_COLUMNS
 
 FILL, DIAMETERS_MM = (0.3, 1.0), (0.4, 1.8)
 REACH_MM = 20.0
 TUBE, FLUID, COUNT = "tube", "fluid", "count"
-INTERVAL = ("pvs_volume_tube_low_mm3", "pvs_volume_tube_high_mm3")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +133,7 @@ def score(head: Head, made: Hybrid, model: Model, options: argparse.Namespace) -
     true_voxels, voxels = (share >= 0.4) & ~ignored, dseg == 2
     both = (true_voxels & voxels).sum()
     volumes = np.array([tube.volume_mm3 for tube in made.tubes])
-    true, (low, high) = float(share[~ignored].sum() * mm3), bg[list(INTERVAL)]
+    true, (low, high) = float(share[~ignored].sum() * mm3), bg[list(INTERVAL_COLUMNS)]
     return {
         "fill": float(np.average([tube.fill for tube in made.tubes], weights=volumes)),
         "true": true,

@@ -42,6 +42,8 @@ _INTERVAL = (
     "the model was calibrated on; in the row BG, both sides, alone; n/a of a model without one"
 )
 
+INTERVAL_COLUMNS = ("pvs_volume_tube_low_mm3", "pvs_volume_tube_high_mm3")
+"""Ends of the interval of the volume of tubes."""
 REGION_COLUMNS: dict[str, dict[str, str]] = {
     "index": _column("Index of the nucleus in the desc-nuclei_dseg; n/a for sums"),
     "name": _column("Name of the region with its side; ends in ? where that is not known"),

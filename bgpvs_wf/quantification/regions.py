@@ -10,7 +10,7 @@ import numpy as np
 from bgpvs_wf.anatomy.labels import CSF_LABELS, THALAMUS_LABELS
 from bgpvs_wf.arrays import Floats
 from bgpvs_wf.quantification.boundary import border_gain
-from bgpvs_wf.quantification.columns import REGION_COLUMNS
+from bgpvs_wf.quantification.columns import INTERVAL_COLUMNS, REGION_COLUMNS
 from bgpvs_wf.quantification.interval import volume_interval
 from bgpvs_wf.quantification.parcels import RegionRow, region_rows
 from bgpvs_wf.quantification.scene import Scene
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _TEXT = ("name", "region", "side")
 _WHOLE = ("index", "pvs_count")
-_INTERVAL = ("pvs_volume_tube_low_mm3", "pvs_volume_tube_high_mm3")
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def region_table(
         values = _row(row, total, mine, _examined(scene, row))
         if (row.region, row.side) == ("BG", "both"):
             ends = volume_interval(total.pvs_volume_tube_mm3, margin)
-            values.update(zip(_INTERVAL, ends, strict=True))
+            values.update(zip(INTERVAL_COLUMNS, ends, strict=True))
         rows.append(values)
     frame = pd.DataFrame(rows, columns=list(REGION_COLUMNS))
     floats = {n: "float64" for n in frame if n not in _TEXT + _WHOLE}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bgpvs_wf.quality.measures import measures
-from bgpvs_wf.quantification.columns import told_volume
+from bgpvs_wf.quantification.columns import INTERVAL_COLUMNS, told_volume
 from bgpvs_wf.reports.headlines import BG_REGION, sides_marked
 from bgpvs_wf.reports.page_tables import readable
 from bgpvs_wf.reports.record import again_text
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 UNSURE_BELOW = 0.5
 """A PVS of a lower mean probability is rather none, to the network."""
-_INTERVAL = ("pvs_volume_tube_low_mm3", "pvs_volume_tube_high_mm3")
 _PLACES = {"Lentiform": "lentiform nucleus", "BG-rest": "tissue between the nuclei"}
 
 
@@ -165,7 +164,7 @@ def _volume(bg: pd.DataFrame, count: int, unknown: bool) -> str:
 
 def _interval(bg: pd.DataFrame) -> str:
     """Return how far the volume of tubes may be off, where that is known."""
-    low, high = (_value(bg, column) for column in _INTERVAL)
+    low, high = (_value(bg, column) for column in INTERVAL_COLUMNS)
     if not math.isfinite(high):
         return ""
     return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from bgpvs_wf.quantification.columns import INTERVAL_COLUMNS
 from bgpvs_wf.reports.headlines import BG_REGION
 from bgpvs_wf.reports.page_tables import Table, to_table
 
@@ -15,8 +16,8 @@ Columns = Mapping[str, Mapping[str, Any]]
 """Columns to `Description` and `Units`."""
 
 IN_FILES_ALONE = {
-    "index", "name", "volume_pv_mm3", "pvs_volume_tube_low_mm3", "pvs_volume_tube_high_mm3",
-    "pvs_volume_fluid_mm3", "pvs_mean_tortuosity",
+    "index", "name", "volume_pv_mm3", *INTERVAL_COLUMNS, "pvs_volume_fluid_mm3",
+    "pvs_mean_tortuosity",
 }  # fmt: skip
 """Columns of the table of regions that the page leaves to the file."""
 OF_PVS_IN_FILES_ALONE = {
