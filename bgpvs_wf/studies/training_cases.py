@@ -266,8 +266,10 @@ def _brightness(table: Path) -> float | None:
     rows = read_tsv(table)
     if not {"fill", "volume_mm3"} <= set(rows.columns) or not len(rows):
         return None
-    volumes = rows.numbers("volume_mm3")
-    return round(float(np.average(rows.numbers("fill"), weights=volumes)), 4)
+    fill, volumes = (rows.numbers(name, least=0) for name in ("fill", "volume_mm3"))
+    known = np.isfinite(fill) & (volumes > 0)
+    # Where it is not known of all, nobody knows it of the infant.
+    return round(float(np.average(fill, weights=volumes)), 4) if known.all() else None
 
 
 def _name_unchanged(labels: Mapping[str, GivenLabels], observer: Observer) -> None:
